@@ -1,0 +1,174 @@
+import type { Result } from './refusal.ts'
+import type { ChangeNotice, Transaction, View } from './tables.ts'
+
+/**
+ * The outside world as the actors and their hosts see it. Each port has a real adapter in `net/` and a simulated one in
+ * `sim/ports/`; the doc comment is the contract that both are tested on.
+ */
+export interface Clock {
+  /** Milliseconds since 1970 as the machine believes them; may jump. */
+  wallMs(): number
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonicMs(): number
+  /** Calls `work` once, no sooner than `ms` from now. The answer cancels it. */
+  after(ms: number, work: () => void): () => void
+}
+
+/** One named stream of chance. Equal names give equal sequences in a simulation. */
+export interface Random {
+  /** A float in [0, 1). */
+  next(): number
+  /** A whole number in [from, to]. */
+  int(from: number, to: number): number
+  /** A version-4 UUID in lower case. */
+  uuid(): string
+}
+
+/** Durable, ordered tables. One writer (the log); any number of readers on any thread. */
+export interface Tables {
+  /** The newest committed state that is durable. */
+  view(): View
+  /** Applies `work` and calls `durable` once it would survive a power cut. Nothing of it is visible before. A disk that
+   * cannot take it calls `durable` with a refusal (`busy`) and nothing has changed. If `work` throws, nothing has changed. */
+  transact<R>(work: (tx: Transaction) => R, durable: (result: Result<R>) => void): void
+  close(): void
+}
+
+/** A device takes an actor's request, calls `done` once with the outcome, and `event` as often as something happens to it. */
+export interface Device<Request, Outcome, Event = never> {
+  perform(request: Request, done: (outcome: Result<Outcome>) => void, event: (event: Event) => void): void
+}
+
+/** Replicated order of commands. The local adapter's order is its table commit. Groups are applied on every server in the
+ * same order; `done` is called when the group is durable, with one outcome for each command. */
+export type LogRequest = { commands: readonly object[] }
+export type LogOutcome = { outcomes: Result<unknown>[]; notice: ChangeNotice }
+
+/** Small records that belong to this agent alone (its registrations, its ports). Acknowledged when durable. */
+export type StoreRequest =
+  | { do: 'save'; kind: string; key: string; record: unknown }
+  | { do: 'remove'; kind: string; key: string }
+  /** All records of every kind, ordered by kind and key. */
+  | { do: 'load' }
+export type StoreOutcome = { records: { kind: string; key: string; record: unknown }[] }
+
+/** Keys, certificate signing requests and certificates. PEM in, PEM out; times in ms since 1970; serials as whole numbers. */
+export type KeyType = 'ec' | 'rsa'
+export type CertificateAuthority = { certPem: string; keyPem: string }
+export type SignerRequest =
+  /** A new private key (SEC1 `EC PRIVATE KEY` or `RSA PRIVATE KEY`) and, if `request` is given, a CSR made with it. */
+  | { do: 'key'; type: KeyType; bits: number; request?: { commonName: string; uri: string } }
+  /** A self-signed CA certificate. */
+  | { do: 'root'; keyPem: string; commonName: string; uri: string; serial: number; notBeforeMs: number; notAfterMs: number }
+  /** `certPem`'s subject and key, signed by another CA. */
+  | { do: 'cross-sign'; certPem: string; by: CertificateAuthority; serial: number; notBeforeMs: number; notAfterMs: number }
+  /** What a CSR asks for; `invalid` if it cannot be parsed, its signature does not hold or it has no URI. */
+  | { do: 'read-request'; csrPem: string }
+  /** A leaf for the CSR's key, client and server. */
+  | {
+      do: 'leaf'
+      csrPem: string
+      by: CertificateAuthority
+      commonName: string
+      uri: string
+      serial: number
+      notBeforeMs: number
+      notAfterMs: number
+    }
+  /** Facts of a certificate. `invalid` if it cannot be parsed. */
+  | { do: 'read-certificate'; certPem: string }
+export type SignerOutcome = {
+  keyPem?: string
+  csrPem?: string
+  certPem?: string
+  /** URI SANs. */
+  uris?: string[]
+  commonName?: string
+  /** Colon-separated lower-case hex. `id` is the SHA-1 of the DER, `keyId` the subject key identifier, `authorityKeyId` the issuer's. */
+  id?: string
+  keyId?: string
+  authorityKeyId?: string
+  serial?: string
+  isCa?: boolean
+  keyType?: KeyType
+  keyBits?: number
+  notBeforeMs?: number
+  notAfterMs?: number
+}
+
+/** Looks at something outside once and says how it is. */
+export type ProbeRequest =
+  | { kind: 'script'; args: string[]; timeoutMs: number; outputMax: number; env: Record<string, string> }
+  | {
+      kind: 'http'
+      url: string
+      method: string
+      headers: Record<string, string[]>
+      body: string
+      timeoutMs: number
+      outputMax: number
+      tlsServerName: string
+      tlsSkipVerify: boolean
+      disableRedirects: boolean
+    }
+  | { kind: 'tcp'; address: string; timeoutMs: number }
+  /** The lowest port in the range on which nothing listens and that is not among `taken`. */
+  | { kind: 'free-port'; address: string; from: number; to: number; taken: number[] }
+export type HealthStatus = 'passing' | 'warning' | 'critical'
+export type ProbeOutcome = { status: HealthStatus; output: string; port?: number }
+
+/** The data plane. Bytes of a connection never pass through a mailbox; only decisions do. Connections and listeners are
+ * numbered by the adapter, uniquely on its thread. `owner` names the sidecar, for its TLS material and its counters. */
+export type MeshRequest =
+  /** Opens a listener. `public` ones speak mutual TLS with the owner's identity, `upstream` ones plain TCP. The outcome carries
+   * `listener`; a port in use is refused with `conflict` naming address and port. Port 0 lets the system choose. */
+  | { do: 'listen'; owner: string; side: 'public' | 'upstream'; address: string; port: number; handshakeMs: number; connectionsMax: number }
+  | { do: 'unlisten'; listener: number }
+  /** New TLS material for the owner: in use for every later handshake, in both directions, without touching open connections. */
+  | { do: 'identify'; owner: string; certPem: string; keyPem: string; rootsPem: string[] }
+  /** Dials for an accepted connection and, once connected, splices both. With `identity` over mutual TLS: the peer's chain must
+   * lead to a root and its URI SAN must equal `identity`. Without: plain TCP (a path when `socketPath`). A failure is the
+   * event `dial-failed`, and the accepted connection stays open for another try. */
+  | { do: 'connect'; connection: number; host: string; port: number; socketPath?: string; identity?: string; withinMs: number }
+  /** Ends a connection at once, both legs. `why` goes to the log of whoever asked. */
+  | { do: 'close'; connection: number; why: string }
+  /** Forgets the owner: its listeners and connections end, its keys are dropped. */
+  | { do: 'forget'; owner: string }
+export type MeshOutcome = { listener?: number; port?: number }
+/** The peer of a mutual TLS connection after its chain was verified. `serial` is colon-separated lower-case hex. */
+export type MeshPeer = { uri: string; serial: string }
+export type MeshEvent =
+  | { did: 'accepted'; listener: number; connection: number; from: string; peer?: MeshPeer }
+  | { did: 'connected'; connection: number; peer?: MeshPeer }
+  | { did: 'dial-failed'; connection: number; why: string }
+  /** A connection that never got as far as `accepted`: handshake refused, too slow, no certificate, wrong chain. */
+  | { did: 'handshake-failed'; listener: number; from: string; why: string; serial?: string }
+  | { did: 'closed'; connection: number; why: string; receivedBytes: number; sentBytes: number; openMs: number }
+  /** A listener that stopped by itself. */
+  | { did: 'listener-failed'; listener: number; why: string }
+
+/** Starts things for an actor that are not plain messages: log lines, and the process's own life. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+
+export interface Devices {
+  log: Device<LogRequest, LogOutcome>
+  store: Device<StoreRequest, StoreOutcome>
+  signer: Device<SignerRequest, SignerOutcome>
+  probes: Device<ProbeRequest, ProbeOutcome>
+  mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
+}
+export type DeviceName = keyof Devices
+export type DeviceRequest<Name extends DeviceName> = Devices[Name] extends Device<infer Request, infer _Outcome, infer _Event> ? Request : never
+export type DeviceOutcome<Name extends DeviceName> = Devices[Name] extends Device<infer _Request, infer Outcome, infer _Event> ? Outcome : never
+export type DeviceEvent<Name extends DeviceName> = Devices[Name] extends Device<infer _Request, infer _Outcome, infer Event> ? Event : never
+
+/** Everything a host needs from outside. A device that is not on this thread is absent; asking for it is a broken promise. */
+export interface Ports {
+  clock: Clock
+  random(stream: string): Random
+  tables: Pick<Tables, 'view'>
+  devices: Partial<Devices>
+  /** One line for the operator. `facts` are printed as `key=value`. */
+  print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
+}
+

@@ -1,0 +1,39 @@
+/** Ordered tables of records. Everything cluster-wide is kept in them, everything else is derived. */
+
+declare const recordOf: unique symbol
+
+/** A table's name in code and its stable number on disk. Numbers are never reused. */
+export type Table<Record> = { readonly name: string; readonly id: number; readonly [recordOf]?: Record }
+
+export function table<Record>(name: string, id: number): Table<Record> {
+  return { name, id }
+}
+
+export type RangeOptions = {
+  /** Only keys that begin with this; the whole table when absent. */
+  prefix?: string
+  /** Only keys after this one. */
+  after?: string
+  limit?: number
+}
+
+/** A consistent read-only picture of all tables. Keys are ordered by their UTF-8 bytes. Records must not be changed. */
+export interface View {
+  get<Record>(table: Table<Record>, key: string): Record | undefined
+  range<Record>(table: Table<Record>, options?: RangeOptions): Iterable<readonly [key: string, record: Record]>
+}
+
+export interface Transaction extends View {
+  put<Record>(table: Table<Record>, key: string, record: Record): void
+  delete<Record>(table: Table<Record>, key: string): boolean
+}
+
+/** Separates the parts of a composed key. Names with this character are refused at the edges. */
+export const SEPARATOR = '\u0000'
+
+export function joined(...parts: string[]): string {
+  return parts.join(SEPARATOR)
+}
+
+/** What one commit changed: pairs of table id and key, for those who wait for a change. */
+export type ChangeNotice = { index: number; touched: [tableId: number, key: string][] }
