@@ -1,0 +1,115 @@
+import { parseDuration } from '../config/durations.ts'
+import { isRefused } from '../kernel/refusal.ts'
+
+/**
+ * What a flag takes.
+ *
+ * - `string`; `int` and `uint` are whole numbers (decimal, `0x…`, `0o…`, `0b…`); `duration` is Go's (`1m30s`)
+ * - `boolean`: `-x`, `-x=true`, `-x=false`; never takes the next argument
+ * - `strings`: may be repeated, every use adds one
+ * - `pairs`: `key=value`, may be repeated, every use adds one key
+ */
+export type FlagKind = 'string' | 'boolean' | 'int' | 'uint' | 'duration' | 'strings' | 'pairs'
+export type FlagSpec = Readonly<Record<string, FlagKind>>
+
+type ValueOf<Kind extends FlagKind> = Kind extends 'string'
+  ? string
+  : Kind extends 'boolean'
+    ? boolean
+    : Kind extends 'strings'
+      ? string[]
+      : Kind extends 'pairs'
+        ? Record<string, string>
+        : number
+
+/** Only flags that were given are present. Durations are in milliseconds. */
+export type FlagValues<Spec extends FlagSpec> = { -readonly [Name in keyof Spec]?: ValueOf<Spec[Name]> }
+
+/** `rest` are the arguments from the first one that is not a flag. Tell the two apart with `'error' in parsed`. */
+export type ParsedFlags<Spec extends FlagSpec> = { flags: FlagValues<Spec>; rest: string[] } | { error: string }
+
+/** The error for `-h` and `-help` where the spec has no such flag. */
+export const HELP_REQUESTED = 'flag: help requested'
+
+/**
+ * Reads flags as Go's `flag` package does: `-x v`, `-x=v`, `--x v`, up to the first argument that is not a flag, or `--`. The
+ * last use of a flag that is not repeatable wins. Errors have Go's texts: `flag provided but not defined: -zz`,
+ * `invalid value "x" for flag -n: parse error`, `flag needs an argument: -n`.
+ */
+export function goFlags<const Spec extends FlagSpec>(args: readonly string[], spec: Spec): ParsedFlags<Spec> {
+  const values = new Map<string, FlagValue>()
+  let next = 0
+  while (next < args.length) {
+    const arg = args[next] ?? ''
+    if (arg.length < 2 || !arg.startsWith('-')) break
+    next += 1
+    if (arg === '--') break
+    const text = arg.slice(arg.startsWith('--') ? 2 : 1)
+    if (/^[-=]/.test(text)) return { error: `bad flag syntax: ${arg}` }
+    const equals = text.indexOf('=')
+    const name = equals < 0 ? text : text.slice(0, equals)
+    const kind = Object.hasOwn(spec, name) ? spec[name] : undefined
+    if (kind === undefined) {
+      return { error: name === 'help' || name === 'h' ? HELP_REQUESTED : `flag provided but not defined: -${name}` }
+    }
+    let given = equals < 0 ? undefined : text.slice(equals + 1)
+    if (given === undefined && kind === 'boolean') given = 'true'
+    if (given === undefined) {
+      given = args[next]
+      next += 1
+    }
+    if (given === undefined) return { error: `flag needs an argument: -${name}` }
+    const read = readers[kind](given, values.get(name))
+    if ('problem' in read) {
+      const what = kind === 'boolean' ? `invalid boolean value ${quoted(given)} for` : `invalid value ${quoted(given)} for flag`
+      return { error: `${what} -${name}: ${read.problem}` }
+    }
+    values.set(name, read.value)
+  }
+  // Every value was made by the reader of its kind in `spec`.
+  return { flags: Object.fromEntries(values) as FlagValues<Spec>, rest: args.slice(next) }
+}
+
+type FlagValue = string | boolean | number | string[] | Record<string, string>
+type Read = { value: FlagValue } | { problem: string }
+
+const PARSE_ERROR = 'parse error'
+
+const readers: Record<FlagKind, (given: string, before: FlagValue | undefined) => Read> = {
+  string: (given) => ({ value: given }),
+  boolean: (given) => {
+    if (/^(1|t|T|true|TRUE|True)$/.test(given)) return { value: true }
+    if (/^(0|f|F|false|FALSE|False)$/.test(given)) return { value: false }
+    return { problem: PARSE_ERROR }
+  },
+  int: (given) => wholeNumber(given, /^[+-]?/),
+  uint: (given) => wholeNumber(given, /^/),
+  duration: (given) => {
+    const ms = parseDuration(given)
+    return isRefused(ms) ? { problem: PARSE_ERROR } : { value: ms }
+  },
+  strings: (given, before) => ({ value: [...(Array.isArray(before) ? before : []), given] }),
+  pairs: (given, before) => {
+    const equals = given.indexOf('=')
+    if (equals < 0) return { problem: `Missing "=" value in argument: ${given}` }
+    const pairs = new Map(typeof before === 'object' && !Array.isArray(before) ? Object.entries(before) : [])
+    pairs.set(given.slice(0, equals), given.slice(equals + 1))
+    return { value: Object.fromEntries(pairs) }
+  },
+}
+
+/** A whole number in one of Go's notations. Beyond what a double counts exactly is out of range. */
+function wholeNumber(given: string, signs: RegExp): Read {
+  const sign = signs.exec(given)?.[0] ?? ''
+  const digits = given.slice(sign.length)
+  if (!/^(0[xX]_?[\da-fA-F]+|0[bB]_?[01]+|0[oO]?[0-7]*|[1-9](_?\d)*)$/.test(digits) || /^0[oO]$/.test(digits))
+    return { problem: PARSE_ERROR }
+  const plain = digits.replaceAll('_', '')
+  const value = /^0[0-7]+$/.test(plain) ? Number.parseInt(plain, 8) : Number(plain)
+  if (!Number.isSafeInteger(value)) return { problem: 'value out of range' }
+  return { value: sign === '-' && value !== 0 ? -value : value }
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text)
+}
