@@ -1,0 +1,259 @@
+import type { CheckDefinition, ServiceDefinition } from '../../actors/definitions.ts'
+import type { LogLevel } from '../kernel/ports.ts'
+
+/**
+ * Everything the program was told, from its files and flags: one frozen value with every field filled in. Names are those of
+ * the configuration keys in camelCase, with the unit `Ms` added to durations. A port of -1 is switched off. Nothing in it
+ * depends on where it came from; the file system is not touched through it.
+ */
+export type Config = {
+  readonly devMode: boolean
+  readonly server: boolean
+  /** This server may start a cluster by itself. True for every server, since it runs alone. */
+  readonly bootstrap: boolean
+  /** Lower case. */
+  readonly datacenter: string
+  /** Equal to `datacenter` if not given. */
+  readonly primaryDatacenter: string
+  readonly node: NodeConfig
+  /** Absolute or relative as written; '' in dev mode: nothing is kept. */
+  readonly dataDir: string
+  /** '' for none. */
+  readonly pidFile: string
+  readonly addresses: AddressesConfig
+  readonly ports: PortsConfig
+  readonly dns: DnsConfig
+  readonly http: HttpConfig
+  readonly limits: LimitsConfig
+  readonly query: QueryConfig
+  readonly log: LogConfig
+  /** Node checks and checks of services by `service_id`, of all sources; service checks are in their services. */
+  readonly checks: readonly CheckDefinition[]
+  readonly services: readonly ServiceDefinition[]
+  readonly check: ChecksConfig
+  readonly connect: ConnectConfig
+  readonly acl: AclConfig
+  readonly leave: LeaveConfig
+  readonly threads: ThreadsConfig
+  readonly telemetry: TelemetryConfig
+  /** Shortest TTL that a session may have. */
+  readonly sessionTtlMinMs: number
+  /** Answers of another datacenter carry WAN addresses. */
+  readonly translateWanAddrs: boolean
+  /** Serve profiles over HTTP. */
+  readonly enableDebug: boolean
+  readonly disableUpdateCheck: boolean
+  readonly antiEntropy: AntiEntropyConfig
+}
+
+export type NodeConfig = {
+  /** Lower-case UUID; '' when the agent makes its own and keeps it in the data directory. */
+  readonly id: string
+  /** The host's name if not given. */
+  readonly name: string
+  readonly meta: Readonly<Record<string, string>>
+  /** Make the id from chance, not from the machine. */
+  readonly disableHostNodeId: boolean
+  /** As announced in the catalog: always `lan`, `wan` and their `_ipv4`/`_ipv6` forms, plus what was configured. */
+  readonly taggedAddresses: Readonly<Record<string, string>>
+}
+
+export type AddressesConfig = {
+  /** IP address for other machines' connections; 0.0.0.0 or :: for all. */
+  readonly bind: string
+  /** IP address under which others reach this machine. Never 0.0.0.0 or ::. */
+  readonly advertise: string
+  readonly advertiseWan: string
+  /** IP addresses to listen on where the next ones say nothing else. */
+  readonly client: readonly string[]
+  /** IP addresses. */
+  readonly dns: readonly string[]
+  /** IP addresses or `unix:///path`. */
+  readonly http: readonly string[]
+  readonly https: readonly string[]
+  readonly grpc: readonly string[]
+}
+
+/** -1: switched off. */
+export type PortsConfig = {
+  readonly dns: number
+  readonly http: number
+  readonly https: number
+  readonly grpc: number
+  readonly serfLan: number
+  readonly serfWan: number
+  readonly server: number
+  /** Managed proxies without a `bind_port` get the lowest free one from here to `proxyMaxPort`. Both 0: none is given out. */
+  readonly proxyMinPort: number
+  readonly proxyMaxPort: number
+  readonly sidecarMinPort: number
+  readonly sidecarMaxPort: number
+  readonly exposeMinPort: number
+  readonly exposeMaxPort: number
+}
+
+export type DnsConfig = {
+  /** Lower case with a final dot. */
+  readonly domain: string
+  /** The same; '' for none. */
+  readonly altDomain: string
+  /** `ip:port` or `[ip]:port`, in the order in which they are asked. */
+  readonly recursors: readonly string[]
+  readonly recursorTimeoutMs: number
+  readonly nodeTtlMs: number
+  /** By service name, or by a prefix that ends in `*`. */
+  readonly serviceTtlMs: Readonly<Record<string, number>>
+  readonly onlyPassing: boolean
+  readonly enableTruncate: boolean
+  readonly disableCompression: boolean
+  readonly allowStale: boolean
+  readonly maxStaleMs: number
+  /** Answers in one UDP reply to a client without EDNS. */
+  readonly udpAnswerLimit: number
+  /** A and AAAA records in one reply; 0: no limit. */
+  readonly aRecordLimit: number
+  readonly enableAdditionalNodeMetaTxt: boolean
+  readonly useCache: boolean
+  readonly cacheMaxAgeMs: number
+  /** Seconds, as they are written into the record. */
+  readonly soa: { readonly refresh: number; readonly retry: number; readonly expire: number; readonly minTtl: number }
+}
+
+export type HttpConfig = {
+  /** Added to every response. */
+  readonly responseHeaders: Readonly<Record<string, string>>
+  /** Path prefixes that are answered with 403. */
+  readonly blockEndpoints: readonly string[]
+  /** CIDRs from which writes are allowed; empty: from everywhere. */
+  readonly allowWriteHttpFrom: readonly string[]
+  /** 0: the server's own default. */
+  readonly maxHeaderBytes: number
+  readonly useCache: boolean
+  readonly disableUnprintableCharFilter: boolean
+}
+
+export type LimitsConfig = {
+  /** Connections from one source address; 0: no limit. */
+  readonly httpMaxConnsPerClient: number
+  /** Bytes. */
+  readonly kvMaxValueSize: number
+  /** Bytes. */
+  readonly txnMaxReqLen: number
+}
+
+export type QueryConfig = {
+  /** How long a blocking query waits that does not say. */
+  readonly defaultQueryTimeMs: number
+  readonly maxQueryTimeMs: number
+  /** Catalog and health answers may be this old when the request does not say; 0: they may not. */
+  readonly discoveryMaxStaleMs: number
+}
+
+export type LogConfig = {
+  readonly level: LogLevel
+  /** One JSON object a line. */
+  readonly json: boolean
+  /** Path or folder (with a final `/`) of a file that is written as well; '' for none. */
+  readonly file: string
+  /** 0: not by size. */
+  readonly rotateBytes: number
+  readonly rotateDurationMs: number
+  /** Old files to keep; 0: all; -1: none. */
+  readonly rotateMaxFiles: number
+}
+
+export type ChecksConfig = {
+  /** How long a change of nothing but a check's output may stay unannounced. */
+  readonly updateIntervalMs: number
+  /** Bytes of output that a check keeps unless it says otherwise. */
+  readonly outputMaxSize: number
+  readonly discardOutput: boolean
+  /** Checks that run a program may come from files. */
+  readonly enableLocalScripts: boolean
+  /** Checks that run a program may come from the API (and from files). */
+  readonly enableRemoteScripts: boolean
+}
+
+export type ConnectConfig = {
+  readonly enabled: boolean
+  readonly caProvider: 'consul'
+  readonly ca: CaConfig
+  readonly proxy: { readonly allowManagedApiRegistration: boolean; readonly allowManagedRoot: boolean }
+  /** What every managed proxy has unless its service says otherwise. */
+  readonly proxyDefaults: ProxyDefaultsConfig
+}
+
+/** The CA's first settings; a running cluster's own are kept with its state. */
+export type CaConfig = {
+  readonly leafCertTtlMs: number
+  readonly intermediateCertTtlMs: number
+  readonly rotationPeriodMs: number
+  /** PEM; '' to make one. Given together or not at all. */
+  readonly privateKey: string
+  readonly rootCert: string
+  readonly privateKeyType: 'ec' | 'rsa'
+  readonly privateKeyBits: number
+  /** 0: no limit. */
+  readonly csrMaxPerSecond: number
+  readonly csrMaxConcurrent: number
+  readonly skipValidate: boolean
+  /** All of `ca_config`, with the API's CamelCase names, as it was written. */
+  readonly opaque: Readonly<Record<string, unknown>>
+}
+
+export type ProxyDefaultsConfig = {
+  readonly execMode: 'daemon'
+  /** Empty: the built-in proxy. */
+  readonly daemonCommand: readonly string[]
+  readonly scriptCommand: readonly string[]
+  /** Keys of `connect.proxy.config`. */
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+export type AclConfig = {
+  readonly enabled: false
+  readonly defaultPolicy: 'allow' | 'deny'
+}
+
+export type LeaveConfig = {
+  /** SIGINT ends the agent without leaving the cluster. */
+  readonly skipOnInterrupt: boolean
+  /** SIGTERM leaves the cluster first. */
+  readonly onTerminate: boolean
+  /** How long a leaving agent keeps answering. */
+  readonly drainTimeMs: number
+}
+
+/** Our own options. -1: as many as suits the machine; 0: everything on the main thread. */
+export type ThreadsConfig = {
+  readonly threads: number
+  readonly meshThreads: number
+}
+
+export type TelemetryConfig = {
+  readonly metricsPrefix: string
+  readonly disableHostname: boolean
+  /** Metrics that no prefix names are kept. */
+  readonly filterDefault: boolean
+  readonly allowedPrefixes: readonly string[]
+  readonly blockedPrefixes: readonly string[]
+}
+
+/** Not settable from outside; here so that everything that paces the agent is in one place. */
+export type AntiEntropyConfig = {
+  readonly intervalMs: number
+  /** How often checks that were critical for too long are looked for. */
+  readonly checkReapIntervalMs: number
+  /** Shortest `deregister_critical_service_after`. */
+  readonly checkDeregisterMinMs: number
+}
+
+/** Parts of a configuration that a running agent can take over. */
+export type ReloadablePart = 'checks' | 'services' | 'dns' | 'limits' | 'log level' | 'node meta' | 'check output' | 'telemetry filters'
+
+export type ReloadDifference = {
+  /** What must be told to the parts of the agent. */
+  readonly changed: readonly ReloadablePart[]
+  /** Keys, as in `ports.http`, whose change needs a restart: the running agent keeps the old value. */
+  readonly needsRestart: readonly string[]
+}
