@@ -1,0 +1,142 @@
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { MeshPeer } from '../../src/kernel/ports.ts'
+import { identityMismatch } from './names.ts'
+import { dialReason, failureOf } from './reasons.ts'
+import type { Leg } from './splice.ts'
+import { type Identity, peerCertificate } from './tls.ts'
+
+/** What to reach. With `identity`, over mutual TLS and only if the peer is that; without, in plain. `withinMs` covers everything. */
+export type Destination = { host: string; port: number; socketPath?: string; identity?: string; withinMs: number }
+
+export type Dialled = { leg: Leg; peer?: MeshPeer } | { why: string }
+
+/** Tickets for shorter handshakes, by destination. Bounded: the oldest goes first. */
+export class SessionCache {
+  readonly #sessions = new Map<string, Buffer>()
+
+  get(key: string): Buffer | undefined {
+    return this.#sessions.get(key)
+  }
+
+  put(key: string, session: Buffer): void {
+    this.#sessions.delete(key)
+    this.#sessions.set(key, session)
+    if (this.#sessions.size <= SESSIONS_MAX) return
+    const oldest = this.#sessions.keys().next()
+    if (!oldest.done) this.#sessions.delete(oldest.value)
+  }
+
+  remove(key: string): void {
+    this.#sessions.delete(key)
+  }
+}
+
+const SESSIONS_MAX = 1_024
+
+/** What a dial over mutual TLS proves itself with. Both belong together: new material means a new cache. */
+export type Credentials = { readonly identity: Identity; readonly sessions: SessionCache }
+
+/** Idle time after which the system asks whether the other end still lives. */
+export const KEEP_ALIVE_MS = 15_000
+
+/**
+ * Dials. `settled` is called once, later, with a connected leg nobody has read from or with the reason in plain words. The
+ * answer gives up: what was begun is closed and `settled` is never called.
+ */
+export function dial(to: Destination, credentials: Credentials | undefined, settled: (outcome: Dialled) => void): () => void {
+  const target = to.socketPath ? `unix ${to.socketPath}` : `tcp ${joinHostPort(to.host, to.port)}`
+  if (to.identity !== undefined && credentials === undefined) {
+    const soon = setImmediate(settled, { why: `dial ${target}: this sidecar has no certificate yet` })
+    return () => clearImmediate(soon)
+  }
+  const tcp = to.socketPath
+    ? connectTcp({ path: to.socketPath, allowHalfOpen: true })
+    : connectTcp({
+        host: to.host,
+        port: to.port,
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      })
+  let stream: Socket = tcp
+  let open = true
+  const finish = (outcome: Dialled) => {
+    if (!open) return
+    open = false
+    clearTimeout(deadline)
+    tcp.off('error', failed)
+    stream.off('error', failed)
+    if ('why' in outcome) discard(stream, tcp)
+    settled(outcome)
+  }
+  const failed = (error: unknown) => finish({ why: dialReason(target, failureOf(error)) })
+  const deadline = setTimeout(() => finish({ why: `dial ${target}: i/o timeout` }), to.withinMs)
+  tcp.on('error', failed)
+  tcp.once('connect', () => {
+    if (!open) return
+    if (to.identity === undefined || credentials === undefined) return finish({ leg: { stream, tcp } })
+    stream = secure(tcp, to, to.identity, credentials, (verdict) => {
+      finish('why' in verdict ? { why: `dial ${target}: ${verdict.why}` } : { leg: { stream, tcp }, peer: verdict })
+    })
+    stream.on('error', failed)
+    stream.once('close', () => finish({ why: `dial ${target}: the connection was closed during the TLS handshake` }))
+  })
+  return () => {
+    if (!open) return
+    open = false
+    clearTimeout(deadline)
+    discard(stream, tcp)
+  }
+}
+
+function secure(
+  tcp: Socket,
+  to: Destination,
+  expected: string,
+  { identity, sessions }: Credentials,
+  judged: (verdict: MeshPeer | { why: string }) => void,
+): TLSSocket {
+  const key = `${to.host} ${to.port} ${expected}`
+  const session = sessions.get(key)
+  const stream = connectTls({
+    socket: tcp,
+    secureContext: identity.client,
+    // The name is judged below: services are told apart by SPIFFE id, never by host.
+    checkServerIdentity: () => undefined,
+    rejectUnauthorized: true,
+    ...(session === undefined ? {} : { session }),
+  })
+  stream.once('secureConnect', () => {
+    const peer = peerCertificate(stream)
+    if (peer === undefined) return judged({ why: 'no server certificate was shown' })
+    const mismatch = identityMismatch(peer.uri, expected, identity.trustDomains)
+    if (mismatch !== undefined) return judged({ why: `${mismatch} (serial ${peer.serial})` })
+    // A resumed session was verified when it began; the certificate may have ended since.
+    if (stream.isSessionReused() && peer.expiresMs <= Date.now()) {
+      sessions.remove(key)
+      return judged({ why: `the certificate has expired (serial ${peer.serial})` })
+    }
+    stream.on('session', (ticket: Buffer) => sessions.put(key, ticket))
+    judged({ uri: peer.uri, serial: peer.serial })
+  })
+  return stream
+}
+
+/** Destroys a half-made connection. Errors that are still on their way have nothing to tell any more. */
+function discard(stream: Socket, tcp: Socket): void {
+  for (const socket of [stream, tcp]) {
+    socket.on('error', ignore)
+    socket.destroy()
+  }
+}
+
+function ignore(): void {
+  return
+}
+
+/** 'h', 80 → 'h:80'; IPv6 addresses get brackets. */
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

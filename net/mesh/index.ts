@@ -1,0 +1,133 @@
+import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
+import { isRefused, refuse } from '../../src/kernel/refusal.ts'
+import { Connections } from './connections.ts'
+import { type Credentials, SessionCache } from './dialer.ts'
+import { Listener } from './listener.ts'
+import { readIdentity } from './tls.ts'
+
+export type MeshOptions = {
+  /** For `openMs`; any start. */
+  readonly monotonicMs?: () => number
+}
+
+export type MeshDevice = Device<MeshRequest, MeshOutcome, MeshEvent> & {
+  /** Ends every listener and connection. Resolves when the last `closed` was reported. */
+  close(): Promise<void>
+}
+
+type Owner = { credentials: Credentials | undefined; readonly listeners: Map<number, Listener> }
+
+/**
+ * The data plane on this thread's sockets. Events of a listener and of its connections go to the `event` function that came
+ * with its `listen` request. Requests about a connection that has ended are refused with `gone`, about one that never was
+ * with `missing`. `connectionsMax` 0 sets no limit.
+ */
+export function createMesh({ monotonicMs = () => performance.now() }: MeshOptions = {}): MeshDevice {
+  const owners = new Map<string, Owner>()
+  const listenerOwners = new Map<number, Owner>()
+  const connections = new Connections(monotonicMs)
+  let lastListener = 0
+
+  const ownerOf = (name: string): Owner => {
+    const known = owners.get(name)
+    if (known !== undefined) return known
+    const owner: Owner = { credentials: undefined, listeners: new Map() }
+    owners.set(name, owner)
+    return owner
+  }
+
+  const perform: MeshDevice['perform'] = (request, done, event) => {
+    switch (request.do) {
+      case 'listen': {
+        const bad = listenProblem(request)
+        if (bad !== undefined) return done(refuse('invalid', bad))
+        const owner = ownerOf(request.owner)
+        const number = ++lastListener
+        const listener = new Listener({
+          ...request,
+          listener: number,
+          event,
+          arrived: (leg, from, peer) => {
+            connections.accept({ owner: request.owner, listener: number, leg, from, event, ...(peer === undefined ? {} : { peer }) })
+          },
+        })
+        if (owner.credentials !== undefined) listener.identify(owner.credentials.identity)
+        owner.listeners.set(number, listener)
+        listenerOwners.set(number, owner)
+        listener.open((outcome) => {
+          if (!isRefused(outcome)) return done({ listener: number, port: outcome.port })
+          owner.listeners.delete(number)
+          listenerOwners.delete(number)
+          done(outcome)
+        })
+        return
+      }
+      case 'unlisten': {
+        const owner = listenerOwners.get(request.listener)
+        if (owner === undefined) return done(refuse('missing', `there is no listener ${request.listener}`))
+        owner.listeners.get(request.listener)?.close('the listener was closed')
+        owner.listeners.delete(request.listener)
+        listenerOwners.delete(request.listener)
+        return done({})
+      }
+      case 'identify': {
+        const identity = readIdentity(request.certPem, request.keyPem, request.rootsPem)
+        if (isRefused(identity)) return done(identity)
+        const owner = ownerOf(request.owner)
+        owner.credentials = { identity, sessions: new SessionCache() }
+        for (const listener of owner.listeners.values()) listener.identify(identity)
+        return done({})
+      }
+      case 'connect': {
+        const bad = connectProblem(request)
+        if (bad !== undefined) return done(refuse('invalid', bad))
+        return done(connections.connect(request.connection, request, (owner) => owners.get(owner)?.credentials))
+      }
+      case 'close':
+        return done(connections.close(request.connection, request.why))
+      case 'forget': {
+        const owner = owners.get(request.owner)
+        if (owner === undefined) return done(refuse('missing', `there is no owner "${request.owner}"`))
+        forget(request.owner, owner, 'the sidecar was removed')
+        return done({})
+      }
+    }
+  }
+
+  const forget = (name: string, owner: Owner, why: string) => {
+    for (const [number, listener] of owner.listeners) {
+      listener.close(why)
+      listenerOwners.delete(number)
+    }
+    owner.listeners.clear()
+    owner.credentials = undefined
+    owners.delete(name)
+    connections.closeAllOf(name, why)
+  }
+
+  return {
+    perform,
+    close() {
+      for (const [name, owner] of owners) forget(name, owner, 'the agent is stopping')
+      return connections.drained()
+    },
+  }
+}
+
+function listenProblem({ port, handshakeMs, connectionsMax }: Extract<MeshRequest, { do: 'listen' }>): string | undefined {
+  if (!isPort(port, 0)) return `port: must be a whole number from 0 to 65535, got ${port}`
+  if (!(handshakeMs > 0)) return `handshakeMs: must be above 0, got ${handshakeMs}`
+  if (!Number.isInteger(connectionsMax) || connectionsMax < 0) return `connectionsMax: must be a whole number, got ${connectionsMax}`
+  return undefined
+}
+
+function connectProblem({ host, port, socketPath, withinMs }: Extract<MeshRequest, { do: 'connect' }>): string | undefined {
+  if (!(withinMs > 0)) return `withinMs: must be above 0, got ${withinMs}`
+  if (socketPath) return undefined
+  if (host === '') return 'host: must not be empty'
+  return isPort(port, 1) ? undefined : `port: must be a whole number from 1 to 65535, got ${port}`
+}
+
+function isPort(port: number, least: number): boolean {
+  return Number.isInteger(port) && port >= least && port <= 65_535
+}
