@@ -4,22 +4,25 @@ import type { MeshPeer } from '../../src/kernel/ports.ts'
 import { identityMismatch } from './names.ts'
 import { dialReason, failureOf } from './reasons.ts'
 import type { Leg } from './splice.ts'
-import { type Identity, peerCertificate } from './tls.ts'
+import { type Identity, type PeerCertificate, peerCertificate } from './tls.ts'
 
 /** What to reach. With `identity`, over mutual TLS and only if the peer is that; without, in plain. `withinMs` covers everything. */
 export type Destination = { host: string; port: number; socketPath?: string; identity?: string; withinMs: number }
 
 export type Dialled = { leg: Leg; peer?: MeshPeer } | { why: string }
 
-/** Tickets for shorter handshakes, by destination. Bounded: the oldest goes first. */
-export class SessionCache {
-  readonly #sessions = new Map<string, Buffer>()
+/** A ticket for a shorter handshake, and who was verified in the full one. A resumed session shows no certificate again. */
+type Session = { readonly ticket: Buffer; readonly peer: PeerCertificate }
 
-  get(key: string): Buffer | undefined {
+/** Sessions by destination. Bounded: the oldest goes first. */
+export class SessionCache {
+  readonly #sessions = new Map<string, Session>()
+
+  get(key: string): Session | undefined {
     return this.#sessions.get(key)
   }
 
-  put(key: string, session: Buffer): void {
+  put(key: string, session: Session): void {
     this.#sessions.delete(key)
     this.#sessions.set(key, session)
     if (this.#sessions.size <= SESSIONS_MAX) return
@@ -106,19 +109,18 @@ function secure(
     // The name is judged below: services are told apart by SPIFFE id, never by host.
     checkServerIdentity: () => undefined,
     rejectUnauthorized: true,
-    ...(session === undefined ? {} : { session }),
+    ...(session === undefined ? {} : { session: session.ticket }),
   })
   stream.once('secureConnect', () => {
-    const peer = peerCertificate(stream)
+    const peer = stream.isSessionReused() ? session?.peer : peerCertificate(stream)
     if (peer === undefined) return judged({ why: 'no server certificate was shown' })
     const mismatch = identityMismatch(peer.uri, expected, identity.trustDomains)
     if (mismatch !== undefined) return judged({ why: `${mismatch} (serial ${peer.serial})` })
-    // A resumed session was verified when it began; the certificate may have ended since.
-    if (stream.isSessionReused() && peer.expiresMs <= Date.now()) {
+    if (peer.expiresMs <= Date.now()) {
       sessions.remove(key)
       return judged({ why: `the certificate has expired (serial ${peer.serial})` })
     }
-    stream.on('session', (ticket: Buffer) => sessions.put(key, ticket))
+    stream.on('session', (ticket: Buffer) => sessions.put(key, { ticket, peer }))
     judged({ uri: peer.uri, serial: peer.serial })
   })
   return stream
