@@ -158,8 +158,10 @@ export interface Devices {
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
 }
 export type DeviceName = keyof Devices
-export type DeviceRequest<Name extends DeviceName> = Devices[Name] extends Device<infer Request, infer _Outcome, infer _Event> ? Request : never
-export type DeviceOutcome<Name extends DeviceName> = Devices[Name] extends Device<infer _Request, infer Outcome, infer _Event> ? Outcome : never
+export type DeviceRequest<Name extends DeviceName> =
+  Devices[Name] extends Device<infer Request, infer _Outcome, infer _Event> ? Request : never
+export type DeviceOutcome<Name extends DeviceName> =
+  Devices[Name] extends Device<infer _Request, infer Outcome, infer _Event> ? Outcome : never
 export type DeviceEvent<Name extends DeviceName> = Devices[Name] extends Device<infer _Request, infer _Outcome, infer Event> ? Event : never
 
 /** Everything a host needs from outside. A device that is not on this thread is absent; asking for it is a broken promise. */
@@ -171,4 +173,3 @@ export interface Ports {
   /** One line for the operator. `facts` are printed as `key=value`. */
   print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
 }
-

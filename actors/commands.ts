@@ -1,0 +1,39 @@
+import { overlay } from '../src/kernel/overlay.ts'
+import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
+import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
+import { lastIndex, setLastIndex } from './command.ts'
+import { kvDelete, kvDeleteTree, kvPut } from './kv/commands.ts'
+
+/** Every change of state there is. */
+export const commands = {
+  'kv.put': kvPut,
+  'kv.delete': kvDelete,
+  'kv.delete-tree': kvDeleteTree,
+}
+
+type Commands = typeof commands
+export type CommandKind = keyof Commands
+export type CommandRequest<Kind extends CommandKind> = Parameters<Commands[Kind]>[2]
+export type CommandOutcome<Kind extends CommandKind> = Exclude<ReturnType<Commands[Kind]>, Refusal>
+/** A command on its way: what is to be done, and when its proposer asked for it. */
+export type Command = { [Kind in CommandKind]: { kind: Kind; atMs: number; request: CommandRequest<Kind> } }[CommandKind]
+
+/** Applies a group in order. A refused command changes nothing and takes no index; the others of its group are not touched by that. */
+export function applyGroup(tx: Transaction, group: readonly object[]): { outcomes: Result<unknown>[]; notice: ChangeNotice } {
+  let index = lastIndex(tx)
+  const outcomes: Result<unknown>[] = []
+  const touched = new Map<string, [number, string]>()
+  for (const { kind, atMs, request } of group as readonly Command[]) {
+    const trial = overlay(tx)
+    const apply = commands[kind] as (tx: Transaction, context: { index: number; nowMs: number }, request: unknown) => Result<unknown>
+    const outcome = apply(trial, { index: index + 1, nowMs: atMs }, request)
+    outcomes.push(outcome)
+    const changes = trial.touched()
+    if (isRefused(outcome) || changes.length === 0) continue
+    index++
+    trial.applyTo(tx)
+    for (const change of changes) touched.set(`${change[0]}:${change[1]}`, change)
+  }
+  if (touched.size > 0) setLastIndex(tx, index)
+  return { outcomes, notice: { index, touched: [...touched.values()] } }
+}

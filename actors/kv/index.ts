@@ -1,0 +1,67 @@
+import { defineActor } from '../../src/kernel/actor.ts'
+import { type Call, type Caller, type Cast, LATER, refOf } from '../../src/kernel/protocol.ts'
+import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import { authorize, type Token } from '../authorize.ts'
+import { commit } from '../ledger.ts'
+
+/** What anyone may ask of the key/value store. Reading needs no actor: see queries.ts. */
+export type KvProtocol = {
+  /** Writes if `cas` is absent or equals the entry's modifyIndex (0: must not exist). */
+  put: Call<{ key: string; value: Uint8Array; flags: bigint; cas?: number; token: Token }, { applied: boolean }>
+  /** Deletes one entry (if `cas` fits), or with `recurse` everything that begins with `key`. */
+  delete: Call<{ key: string; recurse: boolean; cas?: number; token: Token }, { applied: boolean }>
+}
+type KvOwn = { settled: Cast<{ caller: Caller<{ applied: boolean }>; result: Result<{ applied: boolean }> }> }
+type KvState = { valueBytesMax: number }
+
+/** What LMDB can hold as a key, less the table's number. */
+export const KEY_BYTES_MAX = 1_900
+
+export const kvRef = refOf<KvProtocol>('kv')
+
+export const kv = defineActor<KvProtocol, KvOwn, KvState, { valueBytesMax: number }>({
+  name: 'kv',
+  mailboxMax: 16_384,
+  remote: ['put', 'delete'],
+  init: ({ valueBytesMax }) => ({ valueBytesMax }),
+  on: {
+    put({ valueBytesMax }, { token, ...entry }, turn, caller) {
+      const denied = authorize(turn.view, token, { resource: 'key', name: entry.key, access: 'write' })
+      if (denied) return denied
+      if (entry.key.length * 3 > KEY_BYTES_MAX && utf8Length(entry.key) > KEY_BYTES_MAX) {
+        return refuse('invalid', `Key is too long (${utf8Length(entry.key)} > ${KEY_BYTES_MAX} bytes)`)
+      }
+      if (entry.value.byteLength > valueBytesMax) {
+        return refuse('invalid', `Value for key "${entry.key}" is too large (${entry.value.byteLength} > ${valueBytesMax} bytes)`)
+      }
+      commit(turn, 'kv.put', entry, (result) => ({ name: 'settled', request: { caller, result } }))
+      return LATER
+    },
+
+    delete(_state, { token, key, recurse, cas }, turn, caller) {
+      const denied = authorize(turn.view, token, { resource: recurse ? 'key_prefix' : 'key', name: key, access: 'write' })
+      if (denied) return denied
+      if (recurse) commit(turn, 'kv.delete-tree', { prefix: key }, (result) => ({ name: 'settled', request: { caller, result } }))
+      else
+        commit(turn, 'kv.delete', cas === undefined ? { key } : { key, cas }, (result) => ({
+          name: 'settled',
+          request: { caller, result },
+        }))
+      return LATER
+    },
+
+    settled(_state, { caller, result }, turn) {
+      turn.answer(caller, result)
+    },
+  },
+})
+
+/** Bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = 0
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+  }
+  return bytes
+}

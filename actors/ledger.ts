@@ -1,0 +1,71 @@
+import { defineActor, type Turn } from '../src/kernel/actor.ts'
+import type { LogOutcome } from '../src/kernel/ports.ts'
+import { type Call, type Caller, type Cast, LATER, type Message, refOf } from '../src/kernel/protocol.ts'
+import { isRefused, type Result } from '../src/kernel/refusal.ts'
+import type { Command, CommandKind, CommandOutcome, CommandRequest } from './commands.ts'
+
+/** The only writer of the tables. */
+export type LedgerProtocol = {
+  /** Answered once the command is durable, with what its function returned. */
+  commit: Call<Command, unknown>
+}
+type LedgerOwn = {
+  flush: Cast<null>
+  applied: Cast<{ callers: Caller[]; outcome: Result<LogOutcome> }>
+}
+type LedgerState = { waiting: { caller: Caller; command: Command }[]; busy: boolean }
+
+/** Commands that are made durable together. */
+const GROUP_MAX = 512
+/** How long whoever proposes a command waits for it. */
+export const COMMIT_WITHIN_MS = 10_000
+
+export const ledgerRef = refOf<LedgerProtocol>('ledger')
+
+/** Gathers all commands that wait into one group, has the log order and keep it, and lets the answers go when it is durable. */
+export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
+  name: 'ledger',
+  mailboxMax: 65_536,
+  init: () => ({ waiting: [], busy: false }),
+  on: {
+    commit(state, command, turn, caller) {
+      state.waiting.push({ caller, command })
+      if (!state.busy) {
+        state.busy = true
+        turn.again({ name: 'flush', request: null })
+      }
+      return LATER
+    },
+
+    flush(state, _request, turn) {
+      const group = state.waiting.splice(0, GROUP_MAX)
+      const callers = group.map(({ caller }) => caller)
+      turn.act(
+        'log',
+        { commands: group.map(({ command }) => command) },
+        { then: (outcome) => ({ name: 'applied', request: { callers, outcome } }) },
+      )
+    },
+
+    applied(state, { callers, outcome }, turn) {
+      callers.forEach((caller, position) => {
+        turn.answer(caller, isRefused(outcome) ? outcome : outcome.outcomes[position])
+      })
+      if (state.waiting.length > 0) turn.again({ name: 'flush', request: null })
+      else state.busy = false
+      turn.count('ledger.groups')
+      turn.count('ledger.commands', callers.length)
+    },
+  },
+})
+
+/** Proposes a command from within a turn. */
+export function commit<Own, Kind extends CommandKind>(
+  turn: Turn<Own>,
+  kind: Kind,
+  request: CommandRequest<Kind>,
+  then: (result: Result<CommandOutcome<Kind>>) => Message<Own>,
+): void {
+  const command = { kind, atMs: turn.nowMs, request } as Command
+  turn.call(ledgerRef, 'commit', command, { withinMs: COMMIT_WITHIN_MS, then: (result) => then(result as Result<CommandOutcome<Kind>>) })
+}

@@ -1,0 +1,562 @@
+import type { Turn } from './actor.ts'
+import { Feeds } from './feeds.ts'
+import { type ActorStats, type AnyActor, type Envelope, Instance, statsOf } from './instance.ts'
+import { Link } from './link.ts'
+import type { Device, LogLevel, Ports } from './ports.ts'
+import { type AnswerOf, addressOf, type Caller, type CallsOf, LATER, type Peer, type Ref, type RequestOf } from './protocol.ts'
+import { Queue } from './queue.ts'
+import { Waiters } from './recording-view.ts'
+import { assert, type Refusal, type Result, refuse } from './refusal.ts'
+import type { ChangeNotice } from './tables.ts'
+import * as wire from './wire.ts'
+import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
+
+/** A thread gives its other work a turn after this long. */
+const SLICE_MS = 4
+const CRASHES_MAX = 5
+const CRASH_WINDOW_MS = 60_000
+const RESTART_AFTER_MS = 50
+
+export type HostOptions = {
+  node: string
+  thread: number
+  ports: Ports
+  /** Everything that can be started here, by name. */
+  actors: readonly AnyActor[]
+  /** The placement table: which thread an actor lives on. */
+  place(actor: string, key: string): number
+  /** Calls `work` soon, after what is at hand. */
+  soon(work: () => void): void
+  /** This thread cannot go on: an actor crashes again and again. */
+  fatal(why: string): void
+  /** Also sends messages on the same thread through the codec, as a link would. For simulations. */
+  packLocally?: boolean
+}
+
+type Waiting = { peer: Peer; deadlineAt: number; done: (result: Result<unknown>) => void }
+type Started = { actor: string; key: string; args: unknown; peer: Peer }
+
+/**
+ * Runs the actors of one thread: delivers messages one at a time, carries out wishes, keeps deadlines, restarts what crashes,
+ * and speaks to the other threads and nodes over links. It has no clock, no I/O and no chance but its ports.
+ */
+export class Host {
+  readonly node: string
+  readonly thread: number
+  readonly ports: Ports
+  /** Readers of the tables on this thread that wait for a change. */
+  readonly waiters = new Waiters()
+  /** Counters by name, of this thread. */
+  readonly counters = new Map<string, number>()
+  readonly #options: HostOptions
+  readonly #definitions = new Map<string, AnyActor>()
+  readonly #instances = new Map<string, Instance>()
+  readonly #started = new Map<string, Started>()
+  readonly #links = new Map<Peer, Link>()
+  readonly #calls = new Map<number, Waiting>()
+  readonly #feeds: Feeds
+  readonly #queue = new Queue<Envelope>()
+  readonly #recorder = new Recorder()
+  #lastCall = 0
+  #scheduled = false
+  #cancelSweep: (() => void) | undefined
+  #sweepAt = Number.POSITIVE_INFINITY
+  #closed = false
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.node = options.node
+    this.thread = options.thread
+    this.ports = options.ports
+    for (const definition of options.actors) this.#definitions.set(definition.name, definition)
+    this.#feeds = new Feeds({
+      here: this.thread,
+      peerOf: (to) => this.#peerOf(to),
+      push: (peer, item) => this.#push(peer, item),
+      produce: (address, name, request, subscriber) => this.#deliverSubscription(address, name, request, subscriber),
+      left: (instance, subscriber) =>
+        this.#guarded(instance, () => instance.definition.left?.(instance.state as never, subscriber, this.#turnOf(instance) as never)),
+      soon: () => this.#schedule(),
+    })
+  }
+
+  // ---------------------------------------------------------------- for the world around the actors
+
+  /** Starts an actor here or wherever the placement table puts it. Starting one that runs replaces it. */
+  start(actor: string, key: string, args: unknown): void {
+    const peer = this.#options.place(actor, key)
+    this.#started.set(addressOf({ actor, key }), { actor, key, args, peer })
+    if (peer === this.thread) this.#startHere(actor, key, args)
+    else this.#push(peer, [wire.START, actor, key, args])
+  }
+
+  stop(actor: string, key: string): void {
+    const address = addressOf({ actor, key })
+    const peer = this.#options.place(actor, key)
+    this.#started.delete(address)
+    if (peer === this.thread) this.#stopHere(address)
+    else this.#push(peer, [wire.STOP, actor, key])
+  }
+
+  /** A call from outside the actors: an HTTP request, a command, a test. */
+  ask<P, N extends CallsOf<P>>(
+    to: Ref<P>,
+    name: N,
+    request: RequestOf<P[N]>,
+    withinMs: number,
+    done: (result: Result<AnswerOf<P[N]>>) => void,
+  ): void {
+    this.#call(to, name, request, withinMs, done as (result: Result<unknown>) => void)
+  }
+
+  asked<P, N extends CallsOf<P>>(to: Ref<P>, name: N, request: RequestOf<P[N]>, withinMs: number): Promise<Result<AnswerOf<P[N]>>> {
+    return new Promise((resolve) => this.ask(to, name, request, withinMs, resolve))
+  }
+
+  /** Takes a feed for somebody outside the actors. The answer ends it. */
+  follow(to: Ref, feed: string, request: unknown, take: (value: unknown, index: number) => void): () => void {
+    const id = this.#feeds.follow(to, feed, request, (value, index, taken) => {
+      take(value, index)
+      taken()
+    })
+    return () => this.#feeds.unfollow(id)
+  }
+
+  /** A commit happened on this thread: wakes its readers and tells every other thread. */
+  notify(notice: ChangeNotice): void {
+    for (const link of this.#links.values()) if (typeof link.peer === 'number') link.push([wire.NOTICE, notice.index, notice.touched])
+    this.waiters.notify(notice)
+    this.#schedule()
+  }
+
+  stats(): ActorStats[] {
+    const nowMs = this.ports.clock.monotonicMs()
+    return [...this.#instances.values()].map((instance) => statsOf(instance, this.thread, nowMs))
+  }
+
+  count(metric: string, by = 1): void {
+    this.counters.set(metric, (this.counters.get(metric) ?? 0) + by)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancelSweep?.()
+    for (const instance of this.#instances.values()) instance.clear()
+    this.#instances.clear()
+  }
+
+  // ---------------------------------------------------------------- links
+
+  connect(peer: Peer, send: (batch: Uint8Array<ArrayBuffer>) => void): void {
+    this.#links.set(peer, new Link(peer, send))
+    for (const { actor, key, args, peer: at } of this.#started.values()) if (at === peer) this.#push(peer, [wire.START, actor, key, args])
+    this.#feeds.connected(peer)
+    this.#schedule()
+  }
+
+  disconnect(peer: Peer, why: string): void {
+    this.#links.delete(peer)
+    for (const [call, waiting] of this.#calls) if (waiting.peer === peer) this.#settle(call, wire.gone(why))
+    this.#feeds.disconnected(peer)
+    for (const instance of this.#instances.values()) {
+      for (const [owed, caller] of instance.owed) if (caller.peer === peer) instance.owed.delete(owed)
+    }
+    this.#schedule()
+  }
+
+  receive(peer: Peer, batch: Uint8Array): void {
+    const items = wire.unpackItems(batch)
+    for (const item of items) this.#take(peer, item)
+    this.#links.get(peer)?.handled(items.length)
+    this.#run()
+  }
+
+  #take(peer: Peer, item: wire.Item): void {
+    switch (item[0]) {
+      case wire.CALL:
+        return this.#deliverCall(item[1], item[2], item[3], { peer, call: item[4] }, item[5])
+      case wire.CAST:
+        return this.#deliverCast(item[1], item[2], item[3], peer)
+      case wire.ANSWER:
+        return this.#settle(item[1], item[2] as Result<unknown>)
+      case wire.SUBSCRIBE:
+        return this.#feeds.subscribed({ peer, feed: item[4] }, item[1], item[2], item[3])
+      case wire.UNSUBSCRIBE:
+        return this.#feeds.unsubscribed({ peer, feed: item[1] })
+      case wire.EMIT:
+        return this.#feeds.arrived(item[1], item[2], item[3], peer)
+      case wire.TAKEN:
+        return this.#feeds.taken({ peer, feed: item[1] })
+      case wire.START:
+        return this.#startHere(item[1], item[2], item[3])
+      case wire.STOP:
+        return this.#stopHere(addressOf({ actor: item[1], key: item[2] }))
+      case wire.NOTICE:
+        return this.waiters.notify({ index: item[1], touched: item[2] })
+      case wire.CREDIT:
+        return this.#links.get(peer)?.credited(item[1])
+    }
+  }
+
+  #push(peer: Peer, item: wire.Item): void {
+    this.#links.get(peer)?.push(item)
+    this.#schedule()
+  }
+
+  #peerOf(to: Ref): Peer {
+    return to.node === undefined || to.node === this.node ? this.#options.place(to.actor, to.key) : to.node
+  }
+
+  // ---------------------------------------------------------------- running
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    this.#options.soon(() => {
+      this.#scheduled = false
+      this.#run()
+    })
+  }
+
+  #run(): void {
+    if (this.#closed) return
+    const untilMs = this.ports.clock.monotonicMs() + SLICE_MS
+    for (let handled = 1; ; handled++) {
+      const envelope = this.#queue.take()
+      if (envelope === undefined) break
+      this.#handle(envelope)
+      if (handled % 64 === 0 && this.ports.clock.monotonicMs() > untilMs) {
+        this.#schedule()
+        break
+      }
+    }
+    for (const link of this.#links.values()) link.flush()
+  }
+
+  #enqueue(envelope: Envelope): void {
+    envelope.to.waiting++
+    if (envelope.to.down) envelope.to.held.push(envelope)
+    else this.#queue.push(envelope)
+    this.#schedule()
+  }
+
+  #handle(envelope: Envelope): void {
+    const { to: instance, caller, subscriber } = envelope
+    if (instance.ended) {
+      if (caller) this.#reply(caller, wire.gone(`${instance.address} was stopped`))
+      return
+    }
+    if (instance.down) {
+      instance.held.push(envelope)
+      return
+    }
+    instance.waiting--
+    const beganMs = this.ports.clock.monotonicMs()
+    if (caller && envelope.deadlineAt !== undefined && beganMs > envelope.deadlineAt) {
+      this.#reply(caller, refuse('late', `${instance.address} could not take "${envelope.name}" before its deadline`))
+      return
+    }
+    if (caller) instance.owed.set(owedKey(caller), caller)
+    this.#guarded(instance, () => {
+      const handler = instance.handler(envelope.name)
+      assert(handler, `${instance.address} handles every message of its protocol, "${envelope.name}" too`)
+      const result = handler(instance.state, envelope.request, this.#turnOf(instance), caller ?? subscriber)
+      assert(!isThenable(result), `the handler "${envelope.name}" of ${instance.address} answers without waiting`)
+      const wishes = this.#recorder.end()
+      this.#fulfil(instance, wishes)
+      if (caller && result !== LATER) this.#reply(caller, result as Result<unknown>, instance)
+    })
+    if (envelope.taken) this.#feeds.sendTaken(envelope.taken.peer, envelope.taken.feed)
+    instance.messages++
+    instance.busyMs += this.ports.clock.monotonicMs() - beganMs
+  }
+
+  #turnOf(instance: Instance): Turn<never> {
+    return this.#recorder.begin({
+      nowMs: this.ports.clock.wallMs(),
+      random: instance.random,
+      self: instance.ref,
+      node: this.node,
+      view: this.ports.tables.view(),
+    })
+  }
+
+  /** Runs `work` of an actor; what it throws is a crash of that actor, and of nothing else. */
+  #guarded(instance: Instance, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#crash(instance, error)
+    }
+  }
+
+  // ---------------------------------------------------------------- delivering
+
+  #deliverCall(address: string, name: string, request: unknown, caller: Caller, withinMs: number): void {
+    const instance = this.#instances.get(address)
+    const refusal = this.#mayDeliver(instance, address, name, caller.peer)
+    if (refusal || !instance) return this.#reply(caller, refusal ?? wire.gone(address))
+    this.#enqueue({ to: instance, name, request, caller, deadlineAt: this.ports.clock.monotonicMs() + withinMs })
+  }
+
+  #deliverCast(address: string, name: string, request: unknown, peer: Peer): void {
+    const instance = this.#instances.get(address)
+    const refusal = this.#mayDeliver(instance, address, name, peer)
+    if (instance && !refusal) return this.#enqueue({ to: instance, name, request })
+    if (instance) instance.dropped++
+    this.count('kernel.casts_dropped')
+    this.ports.print('warn', 'kernel', `dropped "${name}"`, { to: address, why: refusal?.why })
+  }
+
+  #deliverSubscription(address: string, name: string, request: unknown, subscriber: { peer: Peer; feed: number }): Instance | undefined {
+    const instance = this.#instances.get(address)
+    if (!instance || this.#mayDeliver(instance, address, name, subscriber.peer)?.refused === 'forbidden') return undefined
+    this.#enqueue({ to: instance, name, request, subscriber })
+    return instance
+  }
+
+  #mayDeliver(instance: Instance | undefined, address: string, name: string, peer: Peer): Refusal | undefined {
+    if (!instance) return wire.gone(`no actor ${address} on thread ${this.thread}`)
+    if (instance.waiting >= instance.definition.mailboxMax) return refuse('busy', `${address} has ${instance.waiting} messages waiting`)
+    if (typeof peer === 'string' && !(instance.definition.remote as readonly string[] | undefined)?.includes(name)) {
+      return refuse('forbidden', `"${name}" of ${address} cannot be asked from another machine`)
+    }
+    return undefined
+  }
+
+  // ---------------------------------------------------------------- calls
+
+  #call(to: Ref, name: string, request: unknown, withinMs: number, done: (result: Result<unknown>) => void): void {
+    const peer = this.#peerOf(to)
+    const call = ++this.#lastCall
+    const deadlineAt = this.ports.clock.monotonicMs() + withinMs
+    const address = addressOf(to)
+    this.#calls.set(call, { peer, deadlineAt, done })
+    this.#sweepBy(deadlineAt)
+    if (peer === this.thread) {
+      this.#deliverCall(address, name, this.#local(request), { peer, call }, withinMs)
+    } else {
+      const link = this.#links.get(peer)
+      if (!link) this.#settle(call, wire.gone(`no link to ${typeof peer === 'number' ? `thread ${peer}` : `node ${peer}`}`))
+      else if (link.full) this.#settle(call, refuse('busy', `the link to ${peer} is full`))
+      else link.push([wire.CALL, address, name, request, call, withinMs])
+    }
+    this.#schedule()
+  }
+
+  #reply(caller: Caller, result: Result<unknown>, by?: Instance): void {
+    if (by) assert(by.owed.delete(owedKey(caller)), `${by.address} answers each caller once`)
+    if (caller.peer === this.thread) this.#settle(caller.call, this.#local(result))
+    else this.#push(caller.peer, [wire.ANSWER, caller.call, result])
+  }
+
+  #settle(call: number, result: Result<unknown>): void {
+    const waiting = this.#calls.get(call)
+    if (!waiting) return
+    this.#calls.delete(call)
+    waiting.done(result)
+  }
+
+  #local<T>(value: T): T {
+    return this.#options.packLocally ? wire.travelled(value) : value
+  }
+
+  /** Makes sure that calls are looked through by then. */
+  #sweepBy(atMs: number): void {
+    if (atMs >= this.#sweepAt) return
+    this.#cancelSweep?.()
+    this.#sweepAt = atMs
+    this.#cancelSweep = this.ports.clock.after(Math.max(1, atMs - this.ports.clock.monotonicMs()), () => this.#sweep())
+  }
+
+  #sweep(): void {
+    const nowMs = this.ports.clock.monotonicMs()
+    this.#sweepAt = Number.POSITIVE_INFINITY
+    this.#cancelSweep = undefined
+    let next = Number.POSITIVE_INFINITY
+    for (const [call, waiting] of this.#calls) {
+      if (waiting.deadlineAt <= nowMs) this.#settle(call, refuse('late', 'no answer before the deadline'))
+      else if (waiting.deadlineAt < next) next = waiting.deadlineAt
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#sweepBy(next)
+  }
+
+  // ---------------------------------------------------------------- wishes
+
+  #fulfil(instance: Instance, wishes: Wish[]): void {
+    for (const wish of wishes) this.#carryOut(instance, wish)
+  }
+
+  #carryOut(instance: Instance, wish: Wish): void {
+    switch (wish.did) {
+      case 'cast': {
+        const peer = this.#peerOf(wish.to)
+        if (peer === this.thread) return this.#deliverCast(addressOf(wish.to), wish.name, this.#local(wish.request), peer)
+        const link = this.#links.get(peer)
+        if (link && !link.full) return this.#push(peer, [wire.CAST, addressOf(wish.to), wish.name, wish.request])
+        this.count('kernel.casts_dropped')
+        return this.ports.print('warn', 'kernel', `dropped "${wish.name}"`, { to: addressOf(wish.to), why: link ? 'link full' : 'no link' })
+      }
+      case 'call':
+        return this.#call(wish.to, wish.name, wish.request, wish.withinMs, this.#later(instance, wish.then))
+      case 'answer':
+        return this.#reply(wish.caller, wish.result, instance)
+      case 'subscribe': {
+        this.#unsubscribe(instance, wish.name)
+        const life = instance.life
+        const id = this.#feeds.follow(wish.to, wish.feed, wish.request, (value, index, taken, source) => {
+          if (instance.life !== life) return taken()
+          this.#guarded(instance, () => this.#enqueue({ ...instance.own(wish.then(value, index)), ...(source && { taken: source }) }))
+        })
+        instance.subscriptions.set(wish.name, id)
+        return
+      }
+      case 'unsubscribe':
+        return this.#unsubscribe(instance, wish.name)
+      case 'emit':
+        return this.#feeds.emit(wish.subscriber, wish.index, this.#local(wish.value))
+      case 'wake': {
+        instance.wakes.get(wish.name)?.()
+        const forget = this.waiters.add(wish.reads, () => {
+          instance.wakes.delete(wish.name)
+          this.#enqueue(instance.own(wish.message))
+        })
+        instance.wakes.set(wish.name, forget)
+        return
+      }
+      case 'unwake':
+        instance.wakes.get(wish.name)?.()
+        instance.wakes.delete(wish.name)
+        return
+      case 'start':
+        return this.start(wish.actor, wish.key, wish.args)
+      case 'stop':
+        return this.stop(wish.actor, wish.key)
+      case 'timer': {
+        instance.timers.get(wish.name)?.()
+        const cancel = this.ports.clock.after(wish.afterMs, () => {
+          instance.timers.delete(wish.name)
+          this.#enqueue(instance.own(wish.message))
+        })
+        instance.timers.set(wish.name, cancel)
+        return
+      }
+      case 'cancel':
+        instance.timers.get(wish.name)?.()
+        instance.timers.delete(wish.name)
+        return
+      case 'act': {
+        const device = this.ports.devices[wish.device] as Device<unknown, unknown, unknown> | undefined
+        assert(device, `the device "${wish.device}" is on the thread of ${instance.address}`)
+        const { then, on } = wish
+        device.perform(wish.request, then ? this.#later(instance, then) : ignore, on ? this.#later(instance, on) : ignore)
+        return
+      }
+      case 'again':
+        return this.#enqueue(instance.own(wish.message))
+      case 'print':
+        return this.print(wish.level, instance.address, wish.line, wish.facts)
+      case 'count':
+        return this.count(wish.metric, wish.by)
+    }
+  }
+
+  print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void {
+    this.ports.print(level, from, line, facts)
+  }
+
+  /** Makes what happens later a message to the actor, if it is still in the same life. */
+  #later<T>(instance: Instance, then: (value: T) => OwnMessage): (value: T) => void {
+    const life = instance.life
+    return (value) => {
+      if (instance.life !== life || instance.ended) return
+      this.#guarded(instance, () => this.#enqueue(instance.own(then(this.#local(value)))))
+    }
+  }
+
+  #unsubscribe(instance: Instance, name: string): void {
+    const feed = instance.subscriptions.get(name)
+    if (feed === undefined) return
+    instance.subscriptions.delete(name)
+    this.#feeds.unfollow(feed)
+  }
+
+  // ---------------------------------------------------------------- lives
+
+  #startHere(actor: string, key: string, args: unknown): void {
+    const definition = this.#definitions.get(actor)
+    assert(definition, `the placement table names only actors that exist, "${actor}" too`)
+    const ref = { actor, key }
+    const address = addressOf(ref)
+    this.#stopHere(address)
+    const instance = new Instance(definition, ref, address, args, this.ports.random(`actor/${address}`), this.ports.clock.monotonicMs())
+    this.#instances.set(address, instance)
+    this.#build(instance)
+    this.#feeds.started(address)
+  }
+
+  #stopHere(address: string): void {
+    const instance = this.#instances.get(address)
+    if (!instance) return
+    instance.ended = true
+    this.#bury(instance, `${address} was stopped`)
+    this.#instances.delete(address)
+  }
+
+  #build(instance: Instance): void {
+    this.#guarded(instance, () => {
+      instance.state = instance.definition.init(instance.args as never, this.#turnOf(instance))
+      assert(!isThenable(instance.state), `${instance.address} starts without waiting`)
+      this.#fulfil(instance, this.#recorder.end())
+    })
+  }
+
+  /** Drops the wishes of the failing message, refuses who waits, and rebuilds the actor: at once, then with growing pauses. */
+  #crash(instance: Instance, error: unknown): void {
+    const nowMs = this.ports.clock.monotonicMs()
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.ports.print('error', 'kernel', `${instance.address} crashed and is rebuilt`, { error: text })
+    this.#bury(instance, `${instance.address} crashed`)
+    const crashes = instance.crashedAtMs
+    crashes.push(nowMs)
+    while (crashes.length > 0 && nowMs - (crashes[0] as number) > CRASH_WINDOW_MS) crashes.shift()
+    instance.restarts++
+    if (crashes.length > CRASHES_MAX) {
+      this.#options.fatal(
+        `${instance.address} crashed ${crashes.length} times within ${CRASH_WINDOW_MS / 1_000} s, last: ${text.split('\n')[0]}`,
+      )
+      return
+    }
+    instance.down = true
+    const rebuild = () => {
+      if (instance.ended || this.#closed) return
+      instance.down = false
+      this.#build(instance)
+      if (instance.down) return
+      this.#feeds.rebuilt(instance)
+      for (const envelope of instance.held.splice(0)) this.#queue.push(envelope)
+      this.#schedule()
+    }
+    if (crashes.length === 1) rebuild()
+    else this.ports.clock.after(RESTART_AFTER_MS * 2 ** (crashes.length - 2), rebuild)
+  }
+
+  #bury(instance: Instance, why: string): void {
+    instance.clear()
+    for (const name of [...instance.subscriptions.keys()]) this.#unsubscribe(instance, name)
+    for (const caller of instance.owed.values()) this.#reply(caller, wire.gone(why))
+    instance.owed.clear()
+  }
+}
+
+function owedKey(caller: Caller): string {
+  return `${caller.peer}:${caller.call}`
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function ignore(): void {
+  // The actor did not ask to be told.
+}
