@@ -21,7 +21,7 @@ export type EdgeContext = {
   onGone(work: () => void): void
 }
 
-export function createContext(host: Host, settings: EdgeSettings): EdgeContext {
+export function createContext(host: Host, settings: EdgeSettings): EdgeContext & { gone(): void } {
   const onGone: (() => void)[] = []
   return {
     settings,
@@ -43,6 +43,8 @@ export function createContext(host: Host, settings: EdgeSettings): EdgeContext {
         onGone.push(() => finish(undefined))
       }),
     onGone: (work) => onGone.push(work),
-    ...{ gone: () => onGone.splice(0).forEach((work) => void work()) },
+    gone() {
+      for (const work of onGone.splice(0)) work()
+    },
   }
 }

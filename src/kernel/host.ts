@@ -46,6 +46,8 @@ export class Host {
   readonly ports: Ports
   /** Readers of the tables on this thread that wait for a change. */
   readonly waiters = new Waiters()
+  /** The newest commit that this thread was told of. */
+  noticed = 0
   /** Counters by name, of this thread. */
   readonly counters = new Map<string, number>()
   readonly #options: HostOptions
@@ -125,8 +127,13 @@ export class Host {
   /** A commit happened on this thread: wakes its readers and tells every other thread. */
   notify(notice: ChangeNotice): void {
     for (const link of this.#links.values()) if (typeof link.peer === 'number') link.push([wire.NOTICE, notice.index, notice.touched])
-    this.waiters.notify(notice)
+    this.#noticed(notice)
     this.#schedule()
+  }
+
+  #noticed(notice: ChangeNotice): void {
+    this.waiters.notify(notice)
+    this.noticed = notice.index
   }
 
   stats(): ActorStats[] {
@@ -192,7 +199,7 @@ export class Host {
       case wire.STOP:
         return this.#stopHere(addressOf({ actor: item[1], key: item[2] }))
       case wire.NOTICE:
-        return this.waiters.notify({ index: item[1], touched: item[2] })
+        return this.#noticed({ index: item[1], touched: item[2] })
       case wire.CREDIT:
         return this.#links.get(peer)?.credited(item[1])
     }

@@ -2,6 +2,7 @@ import { kvRef } from '../../../actors/kv/index.ts'
 import { kvGet, kvKeys, kvList } from '../../../actors/kv/queries.ts'
 import type { KvEntry } from '../../../actors/kv/tables.ts'
 import { isRefused, type Refusal, refuse } from '../../../src/kernel/refusal.ts'
+import { tooLarge } from '../request.ts'
 import { type HttpReply, type HttpRequest, question, type Route } from '../route.ts'
 
 const RAW_HEADERS = { 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': 'sandbox' }
@@ -101,11 +102,4 @@ function unsigned(text: string | null): bigint | undefined | Refusal {
   const value = BigInt(text)
   if (value > 0xffff_ffff_ffff_ffffn) return refuse('invalid', `strconv.ParseUint: parsing "${text}": value out of range`)
   return value
-}
-
-export function tooLarge(bytes: number, bytesMax: number, option: string): HttpReply {
-  return {
-    status: 413,
-    text: `Request body(${bytes} bytes) too large, max size: ${bytesMax} bytes. See https://www.consul.io/docs/agent/options.html#${option}.`,
-  }
 }

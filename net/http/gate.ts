@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Config } from '../../src/config/config.ts'
+import type { HttpReply, HttpRequest } from './route.ts'
+
+const UNPRINTABLE = /%(0[0-9a-f]|1[0-9a-f]|7f)|[\u0000-\u001f\u007f]/i
+/** Endpoints that know namespaces, and refuse them. */
+const NAMESPACED =
+  /^\/v1\/(kv|session|catalog\/(service|connect|register)|health\/(service|connect|checks)|config|connect\/intentions|agent\/(service|check))/
+const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
+
+/** What is refused before an endpoint sees it. */
+export function createGate(config: Config) {
+  const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter } = config.http
+  const writers = allowWriteHttpFrom.length > 0 ? blockListOf(allowWriteHttpFrom) : undefined
+  const connectionsMax = config.limits.httpMaxConnsPerClient
+  const connections = new Map<string, number>()
+
+  return {
+    /** Whether answers may be given by their URL alone. */
+    open: blockEndpoints.length === 0,
+
+    connected(socket: Socket): void {
+      const from = socket.remoteAddress ?? ''
+      if (connectionsMax <= 0 || from === '') return
+      const open = (connections.get(from) ?? 0) + 1
+      if (open > connectionsMax) {
+        socket.end(
+          'HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nYour IP is issuing too many concurrent connections, please rate limit your calls\n',
+        )
+        return
+      }
+      connections.set(from, open)
+      socket.once('close', () => {
+        const left = (connections.get(from) ?? 1) - 1
+        if (left === 0) connections.delete(from)
+        else connections.set(from, left)
+      })
+    },
+
+    refusal(message: IncomingMessage, path: string): HttpReply | undefined {
+      if (!disableUnprintableCharFilter && UNPRINTABLE.test(path)) return { status: 400 }
+      if (blockEndpoints.some((prefix) => path.startsWith(prefix)))
+        return { status: 403, text: 'Endpoint is blocked by agent configuration' }
+      const reads = message.method === 'GET' || message.method === 'HEAD' || message.method === 'OPTIONS'
+      if (writers && !reads && !allowed(writers, message.socket.remoteAddress ?? '')) return { status: 403, text: 'Access is restricted' }
+      return undefined
+    },
+
+    parametersWrong({ path, query, headers }: HttpRequest): HttpReply | undefined {
+      if (query.size === 0 && headers['x-consul-namespace'] === undefined) return undefined
+      if (NAMESPACED.test(path)) {
+        if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
+        if (headers['x-consul-namespace']) return { status: 400, text: `Bad request: Invalid header: "X-Consul-Namespace" - ${NAMESPACES}` }
+      }
+      if (query.has('stale') && query.has('consistent')) {
+        return { status: 400, text: 'Cannot specify ?stale with ?consistent, conflicting semantics.' }
+      }
+      if (query.has('cached') && query.has('consistent')) {
+        return { status: 400, text: 'Cannot specify ?cached with ?consistent, conflicting semantics.' }
+      }
+      const datacenter = query.get('dc')
+      if (datacenter && datacenter.toLowerCase() !== config.datacenter && !path.startsWith('/v1/agent/')) {
+        return { status: 500, text: 'No path to datacenter' }
+      }
+      return undefined
+    },
+  }
+}
+
+function blockListOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits = ''] = cidr.split('/')
+    list.addSubnet(address, Number(bits), isIPv6(address) ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+function allowed(list: BlockList, address: string): boolean {
+  const plain = address.replace(/^::ffff:/, '')
+  return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
+}

@@ -1,0 +1,43 @@
+import { rmSync } from 'node:fs'
+import { connect, isIPv6, type Server } from 'node:net'
+import { type Result, refuse } from '../../src/kernel/refusal.ts'
+
+/** Opens a listener on an IP address and port, or on `unix:///path`. The answer says where; a refusal names place and option. */
+export async function listenOn(server: Server, address: string, port: number, reusePort: boolean, option: string): Promise<Result<string>> {
+  const path = address.startsWith('unix://') ? address.slice('unix://'.length) : undefined
+  if (path !== undefined) await dropStaleSocket(path)
+  const place = path ?? `${isIPv6(address) ? `[${address}]` : address}:${port}`
+  return new Promise((resolve) => {
+    const failed = (error: NodeJS.ErrnoException) =>
+      resolve(refuse('conflict', `listen ${place}: ${reasonOf(error)}; set another with ${option}`))
+    server.once('error', failed)
+    const listening = () => {
+      server.off('error', failed)
+      resolve(path === undefined ? place : `unix://${path}`)
+    }
+    if (path !== undefined) server.listen(path, listening)
+    else server.listen({ host: address, port, reusePort, backlog: 4_096 }, listening)
+  })
+}
+
+/** Removes a socket that nobody listens on any more. */
+function dropStaleSocket(path: string): Promise<void> {
+  return new Promise((resolve) => {
+    const attempt = connect(path)
+    attempt.once('connect', () => {
+      attempt.destroy()
+      resolve()
+    })
+    attempt.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') rmSync(path, { force: true })
+      resolve()
+    })
+  })
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'the address is already in use'
+  if (error.code === 'EACCES') return 'permission denied'
+  if (error.code === 'EADDRNOTAVAIL') return 'this machine has no such address'
+  return error.message
+}

@@ -1,0 +1,76 @@
+import type { IncomingMessage } from 'node:http'
+import type { HttpReply, HttpRequest } from './route.ts'
+
+const NO_BODY = Buffer.alloc(0)
+const NO_QUERY = new URLSearchParams()
+/** A refused body is still read up to this many bytes past its limit, so that the client gets to see the answer. */
+const DRAIN_BYTES_MAX = 16 * 1024 * 1024
+
+/** Reads a request within its limit, then calls `done` once: with it, or with what to answer instead. */
+export function readRequest(
+  message: IncomingMessage,
+  path: string,
+  rawRest: string,
+  queryText: string,
+  { bytesMax, option }: { bytesMax: number; option: string },
+  done: (request: HttpRequest | (HttpReply & { status: number })) => void,
+): void {
+  const rest = decoded(rawRest)
+  if (rest === undefined) return done({ status: 400, text: `Bad request: invalid URL escape in ${JSON.stringify(rawRest)}` })
+  const query = queryText === '' ? NO_QUERY : new URLSearchParams(queryText)
+  const request: HttpRequest = {
+    method: message.method ?? 'GET',
+    path,
+    rest,
+    query,
+    headers: message.headers,
+    body: NO_BODY,
+    token: tokenOf(message, query),
+    from: message.socket.remoteAddress ?? '',
+  }
+  if (request.method === 'GET') return done(request)
+  const chunks: Buffer[] = []
+  let bytes = 0
+  let refused = Number(message.headers['content-length'] ?? 0) > bytesMax
+  message.on('data', (chunk: Buffer) => {
+    bytes += chunk.byteLength
+    if (bytes > bytesMax) refused = true
+    if (refused && bytes > bytesMax + DRAIN_BYTES_MAX) message.destroy()
+    if (!refused) chunks.push(chunk)
+  })
+  message.on('end', () => {
+    if (refused) return done(tooLarge(Math.max(bytes, Number(message.headers['content-length'] ?? 0)), bytesMax, option))
+    request.body = chunks.length === 1 ? (chunks[0] ?? NO_BODY) : Buffer.concat(chunks)
+    done(request)
+  })
+}
+
+/** Names the answer of a read: equal for requests that differ only in how they wait. */
+export function keyOf({ path, query }: HttpRequest): string {
+  if (query.size === 0) return path
+  const kept = [...query].filter(([name]) => name !== 'index' && name !== 'wait')
+  return kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
+}
+
+function decoded(text: string): string | undefined {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** `?token=`, then X-Consul-Token, then `Authorization: Bearer`. */
+function tokenOf(message: IncomingMessage, query: URLSearchParams): string {
+  const given = query.get('token') || message.headers['x-consul-token']
+  if (typeof given === 'string' && given !== '') return given
+  return /^Bearer +(\S+)/.exec(message.headers.authorization ?? '')?.[1] ?? ''
+}
+
+export function tooLarge(bytes: number, bytesMax: number, option: string): HttpReply & { status: number } {
+  return {
+    status: 413,
+    text: `Request body(${bytes} bytes) too large, max size: ${bytesMax} bytes. See https://www.consul.io/docs/agent/options.html#${option}.`,
+  }
+}

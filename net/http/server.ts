@@ -1,0 +1,183 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import type { Config } from '../../src/config/config.ts'
+import type { Host } from '../../src/kernel/host.ts'
+import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { type Answer, Answers, encodeReply } from './answers.ts'
+import { Parked, waitOf } from './blocking.ts'
+import { createContext } from './context.ts'
+import { createGate } from './gate.ts'
+import { listenOn } from './listen.ts'
+import { keyOf, readRequest } from './request.ts'
+import type { AskRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
+import { createRouter } from './router.ts'
+import { refusalReply } from './status.ts'
+
+/** Smaller bodies are sent as they are even to clients that accept gzip. */
+const GZIP_BYTES_MIN = 1_400
+
+export type HttpServer = { addresses: string[]; close(): Promise<void> }
+export type HttpServerOptions = { host: Host; config: Config; routes: readonly Route[]; reusePort: boolean }
+
+/** Serves the API on one thread. With `reusePort` several threads share the port. Refused if a port is taken. */
+export async function startHttp({ host, config, routes, reusePort }: HttpServerOptions): Promise<Result<HttpServer>> {
+  const edge = createEdge(host, config, routes)
+  const servers: Server[] = []
+  const addresses: string[] = []
+  for (const address of config.ports.http > 0 ? config.addresses.http : []) {
+    const server = createServer(
+      { keepAliveTimeout: 0, ...(config.http.maxHeaderBytes > 0 && { maxHeaderSize: config.http.maxHeaderBytes }) },
+      edge.take,
+    )
+    server.on('clientError', refuseGarbage)
+    server.on('connection', edge.connected)
+    servers.push(server)
+    const listening = await listenOn(server, address, config.ports.http, reusePort, 'ports.http (-http-port)')
+    if (isRefused(listening)) {
+      for (const opened of servers) opened.close()
+      return listening
+    }
+    addresses.push(listening)
+  }
+  return {
+    addresses,
+    async close() {
+      for (const server of servers) server.closeAllConnections()
+      await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
+    },
+  }
+}
+
+type Reply = (reply: HttpReply) => void
+
+/** The API without its sockets. */
+function createEdge(host: Host, config: Config, routes: readonly Route[]) {
+  const settings: EdgeSettings = {
+    node: config.node.name,
+    datacenter: config.datacenter,
+    defaultWaitMs: config.query.defaultQueryTimeMs,
+    maxWaitMs: config.query.maxQueryTimeMs,
+    kvValueBytesMax: config.limits.kvMaxValueSize,
+  }
+  const find = createRouter(routes)
+  const answers = new Answers(host, settings, config.devMode)
+  const parked = new Parked(host, answers)
+  const gate = createGate(config)
+  const fixedHeaders = Object.entries({
+    Vary: 'Accept-Encoding',
+    'X-Consul-Default-Acl-Policy': config.acl.defaultPolicy,
+    ...(config.translateWanAddrs && { 'X-Consul-Translate-Addresses': 'true' }),
+    ...config.http.responseHeaders,
+  }).flat()
+
+  function take(message: IncomingMessage, response: ServerResponse): void {
+    host.count('api.http')
+    const url = message.url ?? '/'
+    if (message.method === 'GET' && gate.open) {
+      const kept = answers.kept(url)
+      if (kept && message.headers['cache-control'] === undefined) return sendAnswer(message, response, kept)
+    }
+    const queryAt = url.indexOf('?')
+    const path = queryAt < 0 ? url : url.slice(0, queryAt)
+    const reply: Reply = (given) => sendReply(message, response, given)
+    const refusal = gate.refusal(message, path)
+    if (refusal) return reply(refusal)
+    const found = find(message.method ?? 'GET', path)
+    if (!found) return reply(path === '/' ? { text: 'Consul Agent' } : { status: 404 })
+    if ('allow' in found) {
+      if (found.optionsOnly) return reply({ headers: { Allow: found.allow } })
+      return reply({ status: 405, headers: { Allow: found.allow }, text: `method ${message.method} not allowed` })
+    }
+    readRequest(message, path, found.rest, queryAt < 0 ? '' : url.slice(queryAt + 1), bodyBytesMax(config, path), (request) => {
+      if ('status' in request) return reply(request)
+      const wrong = gate.parametersWrong(request)
+      if (wrong) return reply(wrong)
+      if ('read' in found.route) return read(found.route, request, message, response)
+      if ('ask' in found.route) return ask(found.route, request, reply)
+      void run(found.route, request, response).then(reply, (error: Error) => {
+        host.print('error', 'http', `${request.method} ${request.path} failed`, { error: error.stack ?? error.message })
+        reply({ status: 500, text: 'internal error; the log has it' })
+      })
+    })
+  }
+
+  function read(route: ReadRoute, request: HttpRequest, message: IncomingMessage, response: ServerResponse): void {
+    const wait = waitOf(request.query, settings)
+    if (!('waitMs' in wait)) return sendReply(message, response, wait)
+    const consistency = route.saysConsistency
+      ? request.query.has('consistent')
+        ? 'consistent'
+        : request.query.has('stale')
+          ? 'stale'
+          : 'leader'
+      : ''
+    const giveUp = parked.read(keyOf(request), route, request, wait, (answer) => sendAnswer(message, response, answer))
+    response.once('close', giveUp)
+  }
+
+  function ask(route: AskRoute, request: HttpRequest, reply: Reply): void {
+    const asked = route.ask(request, settings)
+    if (isRefused(asked)) return reply(refusalReply(asked, route.statusOf))
+    if (!('to' in asked)) return reply(asked)
+    host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) => {
+      if (isRefused(result)) return reply(refusalReply(result, route.statusOf))
+      reply(route.reply(result as never, request))
+    })
+  }
+
+  async function run(route: RunRoute, request: HttpRequest, response: ServerResponse): Promise<HttpReply> {
+    const context = createContext(host, settings)
+    response.once('close', () => context.gone())
+    const result = await route.run(request, context)
+    return isRefused(result) ? refusalReply(result, route.statusOf) : result
+  }
+
+  function sendReply(message: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
+    const pretty = config.devMode || /[?&]pretty\b/.test(message.url ?? '')
+    send(message, response, encodeReply(reply, pretty), [])
+  }
+
+  function sendAnswer(message: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    if (answer.index === undefined) return send(message, response, answer, [])
+    const headers = ['X-Consul-Index', String(answer.index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
+    if (answer.consistency !== '') headers.push('X-Consul-Effective-Consistency', answer.consistency)
+    headers.push('X-Consul-Query-Backend', 'blocking-query')
+    send(message, response, answer, headers)
+  }
+
+  function send(
+    message: IncomingMessage,
+    response: ServerResponse,
+    answer: Pick<Answer, 'status' | 'headers' | 'type' | 'bytes'>,
+    more: string[],
+  ): void {
+    if (response.destroyed) return
+    const headers = [...fixedHeaders, ...more]
+    for (const name in answer.headers) headers.push(name, answer.headers[name] ?? '')
+    if (answer.type !== undefined) headers.push('Content-Type', answer.type)
+    let { bytes } = answer
+    if (bytes.byteLength >= GZIP_BYTES_MIN && /\bgzip\b/.test(String(message.headers['accept-encoding'] ?? ''))) {
+      bytes = gzipSync(bytes)
+      headers.push('Content-Encoding', 'gzip')
+    }
+    headers.push('Content-Length', String(bytes.byteLength))
+    response.writeHead(answer.status, headers)
+    response.end(bytes)
+  }
+
+  return { take, connected: gate.connected }
+}
+
+/** Bodies of keys and transactions have their own limits; anything else is a definition. */
+function bodyBytesMax(config: Config, path: string): { bytesMax: number; option: string } {
+  if (path.startsWith('/v1/kv/')) return { bytesMax: config.limits.kvMaxValueSize, option: 'kv_max_value_size' }
+  return { bytesMax: Math.max(config.limits.txnMaxReqLen, config.limits.kvMaxValueSize), option: 'txn_max_req_len' }
+}
+
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const status = tooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`)
+}
