@@ -1,0 +1,180 @@
+import { compareKeys, KEY_BYTES_MAX, keyBytes, keyFault } from '../src/kernel/keys.ts'
+import type { Tables } from '../src/kernel/ports.ts'
+import { assert, type Refusal, type Result } from '../src/kernel/refusal.ts'
+import type { RangeOptions, Table, Transaction, View } from '../src/kernel/tables.ts'
+import { type Database, diskRefusal, openEnvironment } from './lmdb.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
+
+export { KEY_BYTES_MAX }
+
+export type TablesOptions = {
+  /** Whether a commit waits for the disk. Without it a power cut may lose everything; a kill of the process does not. */
+  durable: boolean
+  /** Makes the directory if it is missing. Default: true. */
+  create?: boolean
+  /** For the threads beside the writer: `transact` is a broken promise. The writer must have opened the directory before. */
+  readOnly?: boolean
+}
+
+export type OpenTables = Tables & { readonly directory: string }
+
+/**
+ * Tables in LMDB: one environment per directory, shared by all threads of the process, each of which opens it. One of them may
+ * write. Reading needs no hop to another thread: a commit is visible on every thread before `durable` is called for it.
+ *
+ * A view shows the newest commit and keeps showing the same one until the synchronous stretch that began to read ends (or
+ * commits itself). A view that is kept longer shows the newest commit again. `transact` blocks until the disk has it; `durable`
+ * is called afterwards, never from within `transact`.
+ *
+ * Keys have at most KEY_BYTES_MAX UTF-8 bytes; `put` throws for longer ones, everything else treats them as absent. Bytes in
+ * records come back as Buffers. Throws an error naming the directory if it cannot be opened (see `claimDirectory`).
+ *
+ * A thread must not be terminated from outside inside `transact`: the environment would refuse to write until the process ends.
+ */
+export function openTables(directory: string, { durable, create = true, readOnly = false }: TablesOptions): OpenTables {
+  const { database, close } = openEnvironment(directory, { durable, create, readOnly })
+  let isOpen = true
+  let isFresh = false
+  let isWriting = false
+  let broken: Refusal | undefined
+
+  /** Lets go of the snapshot that lmdb keeps for a whole turn of the event loop, once in a synchronous stretch. */
+  function freshen(): void {
+    if (isFresh || isWriting) return
+    assert(isOpen, 'tables are read while they are open')
+    database.resetReadTxn()
+    isFresh = true
+    queueMicrotask(endStretch)
+  }
+  function endStretch(): void {
+    isFresh = false
+  }
+
+  const view: View = {
+    get<Record>(table: Table<Record>, key: string) {
+      freshen()
+      const bytes = keyOf(table.id, key)
+      return bytes === undefined ? undefined : (database.get(bytes) as Record | undefined)
+    },
+    range<Record>(table: Table<Record>, options: RangeOptions = {}) {
+      return { [Symbol.iterator]: () => rows<Record>(database, freshen, table.id, options) }
+    },
+  }
+
+  const transaction: Transaction = {
+    ...view,
+    put(table, key, record) {
+      assert(isWriting, 'a transaction is used only while its work runs')
+      const fault = keyFault(key)
+      if (fault !== undefined) throw new Error(`table ${table.name}: ${fault}`)
+      void database.put(keyOf(table.id, key)!, record)
+    },
+    delete(table, key) {
+      assert(isWriting, 'a transaction is used only while its work runs')
+      const bytes = keyOf(table.id, key)
+      return bytes !== undefined && database.removeSync(bytes)
+    },
+  }
+
+  function commit<R>(work: (tx: Transaction) => R): Result<R> {
+    if (broken !== undefined) return broken
+    isWriting = true
+    isFresh = false
+    try {
+      return database.transactionSync(() => work(transaction))
+    } catch (error) {
+      const answer = diskRefusal(error, directory)
+      if (answer === undefined) throw error
+      if (answer.final) broken = answer.refusal
+      return answer.refusal
+    } finally {
+      isWriting = false
+    }
+  }
+
+  return {
+    directory,
+    view: () => view,
+    transact(work, durable) {
+      assert(isOpen && !readOnly, 'transact is called on open tables, by the one thread that writes')
+      const result = commit(work)
+      queueMicrotask(() => durable(result))
+    },
+    close() {
+      if (!isOpen) return
+      isOpen = false
+      void close()
+    },
+  }
+}
+
+/** Tables for one run in a directory of their own: not durable, gone after `close` and when the process exits. */
+export function openTemporaryTables(): OpenTables {
+  const { directory, remove } = makeTemporaryDirectory()
+  const tables = openTables(directory, { durable: false })
+  const close = () => {
+    tables.close()
+    remove()
+  }
+  return { ...tables, close }
+}
+
+/** Rows are fetched in growing portions: what reads them may stop early, and in a transaction may change the table meanwhile. */
+const PORTION_MIN = 16
+const PORTION_MAX = 512
+
+function* rows<Record>(
+  database: Database,
+  freshen: () => void,
+  id: number,
+  { prefix = '', after, limit = Number.POSITIVE_INFINITY }: RangeOptions,
+): Generator<readonly [string, Record], undefined> {
+  if (keyBytes(prefix) > KEY_BYTES_MAX) return
+  const end = boundAfter(id, prefix)
+  const isLater = after !== undefined && compareKeys(after, prefix) >= 0
+  let start = boundOf(id, isLater ? after : prefix)
+  let exclusiveStart = isLater
+  let left = limit
+  for (let portion = PORTION_MIN; left > 0; portion = Math.min(portion * 4, PORTION_MAX)) {
+    const wanted = Math.min(portion, left)
+    freshen()
+    const found = [...database.getRange({ start, end, exclusiveStart, limit: wanted })]
+    for (const { key, value } of found) yield [key.toString('utf8', ID_BYTES), value as Record]
+    if (found.length < wanted) return
+    left -= wanted
+    start = found.at(-1)!.key
+    exclusiveStart = true
+  }
+}
+
+const ID_BYTES = 2
+const BOUND_BYTES_MAX = ID_BYTES + KEY_BYTES_MAX
+
+/** One buffer for the key that is looked up, with a view of it for each length, so that a lookup allocates nothing. */
+const scratch = Buffer.alloc(BOUND_BYTES_MAX)
+const scratchOfLength: Buffer[] = []
+
+/** The key as LMDB has it: table number, big-endian, and UTF-8. Valid until the next call; nothing for one that is too long. */
+function keyOf(id: number, key: string): Buffer | undefined {
+  if (key.length * 3 > KEY_BYTES_MAX && keyBytes(key) > KEY_BYTES_MAX) return undefined
+  scratch[0] = id >> 8
+  scratch[1] = id & 0xff
+  const end = ID_BYTES + scratch.write(key, ID_BYTES)
+  return (scratchOfLength[end] ??= scratch.subarray(0, end))
+}
+
+/** A bound of a range. One that is too long is cut: no stored key equals it then, and those after it are those after the cut one. */
+function boundOf(id: number, key: string): Buffer {
+  const bytes = Buffer.from(`00${key}`)
+  bytes.writeUInt16BE(id, 0)
+  return bytes.subarray(0, BOUND_BYTES_MAX)
+}
+
+/** The first bound after all keys that begin with the prefix. */
+function boundAfter(id: number, prefix: string): Buffer {
+  if (prefix === '') return boundOf(id + 1, '')
+  const bytes = boundOf(id, prefix)
+  // No byte of UTF-8 is 255.
+  bytes[bytes.length - 1]! += 1
+  return bytes
+}

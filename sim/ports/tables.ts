@@ -1,0 +1,156 @@
+import { Packr } from 'msgpackr'
+import sortedBtree from 'sorted-btree'
+import { compareKeys, keyFault } from '../../src/kernel/keys.ts'
+import type { Tables } from '../../src/kernel/ports.ts'
+import { assert, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { RangeOptions, Table, Transaction, View } from '../../src/kernel/tables.ts'
+
+export type SimTablesOptions = {
+  /** Calls `work` once, `ms` from now in simulated time. */
+  after(ms: number, work: () => void): unknown
+  /** How long the next commit takes to become durable, in ms. Commits become durable in their order whatever is drawn. */
+  drawCommitMs(): number
+  /** How many of the commits in flight reached the disk before a crash, in their order, though nobody was told. Default: none. */
+  drawSurvivors?(inFlight: number): number
+}
+
+export type SimTables = Tables & {
+  /** Loses what was not durable; commits in flight are never answered. The tables can be used again at once, as after a restart. */
+  crash(): void
+  /** While set, the disk takes nothing and every transaction is refused. */
+  full: boolean
+  /** Makes the next transaction be refused by the disk. */
+  failNext(): void
+}
+
+/** Tables in memory with the contract of the real ones. Records are packed, so that a changed record cannot change the table. */
+export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }: SimTablesOptions): SimTables {
+  let visible: State = new Map()
+  let written = visible
+  let inFlight: Commit[] = []
+  let isOpen = true
+  let isFailing = false
+
+  /** Shows and answers the commits that are due, in order. */
+  function settle(): void {
+    while (inFlight[0]?.isDue) {
+      const { state, answer } = inFlight.shift()!
+      visible = state
+      answer()
+    }
+  }
+
+  function commit(state: State, answer: () => void): void {
+    const entry: Commit = { state, answer, isDue: false }
+    inFlight.push(entry)
+    after(drawCommitMs(), () => {
+      entry.isDue = true
+      if (inFlight.includes(entry)) settle()
+    })
+  }
+
+  const tables: SimTables = {
+    full: false,
+    view: () => viewOf(() => visible),
+    transact(work, durable) {
+      assert(isOpen, 'transact is called on open tables')
+      const { transaction, state, end } = begin(written)
+      let result: ReturnType<typeof work>
+      try {
+        result = work(transaction)
+      } finally {
+        end()
+      }
+      if (tables.full || isFailing) {
+        const refusal: Refusal = refuse('busy', tables.full ? 'disk full: simulated' : 'disk failed: simulated')
+        isFailing = false
+        commit(written, () => durable(refusal))
+      } else {
+        written = state
+        commit(written, () => durable(result as Result<typeof result>))
+      }
+    },
+    close() {
+      isOpen = false
+    },
+    crash() {
+      const survivors = drawSurvivors(inFlight.length)
+      visible = inFlight[survivors - 1]?.state ?? visible
+      written = visible
+      inFlight = []
+      isFailing = false
+      isOpen = true
+    },
+    failNext() {
+      isFailing = true
+    },
+  }
+  return tables
+}
+
+/** By table id. Trees are never changed once they are in a state. */
+type State = ReadonlyMap<number, Tree>
+type Tree = sortedBtree.default<string, Uint8Array>
+type Commit = { readonly state: State; readonly answer: () => void; isDue: boolean }
+
+const packr = new Packr({ useRecords: false, copyBuffers: true })
+
+function viewOf(current: () => State): View {
+  return {
+    get<Record>(table: Table<Record>, key: string) {
+      const packed = current().get(table.id)?.get(key.toWellFormed())
+      return packed === undefined ? undefined : (packr.unpack(packed) as Record)
+    },
+    range<Record>(table: Table<Record>, options: RangeOptions = {}) {
+      return { [Symbol.iterator]: () => rows<Record>(() => current().get(table.id), options) }
+    },
+  }
+}
+
+/** A transaction on copies of the tables it changes. */
+function begin(base: State): { transaction: Transaction; state: State; end(): void } {
+  const state = new Map(base)
+  const own = new Set<number>()
+  let isRunning = true
+
+  function treeOf(id: number): Tree {
+    assert(isRunning, 'a transaction is used only while its work runs')
+    if (!own.has(id)) {
+      own.add(id)
+      state.set(id, state.get(id)?.clone() ?? new sortedBtree.default<string, Uint8Array>(undefined, compareKeys))
+    }
+    return state.get(id)!
+  }
+
+  return {
+    state,
+    end: () => {
+      isRunning = false
+    },
+    transaction: {
+      ...viewOf(() => state),
+      put(table, key, record) {
+        const fault = keyFault(key)
+        if (fault !== undefined) throw new Error(`table ${table.name}: ${fault}`)
+        treeOf(table.id).set(key, packr.pack(record))
+      },
+      delete(table, key) {
+        return treeOf(table.id).delete(key.toWellFormed())
+      },
+    },
+  }
+}
+
+/** Goes on from the last key it showed, so that the table may change meanwhile. */
+function* rows<Record>(
+  current: () => Tree | undefined,
+  { prefix = '', after, limit = Number.POSITIVE_INFINITY }: RangeOptions,
+): Generator<readonly [string, Record], undefined> {
+  const isLater = after !== undefined && compareKeys(after, prefix) >= 0
+  let found = isLater ? current()?.nextHigherPair(after) : current()?.getPairOrNextHigher(prefix)
+  for (let left = limit; left > 0 && found?.[0].startsWith(prefix); left--) {
+    const [key, packed] = found
+    yield [key, packr.unpack(packed) as Record]
+    found = current()?.nextHigherPair(key)
+  }
+}
