@@ -1,0 +1,119 @@
+import { type Answer, type AnswerTurn, answerTo } from './answer.ts'
+import type { Message } from './encode.ts'
+import { decodeQuery, type Query } from './message.ts'
+import { type DnsRecord, FLAG, RCODE } from './records.ts'
+import type { RecursorClient } from './recursor.ts'
+import type { DnsSettings } from './settings.ts'
+import type { DnsSource } from './source.ts'
+import { fittingBytes, type Transport } from './trim.ts'
+
+/** What was done with a packet; the first two are Consul's metrics. */
+export type DnsQueryKind = 'domain_query' | 'ptr_query' | 'recursor_query' | 'foreign_query' | 'malformed'
+
+export type ResponderOptions = {
+  source: DnsSource
+  /** Asked for each query, so that a reload counts at once. */
+  settings: () => DnsSettings
+  recursors: RecursorClient
+  /** Once for each packet that was answered, with the time it took. */
+  report: (kind: DnsQueryKind, ms: number) => void
+  /** A bug: the query was answered with SERVFAIL. */
+  failed: (question: string, error: unknown) => void
+  chance: () => number
+  nowMs: () => number
+}
+
+/** Takes one packet. True: `reply` will be called once, later, because recursors have to be asked. False: it was called already,
+ * or the packet gets no answer. */
+export type Responder = (packet: Buffer, transport: Transport, reply: (bytes: Buffer) => void) => boolean
+
+export function createResponder({ source, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
+  return (packet, transport, reply) => {
+    const startMs = performance.now()
+    const decoded = decodeQuery(packet)
+    if (decoded.kind === 'ignored') return false
+    if (decoded.kind === 'wrong') {
+      reply(decoded.reply)
+      report('malformed', performance.now() - startMs)
+      return false
+    }
+    const { query } = decoded
+    const current = settings()
+    const turn: AnswerTurn = { nowMs: nowMs(), chance, edns: query.edns !== undefined }
+    const send = (answer: Answer) => {
+      reply(fittingBytes(messageOf(query, answer), transport, query.edns?.udpSizeBytes ?? 0, current))
+      report(kindOf(query, answer), performance.now() - startMs)
+    }
+    const broken = (error: unknown) => {
+      send(BROKEN)
+      failed(query.question.name, error)
+    }
+    try {
+      const answer = answerTo(query.question, source, current, turn)
+      if (answer.forward && current.recursors.length > 0) {
+        forward(answer)
+        return true
+      }
+      if (answer.wanted.length > 0) {
+        resolveOutside(answer.wanted)
+        return true
+      }
+      send(answer)
+    } catch (error) {
+      broken(error)
+    }
+    return false
+
+    function forward(otherwise: Answer): void {
+      recursors
+        .forward(packet, transport, current)
+        .then((bytes) => {
+          if (bytes === undefined) {
+            send({ ...otherwise, rcode: RCODE.serverFailure })
+            return
+          }
+          reply(bytes)
+          report('recursor_query', performance.now() - startMs)
+        })
+        .catch(broken)
+    }
+
+    function resolveOutside(names: readonly string[]): void {
+      Promise.all(names.map(async (name): Promise<[string, readonly DnsRecord[]]> => [name, await recursors.lookup(name, current)]))
+        .then((found) => send(answerTo(query.question, source, current, { ...turn, outside: new Map(found) })))
+        .catch(broken)
+    }
+  }
+}
+
+const BROKEN: Answer = {
+  rcode: RCODE.serverFailure,
+  answers: [],
+  authorities: [],
+  additionals: [],
+  authoritative: true,
+  recursionAvailable: false,
+  forward: false,
+  wanted: [],
+}
+
+/** The answer as a message to the asker. Refusals of foreign names have no OPT record, everything else echoes the query's. */
+function messageOf({ id, question, recursionDesired, checkingDisabled, edns }: Query, answer: Answer): Message {
+  const flags =
+    FLAG.response |
+    (answer.authoritative ? FLAG.authoritative : 0) |
+    (recursionDesired ? FLAG.recursionDesired : 0) |
+    (answer.recursionAvailable ? FLAG.recursionAvailable : 0) |
+    (checkingDisabled ? FLAG.checkingDisabled : 0) |
+    answer.rcode
+  const { answers, authorities } = answer
+  if (edns === undefined || answer.rcode === RCODE.refused)
+    return { id, flags, question, answers, authorities, additionals: answer.additionals }
+  const opt: DnsRecord = { type: 'OPT', name: '.', ...edns, scopeBits: 0 }
+  return { id, flags, question, answers, authorities, additionals: [...answer.additionals, opt] }
+}
+
+function kindOf(query: Query, answer: Answer): DnsQueryKind {
+  if (answer.rcode === RCODE.refused) return 'foreign_query'
+  return query.question.name.toLowerCase().endsWith('arpa.') ? 'ptr_query' : 'domain_query'
+}
