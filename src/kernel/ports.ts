@@ -147,7 +147,14 @@ export type MeshEvent =
   /** A listener that stopped by itself. */
   | { did: 'listener-failed'; listener: number; why: string }
 
-/** Starts things for an actor that are not plain messages: log lines, and the process's own life. */
+/** The process's own life. */
+export type ProcessRequest =
+  /** Reads the configuration again. Refused with `invalid` if it cannot be used; the old one stays then. */
+  | { do: 'reload' }
+  /** Leaves the cluster and ends, after the outcome had time to reach whoever asked. */
+  | { do: 'leave' }
+export type ProcessOutcome = { warnings: string[] }
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 export interface Devices {
@@ -156,6 +163,7 @@ export interface Devices {
   signer: Device<SignerRequest, SignerOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
+  process: Device<ProcessRequest, ProcessOutcome>
 }
 export type DeviceName = keyof Devices
 export type DeviceRequest<Name extends DeviceName> =

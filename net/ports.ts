@@ -1,0 +1,54 @@
+import { applyGroup } from '../actors/commands.ts'
+import type { Config } from '../src/config/config.ts'
+import type { Devices, Ports } from '../src/kernel/ports.ts'
+import type { ChangeNotice, View } from '../src/kernel/tables.ts'
+import type { Role } from '../src/placement.ts'
+import { realClock, realRandom } from './clock.ts'
+import { localLog } from './log-local.ts'
+import { createMesh } from './mesh/index.ts'
+import { createProbes } from './probes/index.ts'
+import { createSigner } from './signer.ts'
+import { memoryStore, openStore } from './store.ts'
+import type { OpenTables } from './tables.ts'
+
+export type RealPortsOptions = {
+  config: Config
+  roles: readonly Role[]
+  tables: OpenTables
+  print: Ports['print']
+  /** A commit of this thread is durable. */
+  onCommitted(notice: ChangeNotice): void
+  process: Devices['process']
+}
+
+/** Everything outside, for a thread with these roles. */
+export function realPorts({ config, roles, tables, print, onCommitted, process }: RealPortsOptions): {
+  ports: Ports
+  close(): Promise<void>
+} {
+  const devices: Partial<Devices> = {}
+  const closers: (() => unknown)[] = []
+  if (roles.includes('state')) {
+    const store = config.devMode ? memoryStore() : openStore(config.dataDir)
+    devices.log = localLog({ tables, apply: applyGroup, onCommitted })
+    devices.store = store
+    devices.signer = createSigner()
+    closers.push(() => store.close())
+  }
+  if (roles.includes('main')) {
+    devices.probes = createProbes()
+    devices.process = process
+  }
+  if (roles.includes('mesh')) {
+    const mesh = createMesh()
+    devices.mesh = mesh
+    closers.push(() => mesh.close())
+  }
+  const view: Pick<OpenTables, 'view'> & { view(): View } = tables
+  return {
+    ports: { clock: realClock, random: () => realRandom, tables: view, devices, print },
+    async close() {
+      for (const close of closers) await close()
+    },
+  }
+}

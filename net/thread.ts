@@ -1,0 +1,63 @@
+import type { Config } from '../src/config/config.ts'
+import type { Host } from '../src/kernel/host.ts'
+import type { Devices, Ports } from '../src/kernel/ports.ts'
+import type { Peer } from '../src/kernel/protocol.ts'
+import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
+import { createThread, startActors } from '../src/node.ts'
+import type { Layout } from '../src/placement.ts'
+import { startEdge } from './edge.ts'
+import { realPorts } from './ports.ts'
+import { openTables } from './tables.ts'
+
+export type ThreadSetup = {
+  config: Config
+  layout: Layout
+  thread: number
+  /** Where the tables are; another thread of the process has opened it. */
+  directory: string
+  print: Ports['print']
+  process: Devices['process']
+  /** This thread cannot go on. */
+  fatal(why: string): void
+}
+
+/** Where one may reach the agent, by kind. */
+export type Listening = { http: string[]; dns: string[] }
+
+export type Thread = {
+  host: Host
+  link(peer: Peer, send: (batch: Uint8Array<ArrayBuffer>) => void): void
+  /** Starts what lives here, once the links are there. Refused if a port is taken. */
+  begin(): Promise<Listening | Refusal>
+  reconfigure(config: Config): void
+  close(): Promise<void>
+}
+
+/** One thread of the agent with everything that its roles need, in a worker or on the main thread. */
+export function openThread({ config, layout, thread, directory, print, process, fatal }: ThreadSetup): Thread {
+  const roles = layout[thread] ?? []
+  const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
+  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process })
+  const host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
+  let current = config
+  let edge: Awaited<ReturnType<typeof startEdge>> | undefined
+  return {
+    host,
+    link: (peer, send) => host.connect(peer, send),
+    async begin() {
+      startActors(host, config, layout)
+      if (!roles.includes('edge')) return { http: [], dns: [] }
+      edge = await startEdge({ host, config: () => current, reusePort: layout.length > 1 })
+      return isRefused(edge) ? edge : edge.listening
+    },
+    reconfigure(next) {
+      current = next
+    },
+    async close() {
+      if (edge && !isRefused(edge)) await edge.close()
+      host.close()
+      await close()
+      tables.close()
+    },
+  }
+}

@@ -1,0 +1,158 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { Config } from '../src/config/config.ts'
+import type { Host } from '../src/kernel/host.ts'
+import type { Devices, Ports } from '../src/kernel/ports.ts'
+import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
+import type { Layout } from '../src/placement.ts'
+import { openTables, openTemporaryTables } from './tables.ts'
+import { type Listening, openThread } from './thread.ts'
+import { type FromWorker, linkOver, type ToWorker, type WorkerSetup } from './worker.ts'
+
+export type ThreadsOptions = {
+  config: Config
+  layout: Layout
+  print: Ports['print']
+  process: Devices['process']
+  /** The agent cannot go on; one clear line. */
+  fatal(why: string): void
+}
+
+export type Threads = { host: Host; listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
+
+/** A thread that fails is started again this often; then the process ends. */
+const RESTARTS_MAX = 1
+const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url).href
+
+type Worker = { control: MessagePort; restarts: number; ended: Promise<void> }
+
+/** Starts all threads of the agent and links each with every other. Refused if one of them cannot have what it needs. */
+export async function startThreads(options: ThreadsOptions): Promise<Result<Threads>> {
+  const { config, layout, print, fatal } = options
+  let current = config
+  let closing = false
+  const opened = openDirectory(config)
+  if (isRefused(opened)) return opened
+  const { directory } = opened
+  const main = openThread({ ...options, thread: 0, directory })
+  const numbers = layout.map((_roles, thread) => thread).slice(1)
+  const pool =
+    numbers.length === 0
+      ? undefined
+      : new Piscina({
+          filename: WORKER_URL,
+          minThreads: numbers.length,
+          maxThreads: numbers.length,
+          concurrentTasksPerWorker: 1,
+          atomics: 'disabled',
+        })
+  const workers = new Map<number, Worker>()
+  const listening: Listening = { http: [], dns: [] }
+
+  /** Runs a worker's endless task; resolves once it answers its interfaces or is refused one. */
+  function startWorker(thread: number, restarts: number, links: [number, MessagePort][]): Promise<Result<Listening>> {
+    const { port1: control, port2 } = new MessageChannel()
+    const setup: WorkerSetup = { config: current, layout, thread, directory, level: current.log.level, control: port2, links }
+    const ready = new Promise<Result<Listening>>((resolve) => {
+      control.on('message', (message: FromWorker) => {
+        if (message.did === 'printed') print(message.level, message.from, message.line, message.facts)
+        else resolve(message.did === 'listening' ? message.listening : refuse('conflict', message.why))
+      })
+      const ended = pool!.run(setup, { transferList: [port2, ...links.map(([, port]) => port)] }).then(
+        () => undefined,
+        (error: Error) => {
+          resolve(refuse('gone', error.message))
+          failed(thread, error)
+        },
+      )
+      workers.set(thread, { control, restarts, ended })
+    })
+    return ready
+  }
+
+  function failed(thread: number, error: Error): void {
+    const restarts = workers.get(thread)?.restarts ?? 0
+    if (closing) return
+    const name = `thread ${thread} (${layout[thread]?.join(', ')})`
+    if (restarts >= RESTARTS_MAX) return fatal(`${name} failed again: ${error.message}`)
+    print('error', 'threads', `${name} failed and is started again`, { error: error.stack ?? error.message })
+    main.host.disconnect(thread, `${name} failed`)
+    const links = linksOf(thread, (peer, port) => {
+      const { control } = workers.get(peer) as Worker
+      post(control, { do: 'unlink', peer: thread, why: `${name} failed` })
+      post(control, { do: 'link', peer: thread, port }, [port])
+    })
+    void startWorker(thread, restarts + 1, links).then((result) => {
+      if (isRefused(result)) fatal(`${name} could not be started again: ${result.why}`)
+    })
+  }
+
+  /** One new channel to each other thread; `give` hands the far ends to the workers. */
+  function linksOf(thread: number, give: (peer: number, port: MessagePort) => void): [number, MessagePort][] {
+    return layout.flatMap((_roles, peer): [number, MessagePort][] => {
+      if (peer === thread) return []
+      const { port1, port2 } = new MessageChannel()
+      if (peer === 0) linkOver(main, thread, port2)
+      else give(peer, port2)
+      return [[peer, port1]]
+    })
+  }
+
+  async function startAll(): Promise<Result<Listening>[]> {
+    const links = new Map<number, [number, MessagePort][]>(numbers.map((thread) => [thread, []]))
+    for (const a of numbers) {
+      const { port1, port2 } = new MessageChannel()
+      linkOver(main, a, port2)
+      links.get(a)?.push([0, port1])
+      for (const b of numbers.filter((number) => number > a)) {
+        const between = new MessageChannel()
+        links.get(a)?.push([b, between.port1])
+        links.get(b)?.push([a, between.port2])
+      }
+    }
+    return Promise.all([main.begin(), ...numbers.map((thread) => startWorker(thread, 0, links.get(thread) ?? []))])
+  }
+
+  async function close(): Promise<void> {
+    closing = true
+    for (const { control } of workers.values()) post(control, { do: 'close' })
+    await Promise.all([...workers.values()].map(({ ended }) => ended))
+    for (const { control } of workers.values()) control.close()
+    await main.close()
+    await pool?.destroy()
+    opened.close()
+  }
+
+  const results = await startAll()
+  for (const result of results) {
+    if (isRefused(result)) {
+      await close()
+      return result
+    }
+    listening.http = [...new Set([...listening.http, ...result.http])]
+    listening.dns = [...new Set([...listening.dns, ...result.dns])]
+  }
+  return {
+    host: main.host,
+    listening,
+    reconfigure(next) {
+      current = next
+      main.reconfigure(next)
+      for (const { control } of workers.values()) post(control, { do: 'reconfigure', config: next, level: next.log.level })
+    },
+    close,
+  }
+}
+
+/** The tables' directory, kept by this process alone until it is closed. */
+function openDirectory(config: Config): Result<{ directory: string; close(): void }> {
+  try {
+    return config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: true })
+  } catch (error) {
+    return refuse('conflict', error instanceof Error ? error.message : String(error))
+  }
+}
+
+function post(port: MessagePort, message: ToWorker, transfer: MessagePort[] = []): void {
+  port.postMessage(message, transfer)
+}

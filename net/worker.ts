@@ -1,0 +1,90 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Config } from '../src/config/config.ts'
+import type { LogLevel } from '../src/kernel/ports.ts'
+import type { Peer } from '../src/kernel/protocol.ts'
+import { isRefused, refuse } from '../src/kernel/refusal.ts'
+import type { Layout } from '../src/placement.ts'
+import { type Listening, openThread } from './thread.ts'
+
+/** What a worker is given. Links are ports to the other threads, by their number. */
+export type WorkerSetup = {
+  config: Config
+  layout: Layout
+  thread: number
+  directory: string
+  level: LogLevel
+  control: MessagePort
+  links: [peer: Peer, port: MessagePort][]
+}
+
+export type ToWorker =
+  | { do: 'link'; peer: Peer; port: MessagePort }
+  | { do: 'unlink'; peer: Peer; why: string }
+  | { do: 'reconfigure'; config: Config; level: LogLevel }
+  | { do: 'close' }
+
+export type FromWorker =
+  | { did: 'listening'; listening: Listening }
+  | { did: 'refused'; why: string }
+  | { did: 'printed'; level: LogLevel; from: string; line: string; facts: Record<string, unknown> | undefined }
+
+const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+
+/** The endless task of one worker thread. It ends when told to, and fails when the thread cannot go on. */
+export default async function work(setup: WorkerSetup): Promise<void> {
+  const { control } = setup
+  let level = setup.level
+  let end: { resolve: () => void; reject: (error: Error) => void } = { resolve: ignore, reject: ignore }
+  const ended = new Promise<void>((resolve, reject) => {
+    end = { resolve, reject }
+  })
+  const tell = (message: FromWorker) => control.postMessage(message)
+  const thread = openThread({
+    ...setup,
+    print: (wanted, from, line, facts) => {
+      if (LEVELS.indexOf(wanted) >= LEVELS.indexOf(level))
+        tell({ did: 'printed', level: wanted, from, line, facts: facts && printable(facts) })
+    },
+    process: { perform: (_request, done) => done(refuse('gone', 'the process is led by its main thread')) },
+    fatal: (why) => end.reject(new Error(why)),
+  })
+  for (const [peer, port] of setup.links) linkOver(thread, peer, port)
+  control.on('message', (message: ToWorker) => {
+    if (message.do === 'link') linkOver(thread, message.peer, message.port)
+    else if (message.do === 'unlink') thread.host.disconnect(message.peer, message.why)
+    else if (message.do === 'close') end.resolve()
+    else {
+      level = message.level
+      thread.reconfigure(message.config)
+    }
+  })
+  const listening = await thread.begin()
+  tell(isRefused(listening) ? { did: 'refused', why: listening.why } : { did: 'listening', listening })
+  try {
+    await ended
+  } finally {
+    await thread.close()
+    control.close()
+    for (const [, port] of setup.links) port.close()
+  }
+}
+
+/** Ties a thread's host to another one over a port. */
+export function linkOver(
+  thread: { host: { receive(peer: Peer, batch: Uint8Array): void }; link: ReturnType<typeof openThread>['link'] },
+  peer: Peer,
+  port: MessagePort,
+): void {
+  port.on('message', (batch: Uint8Array) => thread.host.receive(peer, batch))
+  thread.link(peer, (batch) => port.postMessage(batch))
+}
+
+function printable(facts: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [name, typeof value === 'object' && value !== null ? JSON.stringify(value) : value]),
+  )
+}
+
+function ignore(): void {
+  // Replaced as soon as the task's promise exists.
+}

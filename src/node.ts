@@ -1,0 +1,33 @@
+import { actors } from '../actors/index.ts'
+import { threadActor } from '../actors/thread.ts'
+import type { Config } from './config/config.ts'
+import { Host } from './kernel/host.ts'
+import type { AnyActor } from './kernel/instance.ts'
+import type { Ports } from './kernel/ports.ts'
+import { type Layout, placement, placer } from './placement.ts'
+
+export type ThreadOptions = {
+  config: Config
+  layout: Layout
+  thread: number
+  ports: Ports
+  soon(work: () => void): void
+  fatal(why: string): void
+  packLocally?: boolean
+}
+
+/** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
+export function createThread({ config, layout, thread, ...options }: ThreadOptions): Host {
+  const own = threadActor({ stats: () => host.stats(), counters: () => [...host.counters] }) as unknown as AnyActor
+  const host: Host = new Host({ ...options, node: config.node.name, thread, actors: [...actors, own], place: placer(layout) })
+  return host
+}
+
+/** Starts the actors whose place is this thread. */
+export function startActors(host: Host, config: Config, layout: Layout): void {
+  const place = placer(layout)
+  for (const [actor, { args, started }] of Object.entries(placement)) {
+    if (started !== false && place(actor, '') === host.thread) host.start(actor, '', args?.(config))
+  }
+  host.start('thread', String(host.thread), null)
+}

@@ -1,0 +1,50 @@
+import type { Config } from './config/config.ts'
+
+/** What a thread is for. One thread may have several roles. */
+export type Role = 'main' | 'state' | 'edge' | 'mesh'
+
+/** Where an actor lives, and what it is started with. `started: false`: other actors start it, one for each key. */
+export type Place = { role: Role; args?: (config: Config) => unknown; started?: false }
+
+/** Which actor lives where. Each line is a decision; the reasons are in docs/architecture.md. */
+export const placement: Readonly<Record<string, Place>> = {
+  ledger: { role: 'state' },
+  kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+}
+
+/** The roles of each thread, by its number. Thread 0 is the one the process began with. */
+export type Layout = readonly (readonly Role[])[]
+
+const ALL: readonly Role[] = ['main', 'state', 'edge', 'mesh']
+const EDGES_MAX = 4
+const MESHES_MAX = 8
+
+/** `threads` 0 puts everything on one thread; -1 suits the machine; otherwise it is the number of edge threads. */
+export function layoutOf({ threads }: Pick<Config, 'threads'>, cores: number): Layout {
+  if (threads.threads === 0) return [ALL]
+  const edges = threads.threads > 0 ? threads.threads : Math.min(Math.max(cores, 1), EDGES_MAX)
+  const meshes = threads.meshThreads > 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
+  return [['main'], ['state'], ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
+}
+
+/** Finds the thread of an actor: the only one of its role, or for one of many by the hash of its key. */
+export function placer(layout: Layout): (actor: string, key: string) => number {
+  const byRole = new Map<Role, number[]>()
+  layout.forEach((roles, thread) => {
+    for (const role of roles) byRole.set(role, [...(byRole.get(role) ?? []), thread])
+  })
+  return (actor, key) => {
+    if (actor === 'thread') return Number(key)
+    const place = placement[actor]
+    if (!place) throw new Error(`broken promise: the placement table names every actor, "${actor}" too`)
+    const threads = byRole.get(place.role) ?? [0]
+    return threads[key === '' ? 0 : hash(key) % threads.length] ?? 0
+  }
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193) >>> 0
+  return value
+}
