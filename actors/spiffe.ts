@@ -121,7 +121,7 @@ function splitUri(uri: string): Result<UriParts> {
   if (/[\u0000-\u001f\u007f]/.test(uri)) return refuse('invalid', `parse ${quoted}: net/url: invalid control character in URL`)
   const matched = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)/.exec(uri)
   const path = matched?.[3] ?? ''
-  const badEscape = /%(?![0-9a-fA-F]{2})[^]{0,2}/.exec(path)
+  const badEscape = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(path)
   if (badEscape) return refuse('invalid', `parse ${quoted}: invalid URL escape ${JSON.stringify(badEscape[0])}`)
   return { scheme: (matched?.[1] ?? '').toLowerCase(), host: matched?.[2] ?? '', path }
 }
