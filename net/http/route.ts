@@ -1,6 +1,7 @@
 import type { AnswerOf, CallsOf, Ref, RequestOf } from '../../src/kernel/protocol.ts'
 import type { Refusal, RefusalCode, Result } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
+import type { Layout } from '../../src/placement.ts'
 import type { EdgeContext } from './context.ts'
 
 /** A request after it was read within limits. */
@@ -85,6 +86,8 @@ export type EdgeSettings = {
   defaultWaitMs: number
   maxWaitMs: number
   kvValueBytesMax: number
+  /** The roles of each thread of this agent, by its number. */
+  threads: Layout
 }
 
 export function isReply(value: object): value is HttpReply {

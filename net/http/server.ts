@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import type { Config } from '../../src/config/config.ts'
 import type { Host } from '../../src/kernel/host.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import type { Layout } from '../../src/placement.ts'
 import { type Answer, Answers, encodeReply } from './answers.ts'
 import { Parked, waitOf } from './blocking.ts'
 import { createContext } from './context.ts'
@@ -18,11 +19,12 @@ import { refusalReply } from './status.ts'
 const GZIP_BYTES_MIN = 1_400
 
 export type HttpServer = { addresses: string[]; close(): Promise<void> }
-export type HttpServerOptions = { host: Host; config: Config; routes: readonly Route[]; reusePort: boolean }
+export type HttpServerOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
 
-/** Serves the API on one thread. With `reusePort` several threads share the port. Refused if a port is taken. */
-export async function startHttp({ host, config, routes, reusePort }: HttpServerOptions): Promise<Result<HttpServer>> {
-  const edge = createEdge(host, config, routes)
+/** Serves the API on one thread. With more threads than one they share the port. Refused if a port is taken. */
+export async function startHttp({ host, config, layout, routes }: HttpServerOptions): Promise<Result<HttpServer>> {
+  const edge = createEdge(host, config, layout, routes)
+  const reusePort = layout.length > 1
   const servers: Server[] = []
   const addresses: string[] = []
   for (const address of config.ports.http > 0 ? config.addresses.http : []) {
@@ -52,13 +54,14 @@ export async function startHttp({ host, config, routes, reusePort }: HttpServerO
 type Reply = (reply: HttpReply) => void
 
 /** The API without its sockets. */
-function createEdge(host: Host, config: Config, routes: readonly Route[]) {
+function createEdge(host: Host, config: Config, layout: Layout, routes: readonly Route[]) {
   const settings: EdgeSettings = {
     node: config.node.name,
     datacenter: config.datacenter,
     defaultWaitMs: config.query.defaultQueryTimeMs,
     maxWaitMs: config.query.maxQueryTimeMs,
     kvValueBytesMax: config.limits.kvMaxValueSize,
+    threads: layout,
   }
   const find = createRouter(routes)
   const answers = new Answers(host, settings, config.devMode)

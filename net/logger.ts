@@ -1,0 +1,78 @@
+import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, extname, join } from 'node:path'
+import type { LogConfig } from '../src/config/config.ts'
+import type { LogLevel } from '../src/kernel/ports.ts'
+
+export type Logger = {
+  print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
+  setLevel(level: LogLevel): void
+}
+
+const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+const SHOWN: Record<LogLevel, string> = { trace: '[TRACE]', debug: '[DEBUG]', info: '[INFO] ', warn: '[WARN] ', error: '[ERROR]' }
+
+/** Writes log lines, to `write` and to a file if one is configured. */
+export function createLogger(config: LogConfig, write: (text: string) => void): Logger {
+  let level = config.level
+  const file = config.file === '' ? undefined : openLogFile(config)
+  return {
+    print(wanted, from, line, facts) {
+      if (LEVELS.indexOf(wanted) < LEVELS.indexOf(level)) return
+      const text = `${config.json ? asJson(wanted, from, line, facts) : asText(wanted, from, line, facts)}\n`
+      write(text)
+      file?.(text)
+    },
+    setLevel(wanted) {
+      level = wanted
+    },
+  }
+}
+
+function asText(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): string {
+  const pairs = Object.entries(facts).filter(([, value]) => value !== undefined)
+  const tail = pairs.length === 0 ? '' : `: ${pairs.map(([name, value]) => `${name}=${quoted(value)}`).join(' ')}`
+  return `${new Date().toISOString()} ${SHOWN[level]} ${from}: ${line}${tail}`
+}
+
+function asJson(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): string {
+  return JSON.stringify({ '@level': level, '@message': line, '@module': from, '@timestamp': new Date().toISOString(), ...facts })
+}
+
+/** A value with blanks or quotes in it is quoted; one of several lines is put on lines of its own. */
+function quoted(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  if (text.includes('\n')) return `\n  ${text.replaceAll('\n', '\n  ')}`
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text
+}
+
+/** Appends to the newest file; a full or old one is renamed with its time, and the oldest of those are removed. */
+function openLogFile({ file, rotateBytes, rotateDurationMs, rotateMaxFiles }: LogConfig): (text: string) => void {
+  const path = file.endsWith('/') ? join(file, 'tribune.log') : file
+  const [folder, extension] = [dirname(path), extname(path) || '.log']
+  const stem = basename(path, extname(path))
+  mkdirSync(folder, { recursive: true })
+  let bytes = sizeOf(path)
+  let openedAtMs = Date.now()
+
+  function rotate(): void {
+    renameSync(path, join(folder, `${stem}-${Date.now()}${extension}`))
+    bytes = 0
+    openedAtMs = Date.now()
+    if (rotateMaxFiles === 0) return
+    const old = readdirSync(folder)
+      .filter((name) => name.startsWith(`${stem}-`) && name.endsWith(extension))
+      .sort()
+    for (const name of old.slice(0, Math.max(0, old.length - Math.max(rotateMaxFiles, 0)))) rmSync(join(folder, name))
+  }
+
+  return (text) => {
+    const due = rotateDurationMs > 0 && Date.now() - openedAtMs >= rotateDurationMs
+    if (bytes > 0 && (due || (rotateBytes > 0 && bytes + text.length > rotateBytes))) rotate()
+    appendFileSync(path, text, { mode: 0o600 })
+    bytes += Buffer.byteLength(text)
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
