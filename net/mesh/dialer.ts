@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { MeshPeer } from '../../src/kernel/ports.ts'
 import { identityMismatch } from './names.ts'
+import { PooledReader } from './reader.ts'
 import { dialReason, failureOf } from './reasons.ts'
 import type { Leg } from './splice.ts'
 import { type Identity, type PeerCertificate, peerCertificate } from './tls.ts'
@@ -53,16 +54,16 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
     const soon = setImmediate(settled, { why: `dial ${target}: this sidecar has no certificate yet` })
     return () => clearImmediate(soon)
   }
-  const tcp = to.socketPath
-    ? connectTcp({ path: to.socketPath, allowHalfOpen: true })
-    : connectTcp({
-        host: to.host,
-        port: to.port,
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_MS,
-      })
+  const reader = to.identity === undefined ? new PooledReader() : undefined
+  const tcp = connectTcp({
+    ...(to.socketPath ? { path: to.socketPath } : { host: to.host, port: to.port }),
+    ...(reader === undefined ? {} : { onread: reader.onread }),
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+  })
+  reader?.attach(tcp)
   let stream: Socket = tcp
   let open = true
   const finish = (outcome: Dialled) => {
@@ -79,7 +80,8 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
   tcp.on('error', failed)
   tcp.once('connect', () => {
     if (!open) return
-    if (to.identity === undefined || credentials === undefined) return finish({ leg: { stream, tcp } })
+    if (to.identity === undefined || credentials === undefined)
+      return finish({ leg: reader === undefined ? { stream, tcp } : { stream, tcp, reader } })
     stream = secure(tcp, to, to.identity, credentials, (verdict) => {
       finish('why' in verdict ? { why: `dial ${target}: ${verdict.why}` } : { leg: { stream, tcp }, peer: verdict })
     })
