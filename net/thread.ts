@@ -47,7 +47,7 @@ export function openThread({ config, layout, thread, directory, print, process, 
     async begin() {
       startActors(host, config, layout)
       if (!roles.includes('edge')) return { http: [], dns: [] }
-      edge = await startEdge({ host, config: () => current, reusePort: layout.length > 1 })
+      edge = await startEdge({ host, config: () => current, layout })
       return isRefused(edge) ? edge : edge.listening
     },
     reconfigure(next) {

@@ -33,7 +33,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   let closing = false
   const opened = openDirectory(config)
   if (isRefused(opened)) return opened
-  const { directory } = opened
+  const { directory, close: closeDirectory } = opened
   const main = openThread({ ...options, thread: 0, directory })
   const numbers = layout.map((_roles, thread) => thread).slice(1)
   const pool =
@@ -120,7 +120,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     for (const { control } of workers.values()) control.close()
     await main.close()
     await pool?.destroy()
-    opened.close()
+    closeDirectory()
   }
 
   const results = await startAll()

@@ -8,6 +8,7 @@ export type Place = { role: Role; args?: (config: Config) => unknown; started?: 
 
 /** Which actor lives where. Each line is a decision; the reasons are in docs/architecture.md. */
 export const placement: Readonly<Record<string, Place>> = {
+  agent: { role: 'main' },
   ledger: { role: 'state' },
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
 }

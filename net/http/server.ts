@@ -108,13 +108,6 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
   function read(route: ReadRoute, request: HttpRequest, message: IncomingMessage, response: ServerResponse): void {
     const wait = waitOf(request.query, settings)
     if (!('waitMs' in wait)) return sendReply(message, response, wait)
-    const consistency = route.saysConsistency
-      ? request.query.has('consistent')
-        ? 'consistent'
-        : request.query.has('stale')
-          ? 'stale'
-          : 'leader'
-      : ''
     const giveUp = parked.read(keyOf(request), route, request, wait, (answer) => sendAnswer(message, response, answer))
     response.once('close', giveUp)
   }

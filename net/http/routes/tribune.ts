@@ -9,8 +9,12 @@ export const actorsRoute: Route = {
   path: '/v1/tribune/actors',
   async run(_request, { asked, settings }) {
     const answers = await Promise.all(settings.threads.map((_roles, thread) => asked(threadRef(thread), 'stats', null, 2_000)))
-    const rows = answers.flatMap((answer) => (isRefused(answer) ? [] : answer))
-    return { json: rows.map((row) => shown(row, settings.threads[row.thread] ?? [])) }
+    const rows = answers.flatMap((answer, thread): object[] => {
+      const roles = settings.threads[thread] ?? []
+      if (isRefused(answer)) return [{ Thread: `${thread} ${roles.join('+')}`, Actor: '', Unavailable: answer.why }]
+      return answer.map((row) => shown(row, roles))
+    })
+    return { json: rows }
   },
 }
 
