@@ -1,7 +1,9 @@
 import { overlay } from '../src/kernel/overlay.ts'
 import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
 import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
+import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
+import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvPut } from './kv/commands.ts'
 
 /** Every change of state there is. */
@@ -9,6 +11,15 @@ export const commands = {
   'kv.put': kvPut,
   'kv.delete': kvDelete,
   'kv.delete-tree': kvDeleteTree,
+  'ca.bootstrap': caBootstrap,
+  'ca.set-roots': caSetRoots,
+  'ca.next-serial': caNextSerial,
+  'ca.set-config': caSetConfig,
+  'intentions.create': intentionCreate,
+  'intentions.update': intentionUpdate,
+  'intentions.delete': intentionDelete,
+  'intentions.put': intentionPut,
+  'intentions.delete-exact': intentionDeleteExact,
 }
 
 type Commands = typeof commands

@@ -1,0 +1,226 @@
+import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import type { CertificateAuthority, SignerOutcome } from '../../src/kernel/ports.ts'
+import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
+import { recordReads } from '../../src/kernel/recording-view.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { authorize, type Token } from '../authorize.ts'
+import { commit } from '../ledger.ts'
+import { agentCommonName, agentUri, parseIdentity, serviceCommonName, trustDomainOf } from '../spiffe.ts'
+import { type FoundingArgs, type FoundingOwn, found, founding, newFounding } from './founding.ts'
+import type { CaProtocol, SignedLeaf } from './protocol.ts'
+import { CONNECT_DISABLED } from './queries.ts'
+import { type CaSettings, CONFIG_KEY, caConfigTable, caKeyTable, caRootTable } from './tables.ts'
+
+export type CaArgs = FoundingArgs & { enabled: boolean; datacenter: string }
+
+type CaOwn = FoundingOwn & {
+  changed: Cast<null>
+  paced: Cast<Job>
+  read: Cast<{ job: Job; outcome: Result<SignerOutcome> }>
+  reserved: Cast<Result<{ from: number }>>
+  made: Cast<{ job: Job; leaf: Omit<SignedLeaf, 'certPem'>; intermediatesPem: string[]; outcome: Result<SignerOutcome> }>
+  settled: Cast<{ caller: Caller<null>; result: Result<null> }>
+}
+
+type Job = { caller: Caller<SignedLeaf>; csrPem: string; token: Token; uri: string; commonName: string }
+
+type Authority = CertificateAuthority & {
+  rootId: string
+  signingKeyId: string
+  intermediatesPem: string[]
+  settings: CaSettings
+  trustDomain: string
+}
+
+export type CaState = {
+  args: CaArgs
+  authority: Authority | undefined
+  founding: ReturnType<typeof newFounding>
+  /** Serial numbers reserved for this life of the actor: from `next`, below `until`. */
+  serials: { next: number; until: number }
+  reserving: boolean
+  /** Read and allowed, waiting for a serial number. */
+  ready: Job[]
+  underWay: number
+  /** Wall-clock ms before which the rate limit lets no other CSR in. */
+  nextSlotMs: number
+}
+
+/** Serial numbers are reserved in blocks, so that signing is not a commit for each leaf. A crash wastes the rest of a block. */
+const SERIALS_RESERVED = 1_024
+const SLOT_WAIT_MS_MAX = 500
+/** Leaves are valid from a little before now, for machines whose clocks are late. */
+const BACKDATED_MS = 60_000
+const RATE_LIMITED = 'Rate limit reached, try again later'
+
+/** Founds the cluster's certificate authority if there is none, and signs. */
+export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
+  name: 'ca',
+  mailboxMax: 16_384,
+  remote: ['sign'],
+  init(args, turn) {
+    const state: CaState = {
+      args,
+      authority: undefined,
+      founding: newFounding(),
+      serials: { next: 0, until: 0 },
+      reserving: false,
+      ready: [],
+      underWay: 0,
+      nextSlotMs: 0,
+    }
+    if (args.enabled) look(state, turn)
+    return state
+  },
+  on: {
+    ...founding,
+
+    sign(state, { csrPem, token }, turn, caller) {
+      if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
+      const slotMs = slot(state, turn.nowMs)
+      if (slotMs === undefined) return refuse('busy', RATE_LIMITED)
+      const job: Job = { caller, csrPem, token, uri: '', commonName: '' }
+      state.underWay++
+      if (slotMs > turn.nowMs) turn.timer(`slot/${caller.peer}/${caller.call}`, slotMs - turn.nowMs, { name: 'paced', request: job })
+      else readRequest(job, turn)
+      return LATER
+    },
+
+    paced(_state, job, turn) {
+      readRequest(job, turn)
+    },
+
+    read(state, { job, outcome }, turn) {
+      const refused = isRefused(outcome) ? outcome : judge(state, job, outcome.uris?.[0] ?? '', turn.view)
+      if (refused) return finish(state, job, refused, turn)
+      state.ready.push(job)
+      signReady(state, turn)
+    },
+
+    reserved(state, result, turn) {
+      state.reserving = false
+      if (isRefused(result)) {
+        for (const job of state.ready.splice(0)) finish(state, job, result, turn)
+        return
+      }
+      state.serials = { next: result.from, until: result.from + SERIALS_RESERVED }
+      signReady(state, turn)
+    },
+
+    made(state, { job, leaf, intermediatesPem, outcome }, turn) {
+      if (isRefused(outcome)) return finish(state, job, outcome, turn)
+      turn.count('connect.ca.leaf.signed')
+      finish(state, job, { ...leaf, certPem: [outcome.certPem ?? '', ...intermediatesPem].join('') }, turn)
+    },
+
+    configure(state, { leafCertTtlMs, shown, token }, turn, caller) {
+      if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
+      const denied = authorize(turn.view, token, { resource: 'operator', name: '', access: 'write' })
+      if (denied) return denied
+      commit(turn, 'ca.set-config', { leafCertTtlMs, shown }, (result) => ({ name: 'settled', request: { caller, result } }))
+      return LATER
+    },
+
+    settled(_state, { caller, result }, turn) {
+      turn.answer(caller, result)
+    },
+
+    changed(state, _request, turn) {
+      look(state, turn)
+      if (state.authority) signReady(state, turn)
+    },
+  },
+})
+
+/** Takes the authority from the tables, and comes back when they change. Begins to found one where there is none. */
+function look(state: CaState, turn: Turn<CaOwn>): void {
+  const { view, reads } = recordReads(turn.view)
+  const config = view.get(caConfigTable, CONFIG_KEY)
+  const root = [...view.range(caRootTable)].find(([, { active }]) => active)?.[1]
+  const key = root && view.get(caKeyTable, root.id)
+  turn.wake('authority', reads, { name: 'changed', request: null })
+  if (!config || !root || !key) {
+    state.authority = undefined
+    if (!config) found(state, turn)
+    return
+  }
+  state.authority = {
+    certPem: root.certPem,
+    keyPem: key.keyPem,
+    rootId: root.id,
+    signingKeyId: root.signingKeyId,
+    intermediatesPem: root.intermediatesPem,
+    settings: config,
+    trustDomain: trustDomainOf(config.clusterId),
+  }
+}
+
+/** When the next CSR may be taken, by a bucket of one; undefined if that is too far away. */
+function slot(state: CaState, nowMs: number): number | undefined {
+  const { csrMaxPerSecond, csrMaxConcurrent } = state.authority?.settings ?? state.args.settings
+  if (csrMaxPerSecond <= 0) return csrMaxConcurrent > 0 && state.underWay >= csrMaxConcurrent ? undefined : nowMs
+  const intervalMs = 1_000 / csrMaxPerSecond
+  // A wall clock that was set back must not close the gate for longer than the limit itself would.
+  const earliestMs = state.nextSlotMs - nowMs > SLOT_WAIT_MS_MAX + intervalMs ? nowMs : Math.max(nowMs, state.nextSlotMs)
+  if (earliestMs - nowMs > SLOT_WAIT_MS_MAX) return undefined
+  state.nextSlotMs = earliestMs + intervalMs
+  return earliestMs
+}
+
+function readRequest(job: Job, turn: Turn<CaOwn>): void {
+  turn.act('signer', { do: 'read-request', csrPem: job.csrPem }, { then: (outcome) => ({ name: 'read', request: { job, outcome } }) })
+}
+
+/** Fills in what the certificate will say, or refuses. */
+function judge({ args, authority }: CaState, job: Job, uri: string, view: View): ReturnType<typeof refuse> | undefined {
+  if (!authority) return refuse('gone', 'the certificate authority is not ready yet')
+  const identity = parseIdentity(uri)
+  if (isRefused(identity)) return identity
+  if (identity.kind === 'signing') return refuse('invalid', 'SPIFFE ID in CSR must be a service or agent ID')
+  if (identity.datacenter.toLowerCase() !== args.datacenter) {
+    return refuse('invalid', `SPIFFE ID in CSR from a different datacenter: ${identity.datacenter}, we are ${args.datacenter}`)
+  }
+  if (identity.kind === 'agent') {
+    job.uri = agentUri({ ...identity, trustDomain: authority.trustDomain })
+    job.commonName = agentCommonName(identity.node, authority.trustDomain)
+    return authorize(view, job.token, { resource: 'node', name: identity.node, access: 'write' })
+  }
+  if (identity.trustDomain.toLowerCase() !== authority.trustDomain) {
+    return refuse('invalid', `SPIFFE ID in CSR from a different trust domain: ${identity.trustDomain}, we are ${authority.trustDomain}`)
+  }
+  job.uri = uri
+  job.commonName = serviceCommonName(identity.service, authority.trustDomain, identity.namespace)
+  return authorize(view, job.token, { resource: 'service', name: identity.service, access: 'write' })
+}
+
+/** Signs as many as there are serial numbers for, and reserves more when they run out. */
+function signReady(state: CaState, turn: Turn<CaOwn>): void {
+  const { authority, serials } = state
+  if (!authority) return
+  while (state.ready.length > 0 && serials.next < serials.until) {
+    const job = state.ready.shift()
+    if (job) sign(authority, serials.next++, job, turn)
+  }
+  if (state.ready.length === 0 || state.reserving) return
+  state.reserving = true
+  commit(turn, 'ca.next-serial', { count: SERIALS_RESERVED }, (result) => ({ name: 'reserved', request: result }))
+}
+
+function sign(authority: Authority, serial: number, job: Job, turn: Turn<CaOwn>): void {
+  const { rootId, signingKeyId, intermediatesPem, certPem, keyPem, settings } = authority
+  const notBeforeMs = turn.nowMs - BACKDATED_MS
+  const notAfterMs = notBeforeMs + settings.leafCertTtlMs
+  const { csrPem, commonName, uri } = job
+  const leaf = { serial, uri, rootId, signingKeyId, validAfterMs: notBeforeMs, validBeforeMs: notAfterMs }
+  turn.act(
+    'signer',
+    { do: 'leaf', csrPem, by: { certPem, keyPem }, commonName, uri, serial, notBeforeMs, notAfterMs },
+    { then: (outcome) => ({ name: 'made', request: { job, leaf, intermediatesPem, outcome } }) },
+  )
+}
+
+function finish(state: CaState, job: Job, result: Result<SignedLeaf>, turn: Turn<CaOwn>): void {
+  state.underWay--
+  turn.answer(job.caller, result)
+}

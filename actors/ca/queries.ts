@@ -1,0 +1,58 @@
+import type { KeyType } from '../../src/kernel/ports.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { indexOf } from '../command.ts'
+import { trustDomainOf } from '../spiffe.ts'
+import { type CaConfigRecord, type CaRoot, CONFIG_KEY, caConfigTable, caRootTable } from './tables.ts'
+
+/** The text for whoever asks a cluster without a certificate authority. */
+export const CONNECT_DISABLED = 'Connect must be enabled in order to use this endpoint'
+
+export type CaRoots = { index: number; clusterId: string; trustDomain: string; activeRootId: string; roots: CaRoot[] }
+
+/** All trusted roots; undefined while there is no authority. */
+export function caRoots(view: View): CaRoots | undefined {
+  const config = view.get(caConfigTable, CONFIG_KEY)
+  if (!config) return undefined
+  const roots = [...view.range(caRootTable)].map(([, root]) => root).sort((a, b) => a.createIndex - b.createIndex)
+  return {
+    index: indexOf(view, 'connect-ca-roots'),
+    clusterId: config.clusterId,
+    trustDomain: trustDomainOf(config.clusterId),
+    activeRootId: roots.find(({ active }) => active)?.id ?? '',
+    roots,
+  }
+}
+
+export function caConfig(view: View): { index: number; config: CaConfigRecord } | undefined {
+  const config = view.get(caConfigTable, CONFIG_KEY)
+  return config && { index: indexOf(view, 'connect-ca-config'), config }
+}
+
+/** What proxies and the makers of leaves need to know of the authority. */
+export type TrustBundle = {
+  trustDomain: string
+  activeRootId: string
+  /** Key identifier of the root that signs, as in the leaves' authority key identifier. */
+  signingKeyId: string
+  keyType: KeyType
+  keyBits: number
+  /** Every trusted root. */
+  rootsPem: string[]
+}
+
+export function trustBundle(view: View): { index: number; bundle: TrustBundle } | undefined {
+  const found = caRoots(view)
+  const active = found?.roots.find(({ id }) => id === found.activeRootId)
+  if (!found || !active) return undefined
+  return {
+    index: found.index,
+    bundle: {
+      trustDomain: found.trustDomain,
+      activeRootId: active.id,
+      signingKeyId: active.signingKeyId,
+      keyType: active.keyType,
+      keyBits: active.keyBits,
+      rootsPem: found.roots.map(({ certPem }) => certPem),
+    },
+  }
+}

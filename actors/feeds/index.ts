@@ -1,0 +1,96 @@
+import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
+import { recordReads } from '../../src/kernel/recording-view.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { trustBundle } from '../ca/queries.ts'
+import { intentionsTo } from '../intentions/queries.ts'
+import type { FeedsProtocol, IntentionsOn } from './protocol.ts'
+
+/** `defaultAllow`: what holds where no intention matches. */
+export type FeedsArgs = { defaultAllow: boolean }
+
+type FeedsOwn = { changed: Cast<{ name: string }> }
+
+/** What somebody follows; undefined: there is nothing to say yet. */
+type Finding = { index: number; value: unknown } | undefined
+type Question = { feed: 'roots' } | { feed: 'intentions'; destination: string } | { feed: 'instances'; service: string }
+type Query = { question: Question; subscribers: Subscriber[]; found: Finding; text: string }
+
+export type FeedsState = { args: FeedsArgs; queries: Map<string, Query> }
+
+/** Evaluates each question once for all who follow it, again when something it read changes, and tells only what is new. */
+export const feeds = defineActor<FeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>({
+  name: 'feeds',
+  mailboxMax: 16_384,
+  init: (args) => ({ args, queries: new Map() }),
+  on: {
+    roots(state, _request, turn, subscriber) {
+      follow(state, { feed: 'roots' }, subscriber, turn)
+    },
+    intentions(state, { destination }, turn, subscriber) {
+      follow(state, { feed: 'intentions', destination }, subscriber, turn)
+    },
+    instances(state, { service }, turn, subscriber) {
+      follow(state, { feed: 'instances', service }, subscriber, turn)
+    },
+
+    changed(state, { name }, turn) {
+      const query = state.queries.get(name)
+      if (!query || !evaluate(state, name, query, turn)) return
+      for (const subscriber of query.subscribers) tell(query, subscriber, turn)
+    },
+  },
+
+  left({ queries }, subscriber, turn) {
+    for (const [name, query] of queries) {
+      query.subscribers = query.subscribers.filter(({ peer, feed }) => peer !== subscriber.peer || feed !== subscriber.feed)
+      if (query.subscribers.length > 0) continue
+      queries.delete(name)
+      turn.unwake(name)
+    }
+  },
+})
+
+function follow(state: FeedsState, question: Question, subscriber: Subscriber, turn: Turn<FeedsOwn>): void {
+  const name = JSON.stringify(question)
+  let query = state.queries.get(name)
+  if (!query) {
+    query = { question, subscribers: [], found: undefined, text: '' }
+    state.queries.set(name, query)
+    evaluate(state, name, query, turn)
+  }
+  query.subscribers.push(subscriber)
+  tell(query, subscriber, turn)
+}
+
+function tell({ found }: Query, subscriber: Subscriber, turn: Turn<FeedsOwn>): void {
+  if (found) turn.emit(subscriber, found.index, found.value)
+}
+
+/** Whether there is something new to tell. */
+function evaluate(state: FeedsState, name: string, query: Query, turn: Turn<FeedsOwn>): boolean {
+  const { view, reads } = recordReads(turn.view)
+  const found = find(view, query.question, state.args)
+  turn.wake(name, reads, { name: 'changed', request: { name } })
+  const text = JSON.stringify(found?.value) ?? ''
+  if (text === query.text) return false
+  query.found = found
+  query.text = text
+  return found !== undefined
+}
+
+function find(view: View, question: Question, { defaultAllow }: FeedsArgs): Finding {
+  switch (question.feed) {
+    case 'roots': {
+      const found = trustBundle(view)
+      return found && { index: found.index, value: found.bundle }
+    }
+    case 'intentions': {
+      const { index, intentions } = intentionsTo(view, question.destination)
+      const list = intentions.map(({ id, source, destination, action }) => ({ id, source, destination, action }))
+      return { index, value: { list, defaultAllow } satisfies IntentionsOn }
+    }
+    case 'instances':
+      return { index: 0, value: [] }
+  }
+}

@@ -1,0 +1,34 @@
+import { type Feed, refOf } from '../../src/kernel/protocol.ts'
+import type { TrustBundle } from '../ca/queries.ts'
+import type { Rule } from '../intentions/decide.ts'
+
+/** What sidecars need to know of the cluster, kept up to date. Only changed values are sent. */
+export type FeedsProtocol = {
+  /** Nothing comes before there is a certificate authority. */
+  roots: Feed<null, TrustBundle>
+  /** Every intention about connections to a service. */
+  intentions: Feed<{ destination: string }, IntentionsOn>
+  /** Healthy instances that accept mutual TLS connections for a service, ordered by node and id. */
+  instances: Feed<{ service: string }, readonly ConnectInstance[]>
+}
+
+export type IntentionsOn = {
+  /** Those with the highest precedence first. */
+  list: readonly Rule[]
+  /** What holds where no intention matches. */
+  defaultAllow: boolean
+}
+
+export type ConnectInstance = {
+  node: string
+  id: string
+  /** IP address or name. */
+  address: string
+  port: number
+  /** The service whose identity the instance has. */
+  service: string
+  datacenter: string
+  weight: number
+}
+
+export const feedsRef = refOf<FeedsProtocol>('feeds')
