@@ -5,6 +5,7 @@ import type { Peer } from '../src/kernel/protocol.ts'
 import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
 import { createThread, startActors } from '../src/node.ts'
 import type { Layout } from '../src/placement.ts'
+import type { Listening } from '../src/world.ts'
 import { startEdge } from './edge.ts'
 import { realPorts } from './ports.ts'
 import { openTables } from './tables.ts'
@@ -20,9 +21,6 @@ export type ThreadSetup = {
   /** This thread cannot go on. */
   fatal(why: string): void
 }
-
-/** Where one may reach the agent, by kind. */
-export type Listening = { http: string[]; dns: string[] }
 
 export type Thread = {
   host: Host

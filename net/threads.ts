@@ -1,24 +1,11 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Config } from '../src/config/config.ts'
-import type { Host } from '../src/kernel/host.ts'
-import type { Devices, Ports } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
-import type { Layout } from '../src/placement.ts'
+import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
 import { openTables, openTemporaryTables } from './tables.ts'
-import { type Listening, openThread } from './thread.ts'
+import { openThread } from './thread.ts'
 import { type FromWorker, linkOver, type ToWorker, type WorkerSetup } from './worker.ts'
-
-export type ThreadsOptions = {
-  config: Config
-  layout: Layout
-  print: Ports['print']
-  process: Devices['process']
-  /** The agent cannot go on; one clear line. */
-  fatal(why: string): void
-}
-
-export type Threads = { host: Host; listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
 
 /** A thread that fails is started again this often; then the process ends. */
 const RESTARTS_MAX = 1

@@ -4,7 +4,8 @@ import type { LogLevel } from '../src/kernel/ports.ts'
 import type { Peer } from '../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
-import { type Listening, openThread } from './thread.ts'
+import type { Listening } from '../src/world.ts'
+import { openThread } from './thread.ts'
 
 /** What a worker is given. Links are ports to the other threads, by their number. */
 export type WorkerSetup = {

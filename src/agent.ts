@@ -1,0 +1,119 @@
+import { localRef } from '../actors/local/protocol.ts'
+import type { Io } from './cli/command.ts'
+import type { Config } from './config/config.ts'
+import { loadAgentConfig, reloadDifference } from './config/index.ts'
+import type { ProcessOutcome } from './kernel/ports.ts'
+import { isRefused, type Result } from './kernel/refusal.ts'
+import { layoutOf } from './placement.ts'
+import { COMPATIBLE_VERSION, VERSION } from './version.ts'
+import type { Threads, World } from './world.ts'
+
+/** A second signal, or this long without an end, ends the process at once. */
+const GRACE_MS = 15_000
+
+/** `tribune agent`: runs until it is told to stop. The answer is the exit code. */
+export async function runAgent(args: string[], io: Io, world: World): Promise<number> {
+  const loaded = await loadAgentConfig(args, io)
+  if (typeof loaded === 'number') return loaded
+  for (const warning of loaded.warnings) io.err(`==> WARNING: ${warning}`)
+  const config = withNodeId(loaded.config, world)
+  const logger = world.createLogger(config.log, io.write)
+  let current = config
+  let stop: (code: number) => void = () => undefined
+  const stopped = new Promise<number>((resolve) => {
+    stop = resolve
+  })
+
+  async function reload(): Promise<Result<ProcessOutcome>> {
+    logger.print('info', 'agent', 'Reloading configuration...')
+    const read = await loadAgentConfig(args, { ...io, err: (line) => logger.print('error', 'agent', line) })
+    if (typeof read === 'number') return { refused: 'invalid', why: 'the configuration cannot be used; the log has the reasons' }
+    const next = withNodeId(read.config, world, current.node.id)
+    const { needsRestart } = reloadDifference(current, next)
+    const warnings = [...read.warnings, ...needsRestart.map((key) => `${key} has changed; it takes effect at the next start`)]
+    for (const warning of warnings) logger.print('warn', 'agent', warning)
+    current = next
+    logger.setLevel(next.log.level)
+    if (isRefused(threads)) return threads
+    threads.reconfigure(next)
+    const result = await threads.host.asked(localRef, 'reload', { services: [...next.services], checks: [...next.checks] }, 30_000)
+    return isRefused(result) ? result : { warnings }
+  }
+
+  io.out('==> Starting Tribune agent...')
+  const layout = layoutOf(config, world.cores)
+  const threads = await world.startThreads({
+    config,
+    layout,
+    print: logger.print,
+    process: {
+      perform({ do: wanted }, done) {
+        if (wanted === 'reload') void reload().then(done)
+        else {
+          done({ warnings: [] })
+          setImmediate(() => stop(0))
+        }
+      },
+    },
+    fatal(why) {
+      logger.print('error', 'agent', `cannot go on: ${why}`)
+      stop(1)
+    },
+  })
+  if (isRefused(threads)) {
+    io.err(`==> ${threads.why}`)
+    return 1
+  }
+  const removePid = config.pidFile === '' ? undefined : world.writePid(config.pidFile)
+  banner(config, layout.length, threads.listening, io)
+  logger.print('info', 'agent', 'Tribune agent running!')
+
+  let signals = 0
+  const onSignal = (name: string, leaves: boolean) => () => {
+    logger.print('info', 'agent', 'Caught', { signal: name })
+    if (++signals > 1) stop(1)
+    logger.print('info', 'agent', leaves ? 'Gracefully shutting down agent...' : 'Shutting down without leaving the cluster')
+    stop(leaves ? 0 : 1)
+  }
+  const ignoreSignals = world.onSignals({
+    SIGINT: onSignal('interrupt', !config.leave.skipOnInterrupt),
+    SIGTERM: onSignal('terminated', config.leave.onTerminate),
+    SIGHUP: () => void reload(),
+  })
+  const code = await stopped
+  const tooLong = setTimeout(() => process.exit(1), GRACE_MS)
+  await threads.close()
+  clearTimeout(tooLong)
+  removePid?.()
+  logger.print('info', 'agent', 'Exit code', { code })
+  ignoreSignals()
+  return code
+}
+
+function withNodeId(config: Config, world: World, known = ''): Config {
+  if (config.node.id !== '') return config
+  return { ...config, node: { ...config.node, id: known === '' ? world.nodeId(config.dataDir) : known } }
+}
+
+function banner(config: Config, threads: number, listening: Threads['listening'], { out }: Io): void {
+  const { ports, addresses } = config
+  const rows: [string, string][] = [
+    ['Version', `'${VERSION}' (speaks Consul ${COMPATIBLE_VERSION})`],
+    ['Node ID', `'${config.node.id}'`],
+    ['Node name', `'${config.node.name}'`],
+    ['Datacenter', `'${config.datacenter}' (Segment: '${config.server ? '<all>' : ''}')`],
+    ['Server', `${config.server} (Bootstrap: ${config.bootstrap})`],
+    ['Client Addr', `[${addresses.client.join(' ')}] (HTTP: ${ports.http}, HTTPS: ${ports.https}, gRPC: ${ports.grpc}, DNS: ${ports.dns})`],
+    ['Cluster Addr', `${addresses.advertise} (LAN: ${ports.serfLan}, WAN: ${ports.serfWan})`],
+    ['Encrypt', 'Gossip: false, TLS-Outgoing: false, TLS-Incoming: false, Auto-Encrypt-TLS: false'],
+    ['Data', config.devMode ? 'in memory, nothing is kept: keys and certificates too' : config.dataDir],
+    ['Threads', String(threads)],
+  ]
+  for (const [name, value] of rows) out(`${name.padStart(18)}: ${value}`)
+  out('')
+  for (const address of listening.http) out(`${'HTTP'.padStart(18)}: ${address}`)
+  for (const address of listening.dns) out(`${'DNS'.padStart(18)}: ${address}`)
+  out('')
+  out('==> Log data will now stream in as it occurs:')
+  out('')
+}

@@ -1,0 +1,33 @@
+import type { Config, LogConfig } from './config/config.ts'
+import type { Host } from './kernel/host.ts'
+import type { Devices, LogLevel, Ports } from './kernel/ports.ts'
+import type { Result } from './kernel/refusal.ts'
+import type { Layout } from './placement.ts'
+
+/** What the agent's main program needs of the machine. */
+export type World = {
+  cores: number
+  startThreads(options: ThreadsOptions): Promise<Result<Threads>>
+  createLogger(config: LogConfig, write: (text: string) => void): { print: Ports['print']; setLevel(level: LogLevel): void }
+  /** The id that this machine keeps in its data directory; a new one for ''. */
+  nodeId(dataDirectory: string): string
+  /** The answer removes the file. */
+  writePid(path: string): () => void
+  /** The answer stops listening. */
+  onSignals(handlers: Partial<Record<NodeJS.Signals, () => void>>): () => void
+}
+
+export type ThreadsOptions = {
+  config: Config
+  layout: Layout
+  print: Ports['print']
+  process: Devices['process']
+  /** The agent cannot go on; one clear line. */
+  fatal(why: string): void
+}
+
+/** All threads of a running agent. `host` is the main thread's. */
+export type Threads = { host: Host; listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
+
+/** Where one may reach the agent, by kind. */
+export type Listening = { http: string[]; dns: string[] }
