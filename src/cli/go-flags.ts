@@ -34,9 +34,13 @@ export const HELP_REQUESTED = 'flag: help requested'
 /**
  * Reads flags as Go's `flag` package does: `-x v`, `-x=v`, `--x v`, up to the first argument that is not a flag, or `--`. The
  * last use of a flag that is not repeatable wins. Errors have Go's texts: `flag provided but not defined: -zz`,
- * `invalid value "x" for flag -n: parse error`, `flag needs an argument: -n`.
+ * `invalid value "x" for flag -n: parse error`, `flag needs an argument: -n`. `aliases` are other names for flags of the spec.
  */
-export function goFlags<const Spec extends FlagSpec>(args: readonly string[], spec: Spec): ParsedFlags<Spec> {
+export function goFlags<const Spec extends FlagSpec>(
+  args: readonly string[],
+  spec: Spec,
+  aliases: Readonly<Record<string, string>> = {},
+): ParsedFlags<Spec> {
   const values = new Map<string, FlagValue>()
   let next = 0
   while (next < args.length) {
@@ -48,7 +52,8 @@ export function goFlags<const Spec extends FlagSpec>(args: readonly string[], sp
     if (/^[-=]/.test(text)) return { error: `bad flag syntax: ${arg}` }
     const equals = text.indexOf('=')
     const name = equals < 0 ? text : text.slice(0, equals)
-    const kind = Object.hasOwn(spec, name) ? spec[name] : undefined
+    const own = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name
+    const kind = Object.hasOwn(spec, own) ? spec[own] : undefined
     if (kind === undefined) {
       return { error: name === 'help' || name === 'h' ? HELP_REQUESTED : `flag provided but not defined: -${name}` }
     }
@@ -59,12 +64,12 @@ export function goFlags<const Spec extends FlagSpec>(args: readonly string[], sp
       next += 1
     }
     if (given === undefined) return { error: `flag needs an argument: -${name}` }
-    const read = readers[kind](given, values.get(name))
+    const read = readers[kind](given, values.get(own))
     if ('problem' in read) {
       const what = kind === 'boolean' ? `invalid boolean value ${quoted(given)} for` : `invalid value ${quoted(given)} for flag`
       return { error: `${what} -${name}: ${read.problem}` }
     }
-    values.set(name, read.value)
+    values.set(own, read.value)
   }
   // Every value was made by the reader of its kind in `spec`.
   return { flags: Object.fromEntries(values) as FlagValues<Spec>, rest: args.slice(next) }

@@ -47,7 +47,17 @@ export function plainValue(tree: Tree): unknown {
   return tree.value
 }
 
-/** A tree of a plain JSON value, all of it at one place. Anything that JSON cannot hold counts as null. */
+/** Whether a plain JSON value has more than `DEPTH_MAX` objects and lists inside each other. */
+export function isTooDeep(value: unknown): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX + 1) return true
+    level = level.flatMap((one): unknown[] => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+  }
+  return false
+}
+
+/** A tree of a plain JSON value, all of it at one place; not for values that are too deep. Anything that JSON cannot hold counts as null. */
 export function treeOf(value: unknown, place: Place): Tree {
   if (typeof value === 'string') return { kind: 'string', value, place }
   if (typeof value === 'number') return { kind: 'number', value, whole: false, place }

@@ -1,0 +1,75 @@
+import type { Fields } from './fields.ts'
+
+const SINGLE_SERVER = 'this version runs a single server and joins no others'
+
+/** Keys about other agents: finding them, talking to them, agreeing with them. */
+export const clusterFields = {
+  advertise_reconnect_timeout: { type: 'duration', now: 'harmless' },
+  autopilot: {
+    type: 'object',
+    fields: {
+      cleanup_dead_servers: { type: 'boolean', default: true, now: 'harmless' },
+      last_contact_threshold: { type: 'duration', default: '200ms', now: 'harmless' },
+      max_trailing_logs: { type: 'int', default: 250, now: 'harmless' },
+      min_quorum: { type: 'int', now: 'harmless' },
+      server_stabilization_time: { type: 'duration', default: '10s', now: 'harmless' },
+      disable_upgrade_migration: { type: 'boolean', now: 'harmless' },
+      redundancy_zone_tag: { type: 'string', now: 'harmless' },
+      upgrade_version_tag: { type: 'string', now: 'harmless' },
+    },
+  },
+  bootstrap: { type: 'boolean', flag: 'bootstrap' },
+  bootstrap_expect: { type: 'int', flag: 'bootstrap-expect', now: { only: [0, 1], why: SINGLE_SERVER } },
+  disable_coordinates: { type: 'boolean', now: 'harmless' },
+  disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file', now: 'harmless' },
+  gossip_lan: { type: 'object', fields: gossip('200ms', '1s', '500ms', 4) },
+  gossip_wan: { type: 'object', fields: gossip('500ms', '5s', '3s', 6) },
+  performance: {
+    type: 'object',
+    fields: {
+      leave_drain_time: { type: 'duration', default: '5s' },
+      raft_multiplier: { type: 'int', default: 5, now: 'harmless' },
+      rpc_hold_timeout: { type: 'duration', default: '7s', now: 'harmless' },
+    },
+  },
+  primary_datacenter: { type: 'string' },
+  primary_gateways: { type: 'strings', flag: 'primary-gateway', now: 'refused' },
+  primary_gateways_interval: { type: 'duration', default: '30s', now: 'harmless' },
+  protocol: { type: 'int', default: 2, flag: 'protocol', now: { only: [2, 3] } },
+  raft_protocol: { type: 'int', default: 3, flag: 'raft-protocol', now: 'harmless' },
+  raft_snapshot_threshold: { type: 'int', default: 16384, now: 'harmless' },
+  raft_snapshot_interval: { type: 'duration', default: '30s', now: 'harmless' },
+  raft_trailing_logs: { type: 'int', default: 10240, now: 'harmless' },
+  read_replica: { type: 'boolean', flag: 'read-replica', now: 'enterprise', aliases: ['non_voting_server'] },
+  reconnect_timeout: { type: 'duration', default: '72h', now: 'harmless' },
+  reconnect_timeout_wan: { type: 'duration', default: '72h', now: 'harmless' },
+  rejoin_after_leave: { type: 'boolean', flag: 'rejoin', now: 'harmless' },
+  retry_interval: { type: 'duration', default: '30s', flag: 'retry-interval', now: 'harmless' },
+  retry_interval_wan: { type: 'duration', default: '30s', flag: 'retry-interval-wan', now: 'harmless' },
+  retry_join: { type: 'strings', flag: 'retry-join', now: { only: [[]], why: SINGLE_SERVER } },
+  retry_join_wan: { type: 'strings', flag: 'retry-join-wan', now: { only: [[]], why: SINGLE_SERVER } },
+  retry_max: { type: 'int', flag: 'retry-max', now: 'harmless' },
+  retry_max_wan: { type: 'int', flag: 'retry-max-wan', now: 'harmless' },
+  rpc: { type: 'object', fields: { enable_streaming: { type: 'boolean', default: true, now: 'harmless' } } },
+  segment: { type: 'string', flag: 'segment', now: { only: [''], why: 'Network segments are not supported in this version of Consul' } },
+  segments: { type: 'anything', now: { only: [[]], why: 'Network segments are not supported in this version of Consul' } },
+  serf_lan: { type: 'string', flag: 'serf-lan-bind', now: 'harmless' },
+  serf_wan: { type: 'string', flag: 'serf-wan-bind', now: 'harmless' },
+  serf_lan_allowed_cidrs: { type: 'strings', flag: 'serf-lan-allowed-cidrs', now: 'harmless' },
+  serf_wan_allowed_cidrs: { type: 'strings', flag: 'serf-wan-allowed-cidrs', now: 'harmless' },
+  server: { type: 'boolean', flag: 'server' },
+  start_join: { type: 'strings', flag: 'join', now: { only: [[]], why: SINGLE_SERVER } },
+  start_join_wan: { type: 'strings', flag: 'join-wan', now: { only: [[]], why: SINGLE_SERVER } },
+  use_streaming_backend: { type: 'boolean', default: true, now: 'harmless' },
+} as const satisfies Fields
+
+function gossip(gossipInterval: string, probeInterval: string, probeTimeout: string, suspicionMultiplier: number) {
+  return {
+    gossip_nodes: { type: 'int', default: 3, now: 'harmless' },
+    gossip_interval: { type: 'duration', default: gossipInterval, now: 'harmless' },
+    probe_interval: { type: 'duration', default: probeInterval, now: 'harmless' },
+    probe_timeout: { type: 'duration', default: probeTimeout, now: 'harmless' },
+    suspicion_mult: { type: 'int', default: suspicionMultiplier, now: 'harmless' },
+    retransmit_mult: { type: 'int', default: 4, now: 'harmless' },
+  } as const
+}

@@ -1,0 +1,96 @@
+import { clusterFields } from './cluster.ts'
+import { connectFields, dnsFields, httpFields, limitsFields, portsFields } from './connect.ts'
+import type { Complete, Fields, Given } from './fields.ts'
+import { logFields, telemetryFields, uiFields, watchFields } from './observation.ts'
+import { aclFields, autoFields, legacyAclFields, tlsFields } from './security.ts'
+import { checkFields, serviceFields } from './services.ts'
+
+/** Every key of a configuration file. */
+export const configFields = {
+  acl: { type: 'object', fields: aclFields },
+  ...legacyAclFields,
+  addresses: {
+    type: 'object',
+    fields: {
+      dns: { type: 'string', optional: true },
+      http: { type: 'string', optional: true },
+      https: { type: 'string', optional: true },
+      grpc: { type: 'string', optional: true },
+    },
+  },
+  advertise_addr: { type: 'string', optional: true, flag: 'advertise' },
+  advertise_addr_ipv4: { type: 'string', optional: true },
+  advertise_addr_ipv6: { type: 'string', optional: true },
+  advertise_addr_wan: { type: 'string', optional: true, flag: 'advertise-wan' },
+  advertise_addr_wan_ipv4: { type: 'string', optional: true },
+  advertise_addr_wan_ipv6: { type: 'string', optional: true },
+  alt_domain: { type: 'string', flag: 'alt-domain' },
+  ...autoFields,
+  bind_addr: { type: 'string', default: '0.0.0.0', flag: 'bind' },
+  cache: {
+    type: 'object',
+    fields: { entry_fetch_max_burst: { type: 'int', default: 2, now: 'harmless' }, entry_fetch_rate: { type: 'float', now: 'harmless' } },
+  },
+  check: { type: 'object', fields: checkFields, reloadable: 'checks' },
+  checks: { type: 'list', of: checkFields, reloadable: 'checks' },
+  check_output_max_size: { type: 'int', default: 4096, flag: 'check_output_max_size' },
+  check_update_interval: { type: 'duration', default: '5m' },
+  client_addr: { type: 'string', default: '127.0.0.1', flag: 'client' },
+  ...clusterFields,
+  config_entries: { type: 'object', fields: { bootstrap: { type: 'anything', now: { only: [[]] } } } },
+  connect: { type: 'object', fields: connectFields },
+  data_dir: { type: 'string', flag: 'data-dir' },
+  datacenter: { type: 'string', default: 'dc1', flag: 'datacenter' },
+  default_query_time: { type: 'duration', default: '300s', flag: 'default-query-time' },
+  disable_anonymous_signature: { type: 'boolean', now: 'harmless' },
+  disable_update_check: { type: 'boolean', now: 'harmless' },
+  disable_host_node_id: { type: 'boolean', default: true, flag: 'disable-host-node-id' },
+  disable_http_unprintable_char_filter: { type: 'boolean' },
+  disable_remote_exec: { type: 'boolean', default: true, now: { only: [true] } },
+  discard_check_output: { type: 'boolean', reloadable: 'check output' },
+  discovery_max_stale: { type: 'duration' },
+  dns_config: { type: 'object', fields: dnsFields },
+  domain: { type: 'string', default: 'consul.', flag: 'domain' },
+  enable_central_service_config: { type: 'boolean', default: true, now: 'harmless' },
+  enable_debug: { type: 'boolean', now: 'harmless' },
+  enable_local_script_checks: { type: 'boolean', optional: true, flag: 'enable-local-script-checks' },
+  enable_script_checks: { type: 'boolean', flag: 'enable-script-checks' },
+  http_config: { type: 'object', fields: httpFields },
+  leave_on_terminate: { type: 'boolean', optional: true },
+  limits: { type: 'object', fields: limitsFields },
+  ...logFields,
+  max_query_time: { type: 'duration', default: '600s', flag: 'max-query-time' },
+  node_id: { type: 'string', flag: 'node-id' },
+  node_meta: { type: 'texts', flag: 'node-meta', reloadable: 'node meta' },
+  node_name: { type: 'string', flag: 'node' },
+  pid_file: { type: 'string', flag: 'pid-file' },
+  ports: { type: 'object', fields: portsFields },
+  recursors: { type: 'strings', flag: 'recursor', reloadable: 'dns' },
+  service: { type: 'object', fields: serviceFields, reloadable: 'services' },
+  services: { type: 'list', of: serviceFields, reloadable: 'services' },
+  session_ttl_min: { type: 'duration', default: '10s' },
+  skip_leave_on_interrupt: { type: 'boolean', optional: true },
+  tagged_addresses: { type: 'texts' },
+  telemetry: { type: 'object', fields: telemetryFields },
+  ...tlsFields,
+  translate_wan_addrs: { type: 'boolean' },
+  ui: { type: 'boolean', now: 'refused' },
+  ui_dir: { type: 'string', now: 'refused' },
+  ui_content_path: { type: 'string', now: 'harmless' },
+  ui_config: { type: 'object', fields: uiFields },
+  unix_sockets: {
+    type: 'object',
+    fields: {
+      user: { type: 'string', now: 'refused' },
+      group: { type: 'string', now: 'refused' },
+      mode: { type: 'string', now: 'refused' },
+    },
+  },
+  watches: { type: 'list', of: watchFields, now: 'refused' },
+  audit: { type: 'anything', now: 'enterprise' },
+  license_path: { type: 'anything', now: 'enterprise' },
+  snapshot_agent: { type: 'anything', now: 'enterprise' },
+} as const satisfies Fields
+
+export type GivenSettings = Given<typeof configFields>
+export type Settings = Complete<typeof configFields>
