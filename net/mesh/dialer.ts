@@ -41,6 +41,9 @@ const SESSIONS_MAX = 1_024
 /** What a dial over mutual TLS proves itself with. Both belong together: new material means a new cache. */
 export type Credentials = { readonly identity: Identity; readonly sessions: SessionCache }
 
+/** Longer timers would fire at once. */
+export const TIMER_MS_MAX = 2_147_483_647
+
 /** Idle time after which the system asks whether the other end still lives. */
 export const KEEP_ALIVE_MS = 15_000
 
@@ -76,7 +79,7 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
     settled(outcome)
   }
   const failed = (error: unknown) => finish({ why: dialReason(target, failureOf(error)) })
-  const deadline = setTimeout(() => finish({ why: `dial ${target}: i/o timeout` }), to.withinMs)
+  const deadline = setTimeout(() => finish({ why: `dial ${target}: i/o timeout` }), Math.min(to.withinMs, TIMER_MS_MAX))
   tcp.on('error', failed)
   tcp.once('connect', () => {
     if (!open) return

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
-import { joinHostPort, KEEP_ALIVE_MS } from './dialer.ts'
+import { joinHostPort, KEEP_ALIVE_MS, TIMER_MS_MAX } from './dialer.ts'
 import { type Failure, failureOf, handshakeReason, systemReason } from './reasons.ts'
 import type { Leg } from './splice.ts'
 import { type Identity, peerCertificate } from './tls.ts'
@@ -101,7 +101,7 @@ export class Listener {
       requestCert: true,
       rejectUnauthorized: false,
       allowHalfOpen: true,
-      handshakeTimeout: this.#options.handshakeMs,
+      handshakeTimeout: Math.min(this.#options.handshakeMs, TIMER_MS_MAX),
     })
     server.on('secureConnection', (stream) => this.#judge(stream))
     server.on('tlsClientError', (error, stream) => {

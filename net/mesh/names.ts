@@ -1,3 +1,6 @@
+import { parseIdentity, sameIdentity } from '../../actors/spiffe.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
+
 /**
  * The URI names in a certificate's alternative names, in the textual form of node:crypto: entries are separated by ', ', and
  * an entry whose value could be mistaken for more than one is written as a JSON string. Anything malformed is left out.
@@ -40,29 +43,22 @@ function unquoted(value: string): string | undefined {
   }
 }
 
-/** 'spiffe://Host/path' → 'host'; undefined for anything that is not a SPIFFE id. */
-export function trustDomainOf(uri: string): string | undefined {
-  return /^spiffe:\/\/([^/?#]+)(?:\/[^?#]*)?$/i.exec(uri)?.[1]?.toLowerCase()
+/** The trust domain a URI is in, in lower case; undefined for anything that is not a SPIFFE id as this mesh writes them. */
+export function trustDomainIn(uri: string): string | undefined {
+  const identity = parseIdentity(uri)
+  return isRefused(identity) ? undefined : identity.trustDomain.toLowerCase()
 }
 
 /**
- * Why a certificate that names `uri` is not the one expected, or undefined if it is. Paths are compared without regard to
- * case. The host of `expected` does not count; the peer's must be among `trustDomains`, unless none is known.
+ * Why a certificate that names `uri` is not the one expected, or undefined if it is. The host of `expected` does not count; the
+ * peer's must be among `trustDomains` (lower case), unless none is known.
  */
 export function identityMismatch(uri: string, expected: string, trustDomains: ReadonlySet<string>): string | undefined {
-  const domain = trustDomainOf(uri)
-  if (domain === undefined)
-    return uri === '' ? 'the certificate has no SPIFFE id' : `the certificate names ${uri}, which is not a SPIFFE id`
-  if (trustDomainOf(expected) === undefined) return `${expected} was expected, which is not a SPIFFE id`
-  if (pathOf(uri) !== pathOf(expected)) return `the certificate is for ${uri}, expected ${expected}`
+  if (uri === '') return 'the certificate has no SPIFFE id'
+  if (!sameIdentity(uri, expected)) return `the certificate is for ${uri}, expected ${expected}`
+  const domain = trustDomainIn(uri)
+  if (domain === undefined) return `the certificate names ${uri}, which is not a SPIFFE id`
   if (trustDomains.size > 0 && !trustDomains.has(domain))
     return `the certificate is for ${uri}, whose trust domain is not that of the roots`
   return undefined
-}
-
-function pathOf(uri: string): string {
-  return uri
-    .slice('spiffe://'.length)
-    .replace(/^[^/]*/, '')
-    .toLowerCase()
 }

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import type { MeshPeer } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
-import { trustDomainOf, uriNames } from './names.ts'
+import { trustDomainIn, uriNames } from './names.ts'
 
 /** What an owner proves itself with, and whom it believes. `secure` makes a server context, `client` is one for dialling. */
 export type Identity = {
@@ -43,7 +43,7 @@ export function readIdentity(certPem: string, keyPem: string, rootsPem: readonly
     const root = readCertificate(`rootsPem[${position}]`, rootPem)
     if (isRefused(root)) return root
     for (const uri of uriNames(root.subjectAltName ?? '')) {
-      const domain = trustDomainOf(uri)
+      const domain = trustDomainIn(uri)
       if (domain !== undefined) trustDomains.add(domain)
     }
   }
