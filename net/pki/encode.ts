@@ -1,6 +1,5 @@
 import type { asn1 as Asn1Types } from 'node-forge'
 import asn1 from 'node-forge/lib/asn1.js'
-import type { Element } from './der.ts'
 
 /** A part of a DER structure that is being built. */
 export type Part = Asn1Types.Asn1
@@ -72,10 +71,13 @@ export function time(ms: number): Part {
   return asn1.create(UNIVERSAL, TYPE.GENERALIZEDTIME, false, digits)
 }
 
-/** An element exactly as it was read. */
-export function asRead(element: Element): Part {
+/** A whole element with its tag and length, exactly as it is. */
+export function encoded(whole: Buffer): Part {
+  const tag = whole[0] ?? 0
+  const length = whole[1] ?? 0
+  const start = length < 0x80 ? 2 : 2 + (length & 0x7f)
   // The encoder writes tag and content of a part that is not composed as they are, which keeps the constructed bit in the tag.
-  return asn1.create(element.tag & 0xc0, element.tag & 0x3f, false, bytesText(element.content))
+  return asn1.create(tag & 0xc0, tag & 0x3f, false, bytesText(whole.subarray(start)))
 }
 
 const TYPE = asn1.Type

@@ -1,0 +1,137 @@
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { childrenOf, type Element, elementsOf, oidText, only, TAG } from './der.ts'
+import { bits, encode, encoded, implicit, octets, oid, type Part, sequence, yes } from './encode.ts'
+
+/** Which extension is which. Source: RFC 5280, 4.2.1. */
+export const EXTENSION = {
+  subjectKeyId: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  alternativeName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  authorityKeyId: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+} as const
+
+export type Extension = { critical: boolean; value: Buffer }
+/** Extensions by their object identifier, as they were read. */
+export type Extensions = ReadonlyMap<string, Extension>
+
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+
+/** digitalSignature, certSign and cRLSign; CA:TRUE without a path length. */
+export const AUTHORITY_USAGE: readonly Part[] = [
+  extension(EXTENSION.keyUsage, bits(Buffer.of(0x86), 1), true),
+  extension(EXTENSION.basicConstraints, sequence([yes()]), true),
+]
+
+/** digitalSignature, keyEncipherment, dataEncipherment and keyAgreement; client and server; CA:FALSE. */
+export const LEAF_USAGE: readonly Part[] = [
+  extension(EXTENSION.keyUsage, bits(Buffer.of(0xb8), 3), true),
+  extension(EXTENSION.extendedKeyUsage, sequence([oid(CLIENT_AUTH), oid(SERVER_AUTH)])),
+  extension(EXTENSION.basicConstraints, sequence([]), true),
+]
+
+export function subjectKeyId(keyId: Uint8Array): Part {
+  return extension(EXTENSION.subjectKeyId, octets(keyId))
+}
+
+export function authorityKeyId(keyId: Uint8Array): Part {
+  return extension(EXTENSION.authorityKeyId, sequence([implicit(0, keyId)]))
+}
+
+export function alternativeUri(uri: string): Part {
+  return extension(EXTENSION.alternativeName, sequence([implicit(URI_TAG & 0x1f, Buffer.from(uri, 'latin1'))]))
+}
+
+/** An extension exactly as it was read. */
+export function sameExtension(dotted: string, { critical, value }: Extension): Part {
+  return encoded(encode(sequence([oid(dotted), ...(critical ? [yes()] : []), octets(value)])))
+}
+
+/** Reads the SEQUENCE of extensions of a certificate or a CSR. One that comes twice is refused. */
+export function readExtensions(list: Element, what: string): Result<Extensions> {
+  const extensions = new Map<string, Extension>()
+  const elements = elementsOf(list.content, what)
+  if (isRefused(elements)) return elements
+  for (const element of elements) {
+    if (element.tag !== TAG.sequence) return refuse('invalid', `${what}: an extension that is not a sequence`)
+    const parts = childrenOf(element, [TAG.oid], what)
+    if (isRefused(parts)) return parts
+    const dotted = oidText(parts[0], what)
+    if (isRefused(dotted)) return dotted
+    const critical = parts[1]?.tag === TAG.boolean && parts[1].content.equals(TRUE)
+    const value = parts.at(-1)
+    if (value?.tag !== TAG.octetString || parts.length !== (critical ? 3 : 2)) {
+      return refuse('invalid', `${what}: extension ${dotted} is malformed`)
+    }
+    if (extensions.has(dotted)) return refuse('invalid', `${what}: extension ${dotted} comes twice`)
+    extensions.set(dotted, { critical, value: value.content })
+  }
+  return extensions
+}
+
+/** The URIs among the subject's alternative names; none if there is no such extension. */
+export function readUris(extensions: Extensions, what: string): Result<string[]> {
+  const found = extensions.get(EXTENSION.alternativeName)
+  if (!found) return []
+  const list = only(found.value, TAG.sequence, `${what}: alternative names`)
+  if (isRefused(list)) return list
+  const names = elementsOf(list.content, `${what}: alternative names`)
+  if (isRefused(names)) return names
+  const uris: string[] = []
+  for (const { tag, content } of names) {
+    if (tag !== URI_TAG) continue
+    const uri = content.toString('latin1')
+    if (!PRINTABLE_ASCII.test(uri)) return refuse('invalid', `${what}: a URI must be printable ASCII without spaces`)
+    uris.push(uri)
+  }
+  return uris
+}
+
+/** The subject key identifier; undefined if there is none. */
+export function readSubjectKeyId(extensions: Extensions, what: string): Result<Buffer | undefined> {
+  const found = extensions.get(EXTENSION.subjectKeyId)
+  if (!found) return undefined
+  const keyId = only(found.value, TAG.octetString, `${what}: subject key identifier`)
+  return isRefused(keyId) ? keyId : keyId.content
+}
+
+/** The issuer's key identifier; undefined if there is none. */
+export function readAuthorityKeyId(extensions: Extensions, what: string): Result<Buffer | undefined> {
+  const found = extensions.get(EXTENSION.authorityKeyId)
+  if (!found) return undefined
+  const parts = only(found.value, TAG.sequence, `${what}: authority key identifier`)
+  if (isRefused(parts)) return parts
+  const elements = elementsOf(parts.content, `${what}: authority key identifier`)
+  return isRefused(elements) ? elements : elements.find(({ tag }) => tag === KEY_ID_TAG)?.content
+}
+
+/** Whether the basic constraints say CA. */
+export function readIsAuthority(extensions: Extensions, what: string): Result<boolean> {
+  const found = extensions.get(EXTENSION.basicConstraints)
+  if (!found) return false
+  const parts = only(found.value, TAG.sequence, `${what}: basic constraints`)
+  if (isRefused(parts)) return parts
+  const elements = elementsOf(parts.content, `${what}: basic constraints`)
+  if (isRefused(elements)) return elements
+  return elements[0]?.tag === TAG.boolean && elements[0].content.equals(TRUE)
+}
+
+/** Whether a URI can be written into a certificate. */
+export function isWritableUri(uri: string): boolean {
+  return uri.length <= URI_LENGTH_MAX && PRINTABLE_ASCII.test(uri)
+}
+
+/** `[6]`, uniformResourceIdentifier. */
+const URI_TAG = 0x86
+/** `[0]`, keyIdentifier. */
+const KEY_ID_TAG = 0x80
+const TRUE = Buffer.of(0xff)
+const PRINTABLE_ASCII = /^[\u0021-\u007e]+$/
+/** The limit of the SPIFFE-ID standard. */
+const URI_LENGTH_MAX = 2048
+
+function extension(dotted: string, value: Part, critical = false): Part {
+  return sameExtension(dotted, { critical, value: encode(value) })
+}

@@ -1,0 +1,189 @@
+import { hash, X509Certificate } from 'node:crypto'
+import { colonHex } from '../actors/spiffe.ts'
+import type { Device, SignerOutcome, SignerRequest } from '../src/kernel/ports.ts'
+import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
+import { type Authority, authorities } from './pki/authority.ts'
+import { CERTIFICATE_LABEL, type Certificate, fieldsFault, readCertificatePem, signCertificate } from './pki/certificate.ts'
+import { encoded, type Part } from './pki/encode.ts'
+import {
+  AUTHORITY_USAGE,
+  alternativeUri,
+  authorityKeyId,
+  EXTENSION,
+  isWritableUri,
+  LEAF_USAGE,
+  readAuthorityKeyId,
+  readIsAuthority,
+  readSubjectKeyId,
+  readUris,
+  sameExtension,
+  subjectKeyId,
+} from './pki/extensions.ts'
+import { attempt, makeKey, privateKeyPem, readPrivateKey, readPublicKey } from './pki/keys.ts'
+import { commonNameFault, nameOf, readCommonName } from './pki/names.ts'
+import { pemOf } from './pki/pem.ts'
+import { makeRequest, readRequest, type SigningRequest } from './pki/request.ts'
+
+/** Signs with the keys it is handed and keeps none but a few that were used last. RSA keys are answered later, all else at once. */
+export function createSigner(): Device<SignerRequest, SignerOutcome> {
+  const authorityOf = authorities()
+  const requestOf = provenRequests()
+  return {
+    perform(request, done) {
+      switch (request.do) {
+        case 'key':
+          return key(request, done)
+        case 'root':
+          return done(root(request))
+        case 'cross-sign':
+          return done(withAuthority(authorityOf(request.by), (by) => crossSign(request, by)))
+        case 'read-request':
+          return done(describeRequest(requestOf(request.csrPem)))
+        case 'leaf':
+          return done(withAuthority(authorityOf(request.by), (by) => leaf(request, by, requestOf)))
+        case 'read-certificate':
+          return done(readCertificateFacts(request.certPem))
+      }
+    },
+  }
+}
+
+type Asked<Do extends SignerRequest['do']> = Extract<SignerRequest, { do: Do }>
+type RequestReader = (csrPem: string) => Result<SigningRequest>
+
+/** How many CSRs that were proven are remembered: a CSR is read before it is signed, and proving it again would cost more than signing. */
+const PROVEN_MAX = 1_024
+
+function provenRequests(): RequestReader {
+  const proven = new Map<string, SigningRequest>()
+  return (csrPem) => {
+    const remembered = proven.get(csrPem)
+    if (remembered) return remembered
+    const request = readRequest(csrPem, 'csrPem')
+    if (isRefused(request)) return request
+    if (proven.size >= PROVEN_MAX) {
+      for (const oldest of proven.keys()) {
+        proven.delete(oldest)
+        break
+      }
+    }
+    proven.set(csrPem, request)
+    return request
+  }
+}
+
+function key({ type, bits, request }: Asked<'key'>, done: (outcome: Result<SignerOutcome>) => void): void {
+  const fault = request && namesFault(request)
+  if (fault !== undefined) return done(refuse('invalid', `request.${fault}`))
+  makeKey(type, bits, (made) => {
+    if (isRefused(made)) return done(made)
+    const outcome: SignerOutcome = { keyPem: privateKeyPem(made), keyType: type, keyBits: bits, keyId: colonHex(made.publicKey.keyId) }
+    done(request ? { ...outcome, csrPem: makeRequest(request, made) } : outcome)
+  })
+}
+
+function root(request: Asked<'root'>): Result<SignerOutcome> {
+  const fault = namesFault(request) ?? fieldsFault(request)
+  if (fault !== undefined) return refuse('invalid', fault)
+  const own = readPrivateKey(request.keyPem, 'keyPem')
+  if (isRefused(own)) return own
+  const name = nameOf(request.commonName)
+  const { spki, keyId } = own.publicKey
+  const extensions = [...AUTHORITY_USAGE, subjectKeyId(keyId), authorityKeyId(keyId), alternativeUri(request.uri)]
+  return certPem(signCertificate({ ...times(request), issuer: name, subject: name, spki: encoded(spki), extensions }, own))
+}
+
+/** Subject, key, usage, constraints and names are those of the certificate, byte for byte. */
+function crossSign(request: Asked<'cross-sign'>, by: Authority): Result<SignerOutcome> {
+  const fault = fieldsFault(request)
+  if (fault !== undefined) return refuse('invalid', fault)
+  const certificate = readCertificatePem(request.certPem, 'certPem')
+  if (isRefused(certificate)) return certificate
+  const isAuthority = readIsAuthority(certificate.extensions, 'certPem')
+  if (isRefused(isAuthority)) return isAuthority
+  if (!isAuthority) return refuse('invalid', 'certPem: not a CA certificate')
+  const publicKey = readPublicKey(certificate.spki, 'certPem: public key')
+  if (isRefused(publicKey)) return publicKey
+  const keyId = readSubjectKeyId(certificate.extensions, 'certPem')
+  if (isRefused(keyId)) return keyId
+  const extensions = [
+    ...kept(certificate, [EXTENSION.keyUsage, EXTENSION.basicConstraints]),
+    subjectKeyId(keyId ?? publicKey.keyId),
+    by.keyId,
+    ...kept(certificate, [EXTENSION.alternativeName]),
+  ]
+  const { subject, spki } = certificate
+  const fields = { ...times(request), issuer: by.name, subject: encoded(subject.whole), spki: encoded(spki.whole), extensions }
+  return certPem(signCertificate(fields, by.key))
+}
+
+function leaf(request: Asked<'leaf'>, by: Authority, requestOf: RequestReader): Result<SignerOutcome> {
+  const fault = namesFault(request) ?? fieldsFault(request)
+  if (fault !== undefined) return refuse('invalid', fault)
+  const asked = requestOf(request.csrPem)
+  if (isRefused(asked)) return asked
+  const { spki, keyId } = asked.publicKey
+  const extensions = [...LEAF_USAGE, subjectKeyId(keyId), by.keyId, alternativeUri(request.uri)]
+  const fields = { ...times(request), issuer: by.name, subject: nameOf(request.commonName), spki: encoded(spki), extensions }
+  return certPem(signCertificate(fields, by.key))
+}
+
+function describeRequest(request: Result<SigningRequest>): Result<SignerOutcome> {
+  if (isRefused(request)) return request
+  const { publicKey, commonName, uris } = request
+  return { commonName, uris: [...uris], keyType: publicKey.type, keyBits: publicKey.bits, keyId: colonHex(publicKey.keyId) }
+}
+
+function readCertificateFacts(pem: string): Result<SignerOutcome> {
+  const certificate = readCertificatePem(pem, 'certPem')
+  if (isRefused(certificate)) return certificate
+  const { der, extensions, notBeforeMs, notAfterMs } = certificate
+  const known = attempt(() => new X509Certificate(der), 'certPem: not a usable certificate')
+  if (isRefused(known)) return known
+  const publicKey = readPublicKey(certificate.spki, 'certPem: public key')
+  if (isRefused(publicKey)) return publicKey
+  const commonName = readCommonName(certificate.subject, 'certPem: subject')
+  if (isRefused(commonName)) return commonName
+  const uris = readUris(extensions, 'certPem')
+  if (isRefused(uris)) return uris
+  const keyId = readSubjectKeyId(extensions, 'certPem')
+  if (isRefused(keyId)) return keyId
+  const issuerKeyId = readAuthorityKeyId(extensions, 'certPem')
+  if (isRefused(issuerKeyId)) return issuerKeyId
+  return {
+    id: colonHex(hash('sha1', der, 'buffer')),
+    serial: colonHex(certificate.serial),
+    commonName,
+    uris,
+    isCa: known.ca,
+    keyType: publicKey.type,
+    keyBits: publicKey.bits,
+    keyId: colonHex(keyId ?? []),
+    authorityKeyId: colonHex(issuerKeyId ?? []),
+    notBeforeMs,
+    notAfterMs,
+  }
+}
+
+function withAuthority(by: Result<Authority>, work: (by: Authority) => Result<SignerOutcome>): Result<SignerOutcome> {
+  return isRefused(by) ? by : work(by)
+}
+
+function namesFault({ commonName, uri }: { commonName: string; uri: string }): string | undefined {
+  return commonNameFault(commonName) ?? (isWritableUri(uri) ? undefined : `uri: must be printable ASCII, got ${JSON.stringify(uri)}`)
+}
+
+function times({ serial, notBeforeMs, notAfterMs }: { serial: number; notBeforeMs: number; notAfterMs: number }) {
+  return { serial, notBeforeMs, notAfterMs }
+}
+
+function kept({ extensions }: Certificate, which: string[]): Part[] {
+  return which.flatMap((dotted) => {
+    const extension = extensions.get(dotted)
+    return extension ? [sameExtension(dotted, extension)] : []
+  })
+}
+
+function certPem(der: Buffer): SignerOutcome {
+  return { certPem: pemOf(CERTIFICATE_LABEL, der) }
+}
