@@ -1,26 +1,8 @@
 import type { Handlers, Turn } from '../../src/kernel/actor.ts'
-import type { KeyType, SignerOutcome } from '../../src/kernel/ports.ts'
-import type { Cast } from '../../src/kernel/protocol.ts'
-import { isRefused, type Refusal, type Result } from '../../src/kernel/refusal.ts'
+import { isRefused, type Refusal } from '../../src/kernel/refusal.ts'
 import { commit } from '../ledger.ts'
 import { authorityCommonName, parseColonHex, signingUri, trustDomainOf } from '../spiffe.ts'
-import type { CaSettings } from './tables.ts'
-
-/** With what an authority is founded. A key and a root are given together or made: then both texts are ''. */
-export type FoundingArgs = { settings: CaSettings; privateKeyPem: string; rootCertPem: string; keyType: KeyType; keyBits: number }
-
-type Steps = { clusterId: string; failures: number; underWay: boolean }
-
-/** The steps that make a cluster's first root, one private message each. */
-export type FoundingOwn = {
-  keyMade: Cast<Result<SignerOutcome>>
-  rootMade: Cast<{ keyPem: string; outcome: Result<SignerOutcome> }>
-  rootRead: Cast<{ keyPem: string; certPem: string; outcome: Result<SignerOutcome> }>
-  founded: Cast<Result<{ founded: boolean }>>
-  foundAgain: Cast<null>
-}
-
-type FoundingState = { args: FoundingArgs; founding: Steps }
+import type { CaOwn, CaState } from './state.ts'
 
 const ROOT_TTL_MS = 3_652 * 24 * 3_600_000
 const ROOT_SERIAL = 1
@@ -29,12 +11,12 @@ const RETRY_MS_MAX = 30_000
 /** Serial numbers of given roots above this are some other authority's random ones, and not continued. */
 const CONTINUED_SERIAL_MAX = 2 ** 40
 
-export function newFounding(): Steps {
+export function newFounding(): CaState['founding'] {
   return { clusterId: '', failures: 0, underWay: false }
 }
 
 /** Begins to make the first root. Harmless while that is under way. */
-export function found({ args, founding: steps }: FoundingState, turn: Turn<FoundingOwn>): void {
+export function found({ args, founding: steps }: CaState, turn: Turn<CaOwn>): void {
   if (steps.underWay) return
   steps.underWay = true
   steps.clusterId = turn.random.uuid()
@@ -42,7 +24,8 @@ export function found({ args, founding: steps }: FoundingState, turn: Turn<Found
   turn.act('signer', { do: 'key', type: args.keyType, bits: args.keyBits }, { then: (outcome) => ({ name: 'keyMade', request: outcome }) })
 }
 
-export const founding: Handlers<object, FoundingOwn, FoundingState> = {
+/** The steps after it. */
+export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootMade' | 'rootRead' | 'founded' | 'foundAgain'> = {
   keyMade(state, outcome, turn) {
     if (isRefused(outcome)) return failed(state, outcome, turn)
     const keyPem = outcome.keyPem ?? ''
@@ -102,7 +85,7 @@ export const founding: Handlers<object, FoundingOwn, FoundingState> = {
   },
 }
 
-function readRoot(keyPem: string, certPem: string, turn: Turn<FoundingOwn>): void {
+function readRoot(keyPem: string, certPem: string, turn: Turn<CaOwn>): void {
   turn.act(
     'signer',
     { do: 'read-certificate', certPem },
@@ -110,7 +93,7 @@ function readRoot(keyPem: string, certPem: string, turn: Turn<FoundingOwn>): voi
   )
 }
 
-function failed({ founding: steps }: FoundingState, { why }: Refusal, turn: Turn<FoundingOwn>): void {
+function failed({ founding: steps }: CaState, { why }: Refusal, turn: Turn<CaOwn>): void {
   steps.underWay = false
   const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** steps.failures++)
   turn.print('error', 'could not initialize the certificate authority', { error: why, retryMs: waitMs })

@@ -1,51 +1,16 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
-import type { CertificateAuthority, SignerOutcome } from '../../src/kernel/ports.ts'
-import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
+import { LATER } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
-import { authorize, type Token } from '../authorize.ts'
+import { authorize } from '../authorize.ts'
 import { commit } from '../ledger.ts'
 import { agentCommonName, agentUri, parseIdentity, serviceCommonName, trustDomainOf } from '../spiffe.ts'
-import { type FoundingArgs, type FoundingOwn, found, founding, newFounding } from './founding.ts'
+import { found, founding, newFounding } from './founding.ts'
 import type { CaProtocol, SignedLeaf } from './protocol.ts'
 import { CONNECT_DISABLED } from './queries.ts'
-import { type CaSettings, CONFIG_KEY, caConfigTable, caKeyTable, caRootTable } from './tables.ts'
-
-export type CaArgs = FoundingArgs & { enabled: boolean; datacenter: string }
-
-type CaOwn = FoundingOwn & {
-  changed: Cast<null>
-  paced: Cast<Job>
-  read: Cast<{ job: Job; outcome: Result<SignerOutcome> }>
-  reserved: Cast<Result<{ from: number }>>
-  made: Cast<{ job: Job; leaf: Omit<SignedLeaf, 'certPem'>; intermediatesPem: string[]; outcome: Result<SignerOutcome> }>
-  settled: Cast<{ caller: Caller<null>; result: Result<null> }>
-}
-
-type Job = { caller: Caller<SignedLeaf>; csrPem: string; token: Token; uri: string; commonName: string }
-
-type Authority = CertificateAuthority & {
-  rootId: string
-  signingKeyId: string
-  intermediatesPem: string[]
-  settings: CaSettings
-  trustDomain: string
-}
-
-export type CaState = {
-  args: CaArgs
-  authority: Authority | undefined
-  founding: ReturnType<typeof newFounding>
-  /** Serial numbers reserved for this life of the actor: from `next`, below `until`. */
-  serials: { next: number; until: number }
-  reserving: boolean
-  /** Read and allowed, waiting for a serial number. */
-  ready: Job[]
-  underWay: number
-  /** Wall-clock ms before which the rate limit lets no other CSR in. */
-  nextSlotMs: number
-}
+import type { Authority, CaArgs, CaOwn, CaState, Job } from './state.ts'
+import { CONFIG_KEY, caConfigTable, caKeyTable, caRootTable } from './tables.ts'
 
 /** Serial numbers are reserved in blocks, so that signing is not a commit for each leaf. A crash wastes the rest of a block. */
 const SERIALS_RESERVED = 1_024
