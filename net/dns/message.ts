@@ -13,12 +13,14 @@ export type Decoded =
 
 /** Reads a packet that should be a query (RFC 1035 §4, RFC 6891 §6). Never throws. */
 export function decodeQuery(packet: Buffer): Decoded {
-  if (packet.length < HEADER_BYTES || (packet[2]! & QR) !== 0) return IGNORED
+  if (packet.length < ANSWERABLE_BYTES_MIN || (packet[2]! & QR) !== 0) return IGNORED
   if ((packet[2]! & OPCODE_BITS) !== 0) return { kind: 'wrong', reply: headerOnly(packet, RCODE.notImplemented) }
-  const query = readQuery(packet)
+  const query = packet.length < HEADER_BYTES ? undefined : readQuery(packet)
   return query === undefined ? { kind: 'wrong', reply: headerOnly(packet, RCODE.formatError) } : { kind: 'query', query }
 }
 
+/** Enough for an id and for telling a query from a response. */
+const ANSWERABLE_BYTES_MIN = 3
 const IGNORED: Decoded = { kind: 'ignored' }
 const QR = 0x80
 const OPCODE_BITS = 0x78

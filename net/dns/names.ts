@@ -55,7 +55,7 @@ export function isEncodable(name: string): boolean {
   return nameBytes(name) !== undefined
 }
 
-/** Bytes of a fully qualified name without compression; undefined if it cannot be encoded. */
+/** Bytes of a fully qualified name without compression, at most; undefined if it cannot be encoded. */
 export function nameBytes(name: string): number | undefined {
   if (name === '.') return 1
   let total = 1
@@ -76,8 +76,7 @@ export function nameBytes(name: string): number | undefined {
 
 function utf8Bytes(code: number): number {
   if (code < 0x80) return 1
-  if (code < 0x800) return 2
-  return code >= 0xd800 && code < 0xe000 ? 2 : 3
+  return code < 0x800 ? 2 : 3
 }
 
 function escapedLabel(packet: Buffer, from: number, to: number): string {

@@ -82,7 +82,10 @@ export function createRecursorClient({ inFlightMax, failed }: RecursorOptions): 
       const question = { name, type: TYPE.a, class: CLASS_IN }
       const query = encoded({ id: 0, flags: FLAG.recursionDesired, question, answers: [], authorities: [], additionals: [] }, true)
       const reply = query === undefined ? undefined : await ask(query, 'udp', settings)
-      return reply === undefined ? [] : hostRecordsOf(reply)
+      const records = reply === undefined ? [] : hostRecordsOf(reply)
+      if (!isRefused(records)) return records
+      failed(settings.recursors.join(', '), records.why)
+      return []
     },
     close() {
       for (const abort of underWay) abort.abort()
@@ -174,19 +177,12 @@ function answers(reply: Buffer, query: Buffer): boolean {
   return reply.toString('latin1', HEADER_BYTES, end).toLowerCase() === asked
 }
 
-/** The addresses and CNAMEs in a response's answer section; none if it cannot be read. */
-function hostRecordsOf(reply: Buffer): DnsRecord[] {
-  const records = answerSection(reply)
-  return records.map(hostRecord).filter((record) => record !== undefined)
-}
-
-function answerSection(reply: Buffer): readonly DecodedRecord[] {
+/** The addresses and CNAMEs in a response's answer section. */
+function hostRecordsOf(reply: Buffer): Result<DnsRecord[]> {
   try {
-    return decode(reply).answers ?? []
+    return (decode(reply).answers ?? []).map(hostRecord).filter((record) => record !== undefined)
   } catch (error) {
-    // dns-packet reports a malformed packet as a RangeError or an Error with a plain text.
-    if (error instanceof Error) return []
-    throw error
+    return refuse('invalid', `its answer cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

@@ -54,8 +54,8 @@ const DEFAULTS: DnsSettings = {
 
 /** How long an answer about a service (lower case) may be kept, in whole seconds as the wire has it. */
 export function serviceTtlSeconds(settings: DnsSettings, service: string): number {
-  const exact = settings.serviceTtlMs[service]
-  if (exact !== undefined) return seconds(exact)
+  const exactMs = Object.hasOwn(settings.serviceTtlMs, service) ? settings.serviceTtlMs[service] : undefined
+  if (exactMs !== undefined) return seconds(exactMs)
   let longest = -1
   let ttlMs = 0
   for (const [name, candidateMs] of Object.entries(settings.serviceTtlMs)) {
