@@ -2,6 +2,7 @@ import { overlay } from '../src/kernel/overlay.ts'
 import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
 import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
 import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
+import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
 import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvPut } from './kv/commands.ts'
@@ -11,6 +12,8 @@ export const commands = {
   'kv.put': kvPut,
   'kv.delete': kvDelete,
   'kv.delete-tree': kvDeleteTree,
+  'catalog.register': catalogRegister,
+  'catalog.deregister': catalogDeregister,
   'ca.bootstrap': caBootstrap,
   'ca.set-roots': caSetRoots,
   'ca.next-serial': caNextSerial,
