@@ -20,11 +20,13 @@ export type ListenerOptions = {
   readonly arrived: (leg: Leg, from: string, peer?: MeshPeer) => void
 }
 
+type Handshake = { readonly tcp: Socket; readonly closed: () => void; readonly deadline: NodeJS.Timeout }
+
 /** A listening socket and the handshakes in progress on it. Legs it has handed over are no longer its concern. */
 export class Listener {
   readonly #options: ListenerOptions
   readonly #server: Server
-  readonly #handshakes = new Map<string, { tcp: Socket; closed: () => void }>()
+  readonly #handshakes = new Map<string, Handshake>()
   #tls: TlsServer | undefined
 
   constructor(options: ListenerOptions) {
@@ -77,6 +79,11 @@ export class Listener {
 
   #accept(tcp: Socket): void {
     const from = joinHostPort(tcp.remoteAddress ?? '', tcp.remotePort ?? 0)
+    if (tcp.remoteAddress === undefined) {
+      this.#failed('', 'the connection was closed at once')
+      tcp.destroy()
+      return
+    }
     if (this.#options.side === 'upstream') {
       this.#options.arrived({ stream: tcp, tcp }, from)
       return
@@ -86,10 +93,14 @@ export class Listener {
       tcp.resetAndDestroy()
       return
     }
-    const closed = () => {
-      if (this.#handshakes.delete(from)) this.#failed(from, CLOSED_EARLY)
+    const giveUp = (why: string) => {
+      if (this.#settle(from) === undefined) return
+      this.#failed(from, why)
+      tcp.destroy()
     }
-    this.#handshakes.set(from, { tcp, closed })
+    const deadline = setTimeout(giveUp, Math.min(this.#options.handshakeMs, TIMER_MS_MAX), TOO_SLOW)
+    const closed = () => giveUp(CLOSED_EARLY)
+    this.#handshakes.set(from, { tcp, closed, deadline })
     tcp.once('close', closed)
     this.#tls.emit('connection', tcp)
   }
@@ -137,6 +148,7 @@ export class Listener {
     if (handshake === undefined) return undefined
     this.#handshakes.delete(from)
     handshake.tcp.off('close', handshake.closed)
+    clearTimeout(handshake.deadline)
     return handshake.tcp
   }
 
@@ -154,6 +166,7 @@ export class Listener {
 
 const BACKLOG = 4_096
 const NO_CERTIFICATE = 'no client certificate was shown'
+const TOO_SLOW = 'the TLS handshake took too long'
 const CLOSED_EARLY = 'the connection was closed during the TLS handshake'
 
 /** Why a finished handshake is not good enough, or undefined if it is. */
