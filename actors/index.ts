@@ -1,7 +1,11 @@
 import type { AnyActor } from '../src/kernel/instance.ts'
 import { agent } from './agent.ts'
+import { ca } from './ca/index.ts'
+import { feeds } from './feeds/index.ts'
+import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
+import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
 
 /** Everything that can be started, whatever its protocol. */
-export const actors: readonly AnyActor[] = [agent, ledger, kv] as unknown as readonly AnyActor[]
+export const actors: readonly AnyActor[] = [agent, ledger, kv, ca, leaf, intentions, feeds] as unknown as readonly AnyActor[]

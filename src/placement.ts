@@ -1,4 +1,5 @@
 import type { Config } from './config/config.ts'
+import { caArgs, defaultIntention, leafArgs } from './connect-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
 export type Role = 'main' | 'state' | 'edge' | 'mesh'
@@ -11,6 +12,10 @@ export const placement: Readonly<Record<string, Place>> = {
   agent: { role: 'main' },
   ledger: { role: 'state' },
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  ca: { role: 'state', args: caArgs },
+  leaf: { role: 'state', args: leafArgs },
+  intentions: { role: 'state', args: defaultIntention },
+  feeds: { role: 'state', args: defaultIntention },
 }
 
 /** The roles of each thread, by its number. Thread 0 is the one the process began with. */

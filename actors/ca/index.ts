@@ -17,6 +17,17 @@ const SERIALS_RESERVED = 1_024
 const SLOT_WAIT_MS_MAX = 500
 /** Leaves are valid from a little before now, for machines whose clocks are late. */
 const BACKDATED_MS = 60_000
+/** Settings of the API that are decided when the authority is founded. */
+const FIXED_KEYS = [
+  'PrivateKey',
+  'RootCert',
+  'PrivateKeyType',
+  'PrivateKeyBits',
+  'IntermediateCertTTL',
+  'CSRMaxPerSecond',
+  'CSRMaxConcurrent',
+] as const
+const LEAF_TTL_DEFAULT = '72h'
 const RATE_LIMITED = 'Rate limit reached, try again later'
 
 /** Founds the cluster's certificate authority if there is none, and signs. */
@@ -79,10 +90,14 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
       finish(state, job, { ...leaf, certPem: [outcome.certPem ?? '', ...intermediatesPem].join('') }, turn)
     },
 
-    configure(state, { leafCertTtlMs, shown, token }, turn, caller) {
+    configure(state, { leafCertTtlMs, config, token }, turn, caller) {
       if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
       const denied = authorize(turn.view, token, { resource: 'operator', name: '', access: 'write' })
       if (denied) return denied
+      const before = turn.view.get(caConfigTable, CONFIG_KEY)?.shown ?? {}
+      const fixed = FIXED_KEYS.find((key) => config[key] !== undefined && JSON.stringify(config[key]) !== JSON.stringify(before[key]))
+      if (fixed) return refuse('invalid', `this version cannot change the authority's ${fixed} while it runs, only LeafCertTTL`)
+      const shown = { ...before, LeafCertTTL: config['LeafCertTTL'] ?? LEAF_TTL_DEFAULT }
       commit(turn, 'ca.set-config', { leafCertTtlMs, shown }, (result) => ({ name: 'settled', request: { caller, result } }))
       return LATER
     },

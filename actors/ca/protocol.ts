@@ -5,8 +5,8 @@ import type { Token } from '../authorize.ts'
 export type CaProtocol = {
   /** Signs a CSR whose first URI is a service or agent of this datacenter and trust domain. `busy` when the rate limit is reached. */
   sign: Call<{ csrPem: string; token: Token }, SignedLeaf>
-  /** Changes the lifetime of future leaves. `shown` is the configuration as it was written. */
-  configure: Call<{ leafCertTtlMs: number; shown: Record<string, unknown>; token: Token }, null>
+  /** Changes the lifetime of future leaves. `config` is the provider's configuration as it was written; what it does not name stays. */
+  configure: Call<{ leafCertTtlMs: number; config: Record<string, unknown>; token: Token }, null>
 }
 
 export type SignedLeaf = {

@@ -7,7 +7,7 @@ import { commit } from '../ledger.ts'
 import { parseIdentity } from '../spiffe.ts'
 import type { IntentionText, LegacyIntention } from './commands.ts'
 import { type Decision, decide, WILDCARD } from './decide.ts'
-import { intentionById, intentionsTo } from './queries.ts'
+import { intentionById, intentionsTo, placeOf } from './queries.ts'
 
 /** Who may connect to whom. Reading needs no actor: see queries.ts. */
 export type IntentionsProtocol = {
@@ -15,8 +15,9 @@ export type IntentionsProtocol = {
   create: Call<Omit<LegacyIntention, 'id'> & { token: Token }, { id: string }>
   update: Call<LegacyIntention & { token: Token }, { id: string }>
   delete: Call<{ id: string; token: Token }, null>
-  /** Makes or replaces the intention for exactly these names. */
-  put: Call<IntentionText & { token: Token }, null>
+  /** Makes or replaces the intention for exactly these names. `permissions` is how many layer-7 permissions were given; every
+   * service speaks plain TCP, so more than none is refused. */
+  put: Call<Omit<IntentionText, 'action'> & { action: string; permissions: number; token: Token }, null>
   deleteExact: Call<{ source: string; destination: string; token: Token }, null>
   /** Whether the two services may connect now. */
   check: Call<{ source: string; destination: string; token: Token }, Decision>
@@ -64,10 +65,10 @@ export const intentions = defineActor<IntentionsProtocol, IntentionsOwn, Intenti
       return LATER
     },
 
-    put(_state, { token, ...intention }, turn, caller) {
-      const wrong = mayNotWrite(turn, token, intention.destination) ?? namesWrong(intention)
+    put(_state, { token, permissions, action, ...text }, turn, caller) {
+      const wrong = mayNotWrite(turn, token, text.destination) ?? namesWrong(text) ?? permissionsWrong(turn, text, action, permissions)
       if (wrong) return wrong
-      commit(turn, 'intentions.put', intention, (result) => done(caller, result))
+      commit(turn, 'intentions.put', { ...text, action: action === 'allow' ? 'allow' : 'deny' }, (result) => done(caller, result))
       return LATER
     },
 
@@ -89,8 +90,8 @@ export const intentions = defineActor<IntentionsProtocol, IntentionsOwn, Intenti
       const denied = authorize(turn.view, token, { resource: 'service', name: target, access: 'write' })
       if (denied) return denied
       const identity = parseIdentity(uri)
-      if (isRefused(identity)) return refuse('invalid', 'ClientCertURI not a valid Connect identifier')
-      if (identity.kind !== 'service') return refuse('invalid', 'ClientCertURI not a valid Service identifier')
+      if (isRefused(identity)) return identity
+      if (identity.kind !== 'service') return refuse('invalid', `${uri} is not the identity of a service`)
       const trustDomain = trustBundle(turn.view)?.bundle.trustDomain
       if (identity.trustDomain.toLowerCase() !== trustDomain) {
         return { allowed: false, reason: `Identity from an external trust domain: ${identity.trustDomain}` }
@@ -107,6 +108,11 @@ export const intentions = defineActor<IntentionsProtocol, IntentionsOwn, Intenti
     },
   },
 })
+
+/** Layer-7 permissions need a protocol that has requests, and services of this version have none but TCP. */
+export function permissionsNeedHttp(destination: string): string {
+  return `service ${JSON.stringify(destination)} has protocol "tcp", which is incompatible with L7 intentions permissions`
+}
 
 function created(
   caller: Caller<{ id: string }>,
@@ -125,6 +131,22 @@ function mayNotWrite(turn: Turn<IntentionsOwn>, token: Token, destination: strin
 
 function namesWrong(names: { source: string; destination: string }): Refusal | undefined {
   return nameWrong('SourceName', names.source) ?? nameWrong('DestinationName', names.destination)
+}
+
+/** What is wrong with an entry of a destination's list, named by its place in it. */
+function permissionsWrong(
+  turn: Turn<IntentionsOwn>,
+  { source, destination }: { source: string; destination: string },
+  action: string,
+  permissions: number,
+): Refusal | undefined {
+  if (permissions === 0 && (action === 'allow' || action === 'deny')) return undefined
+  const place = `Sources[${placeOf(turn.view, source, destination)}]`
+  if (permissions === 0) return refuse('invalid', `${place}.Action must be set to 'allow' or 'deny'`)
+  if (action !== '') return refuse('invalid', `${place}.Action must be omitted if Permissions are specified`)
+  if (destination === WILDCARD)
+    return refuse('invalid', `${place}.Permissions cannot be specified on intentions with wildcarded destinations`)
+  return refuse('invalid', permissionsNeedHttp(destination))
 }
 
 function nameWrong(field: string, name: string): Refusal | undefined {

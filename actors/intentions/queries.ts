@@ -50,6 +50,15 @@ export function intentionById(view: View, id: string): { index: number; intentio
   return at ? intentionExact(view, at.source, at.destination) : { index: indexOf(view, 'intentions'), intention: undefined }
 }
 
+/** Where a source stands, or would stand, in its destination's list. */
+export function placeOf(view: View, source: string, destination: string): number {
+  const sources = view.get(destinationTable, destination)?.sources ?? []
+  const known = sources.findIndex(({ name }) => name === source)
+  if (known >= 0) return known
+  const above = sources.filter(({ name }) => name !== WILDCARD).length
+  return source === WILDCARD ? sources.length : above
+}
+
 function intentionsOf({ destination, sources, createIndex, modifyIndex }: DestinationRecord): Intention[] {
   return sources.map(({ name, action, description, legacy }) => ({
     id: legacy?.id ?? '',
