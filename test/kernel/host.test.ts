@@ -1,0 +1,192 @@
+import test from 'ava'
+import { defineActor } from '../../src/kernel/actor.ts'
+import { type Call, type Caller, type Cast, type Feed, LATER, refOf, type Subscriber } from '../../src/kernel/protocol.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { testHosts } from '../kit/hosts.ts'
+
+type ShopProtocol = {
+  price: Call<{ item: string }, { cents: number }>
+  wait: Call<null, { cents: number }>
+  sell: Cast<{ item: string }>
+  fail: Call<null, null>
+  sold: Feed<null, number>
+}
+type ShopOwn = { later: Cast<{ caller: Caller<{ cents: number }> }> }
+type ShopState = { sold: number; readers: Subscriber<number>[] }
+const shopRef = refOf<ShopProtocol>('shop')
+
+const shop = defineActor<ShopProtocol, ShopOwn, ShopState>({
+  name: 'shop',
+  mailboxMax: 4,
+  remote: ['price'],
+  init: () => ({ sold: 0, readers: [] }),
+  on: {
+    price: (_state, { item }) => (item === 'pen' ? { cents: 120 } : refuse('missing', `no ${item} here`)),
+    wait(_state, _request, turn, caller) {
+      turn.timer('later', 1_000, { name: 'later', request: { caller } })
+      return LATER
+    },
+    sell(state, _request, turn) {
+      state.sold++
+      for (const reader of state.readers) turn.emit(reader, state.sold, state.sold)
+    },
+    fail(state) {
+      state.sold = -1
+      throw new Error('on purpose')
+    },
+    sold(state, _request, turn, subscriber) {
+      state.readers.push(subscriber)
+      turn.emit(subscriber, state.sold, state.sold)
+    },
+    later(_state, { caller }, turn) {
+      turn.answer(caller, { cents: 5 })
+    },
+  },
+})
+
+/** A shop on thread 1, asked from thread 0. */
+function market() {
+  const world = testHosts({ threads: 2, actors: [shop], place: () => 1 })
+  const [front, back] = world.hosts
+  back?.start('shop', '', null)
+  world.settle()
+  return { ...world, front: front!, back: back! }
+}
+
+test('a call crosses threads and brings an answer or a refusal', (t) => {
+  const { front, settle } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'price', { item: 'pen' }, 1_000, (answer) => answers.push(answer))
+  front.ask(shopRef, 'price', { item: 'ink' }, 1_000, (answer) => answers.push(answer))
+  settle()
+  t.deepEqual(answers, [{ cents: 120 }, { refused: 'missing', why: 'no ink here' }])
+})
+
+test('a call that is answered in a later turn', (t) => {
+  const { front, advance } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'wait', null, 5_000, (answer) => answers.push(answer))
+  advance(999)
+  t.deepEqual(answers, [])
+  advance(2)
+  t.deepEqual(answers, [{ cents: 5 }])
+})
+
+test('a deadline that passes is the refusal "late", and the answer after it is dropped', (t) => {
+  const { front, advance } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'wait', null, 500, (answer) => answers.push(answer))
+  advance(600)
+  t.deepEqual(answers, [{ refused: 'late', why: 'no answer before the deadline' }])
+  advance(2_000)
+  t.is(answers.length, 1)
+})
+
+test('a full mailbox answers "busy" at once', (t) => {
+  const { front, settle } = market()
+  const codes: unknown[] = []
+  for (let asked = 0; asked < 6; asked++) {
+    front.ask(shopRef, 'price', { item: 'pen' }, 1_000, (answer) => codes.push('refused' in answer ? answer.refused : answer.cents))
+  }
+  settle()
+  t.deepEqual(codes, ['busy', 'busy', 120, 120, 120, 120])
+})
+
+test('a crash drops what the turn did, refuses its caller, and the actor goes on with a new state', (t) => {
+  const { front, settle, printed } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'fail', null, 1_000, (answer) => answers.push(answer))
+  front.ask(shopRef, 'price', { item: 'pen' }, 1_000, (answer) => answers.push(answer))
+  settle()
+  t.deepEqual(answers, [{ refused: 'gone', why: 'shop crashed' }, { cents: 120 }])
+  t.true(printed.some((line) => line.startsWith('error kernel: shop crashed')))
+})
+
+test('an actor that crashes more than five times in a minute ends its thread', (t) => {
+  const { front, settle, advance, fatal } = market()
+  for (let crash = 0; crash < 6; crash++) {
+    front.ask(shopRef, 'fail', null, 1_000, () => undefined)
+    settle()
+    advance(3_000)
+  }
+  t.is(fatal.length, 1)
+  t.regex(fatal[0] ?? '', /shop crashed 6 times within 60 s, last: Error: on purpose/)
+})
+
+test('crashes that are far apart are only restarts', (t) => {
+  const { front, settle, advance, fatal, back } = market()
+  for (let crash = 0; crash < 8; crash++) {
+    front.ask(shopRef, 'fail', null, 1_000, () => undefined)
+    settle()
+    advance(61_000)
+  }
+  t.deepEqual(fatal, [])
+  t.is(back.stats()[0]?.restarts, 8)
+})
+
+test('a feed gives a slow reader the newest value only', (t) => {
+  const { front, back, settle } = market()
+  const seen: unknown[] = []
+  front.follow(shopRef, 'sold', null, (value) => seen.push(value))
+  settle()
+  for (let sale = 0; sale < 3; sale++) {
+    back.receive(0, new Uint8Array([0x91, 0x94, 0x01, 0xa4, ...Buffer.from('shop'), 0xa4, ...Buffer.from('sell'), 0x80]))
+  }
+  settle()
+  t.deepEqual(seen, [0, 1, 3])
+})
+
+test('a feed goes on after its actor crashed, and after its thread was away', (t) => {
+  const { front, settle, unlink, link, back } = market()
+  const seen: unknown[] = []
+  front.follow(shopRef, 'sold', null, (value) => seen.push(value))
+  settle()
+  front.ask(shopRef, 'fail', null, 1_000, () => undefined)
+  settle()
+  unlink(0, 1)
+  settle()
+  link(0, 1)
+  settle()
+  t.deepEqual(seen, [0, 0, 0])
+  t.is(back.stats().length, 1)
+})
+
+test('calls to a thread that goes away are refused at once', (t) => {
+  const { front, settle, unlink } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'wait', null, 60_000, (answer) => answers.push(answer))
+  settle()
+  unlink(0, 1)
+  settle()
+  front.ask(shopRef, 'price', { item: 'pen' }, 1_000, (answer) => answers.push(answer))
+  settle()
+  t.deepEqual(answers, [
+    { refused: 'gone', why: 'gone for the test' },
+    { refused: 'gone', why: 'no link to thread 1' },
+  ])
+})
+
+test('another machine may ask only what the protocol opens to it', (t) => {
+  const { back, settle } = market()
+  const sent: Uint8Array[] = []
+  back.connect('n2', (batch) => sent.push(batch))
+  const call = (name: string) =>
+    new Uint8Array([0x91, 0x96, 0x00, 0xa4, ...Buffer.from('shop'), 0xa0 + name.length, ...Buffer.from(name), 0x80, 0x07, 0xcd, 0x03, 0xe8])
+  back.receive('n2', call('price'))
+  back.receive('n2', call('wait'))
+  settle()
+  const text = Buffer.concat(sent).toString('latin1')
+  t.true(text.includes('missing'))
+  t.true(text.includes('forbidden'))
+})
+
+test('a started actor is started anew when its thread comes back', (t) => {
+  const { front, back, settle, unlink, link } = market()
+  front.start('shop', 'corner', null)
+  settle()
+  back.stop('shop', 'corner')
+  unlink(0, 1)
+  link(0, 1)
+  settle()
+  t.true(back.stats().some(({ key }) => key === 'corner'))
+})
