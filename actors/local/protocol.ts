@@ -9,19 +9,23 @@ import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitio
  */
 export type LocalProtocol = {
   /** Adds a service with its checks (and its sidecar, if it asks for one), or replaces the one with the same id. Earlier checks of
-   * the service that the definition does not name stay, unless `replaceExistingChecks`. */
+   * the service that the definition does not name stay, unless `replaceExistingChecks`. `conflict`: this agent does not allow it. */
   registerService: Call<{ service: ServiceDefinition; replaceExistingChecks: boolean; token: Token }, null>
   /** Removes a service with its checks, its sidecar and its managed proxy. One that is not there is removed already. */
   deregisterService: Call<{ serviceId: string; token: Token }, null>
   registerCheck: Call<{ check: CheckDefinition; token: Token }, null>
   deregisterCheck: Call<{ checkId: string; token: Token }, null>
-  /** A TTL check's owner says how it is. */
+  /** A TTL check's owner says how it is. `conflict` if there is no such TTL check. */
   ttlUpdate: Call<{ checkId: string; status: HealthStatus; output: string; token: Token }, null>
-  /** Adds or removes the critical check that takes a service out of use. `reason` may be ''. */
+  /** Adds or removes the critical check that takes a service out of use. `reason` may be ''. `missing`: no such service. */
   serviceMaintenance: Call<{ serviceId: string; enable: boolean; reason: string; token: Token }, null>
   nodeMaintenance: Call<{ enable: boolean; reason: string; token: Token }, null>
-  /** Everything at once. */
+  /** Everything at once, ordered by id. */
   list: Call<null, LocalList>
+  /** One service with its checks and those of the node. `service` is null if there is none with this id. */
+  service: Call<{ serviceId: string }, { service: LocalService | null; checks: LocalCheck[] }>
+  /** Who this agent is. */
+  facts: Call<null, AgentFacts>
   /** The definitions of the configuration files, read anew: those that left the files go, those of the API stay. */
   reload: Call<{ services: ServiceDefinition[]; checks: CheckDefinition[] }, null>
   /**
@@ -35,17 +39,17 @@ export type LocalProtocol = {
 
   /** Services that have a managed proxy (`connect.proxy`), ordered by id. The index counts changes. */
   services: Feed<null, readonly ServiceDefinition[]>
-  /** Checks that somebody must carry out, ordered by id: all kinds but `maintenance`. */
+  /** Checks that need somebody to look at something at intervals (`http`, `tcp`, `script`), ordered by id. */
   checks: Feed<null, readonly CheckDefinition[]>
   /** One service by id, `null` while there is none. */
-  service: Feed<{ serviceId: string }, LocalService | null>
+  serviceChanges: Feed<{ serviceId: string }, LocalService | null>
 }
 
 export const localRef = refOf<LocalProtocol>('local')
 
 export type LocalList = { services: LocalService[]; checks: LocalCheck[] }
 
-/** A service as it is announced: its sidecar and its managed proxy are services of their own. Ordered by id. */
+/** A service as it is announced: its sidecar and its managed proxy are services of their own. */
 export type LocalService = {
   definition: ServiceDefinition
   origin: Origin
@@ -69,6 +73,24 @@ export type LocalCheck = {
   timeoutMs: number
   /** Registered by itself, not within a service. */
   standalone: boolean
+}
+
+export type AgentFacts = {
+  node: string
+  nodeId: string
+  datacenter: string
+  primaryDatacenter: string
+  server: boolean
+  /** IP address under which others reach this machine. */
+  address: string
+  taggedAddresses: Record<string, string>
+  nodeMeta: Record<string, string>
+  ports: { server: number; serfLan: number; serfWan: number; dns: number; http: number; grpc: number }
+  /** This program's version, and the one of Consul that clients see. */
+  version: string
+  compatibleVersion: string
+  /** The whole configuration, for people. */
+  debugConfig: Record<string, unknown>
 }
 
 /** The service id of a managed proxy in the catalog. */
