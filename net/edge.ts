@@ -2,20 +2,54 @@ import type { Config } from '../src/config/config.ts'
 import type { Host } from '../src/kernel/host.ts'
 import { isRefused, type Result } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
+import type { Listening } from '../src/world.ts'
+import { startDns } from './dns/server.ts'
+import { type DnsSettings, dnsSettings } from './dns/settings.ts'
+import { dnsSource } from './dns/tables-source.ts'
 import { routes } from './http/routes/index.ts'
 import { startHttp } from './http/server.ts'
 
-export type Edge = { listening: { http: string[]; dns: string[] }; close(): Promise<void> }
-export type EdgeOptions = { host: Host; config: () => Config; layout: Layout }
+export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
+export type EdgeOptions = { host: Host; config: Config; layout: Layout }
 
 /** The interfaces of one edge thread: HTTP and DNS. The system shares connections among the threads. */
 export async function startEdge({ host, config, layout }: EdgeOptions): Promise<Result<Edge>> {
-  const http = await startHttp({ host, config: config(), layout, routes })
+  let settings = settingsOf(config)
+  const http = await startHttp({ host, config, layout, routes })
   if (isRefused(http)) return http
+  const dns =
+    config.ports.dns <= 0
+      ? undefined
+      : await startDns({
+          addresses: config.addresses.dns,
+          port: config.ports.dns,
+          reusePort: layout.length > 1,
+          source: dnsSource(() => host.ports.tables.view()),
+          settings: () => settings,
+          report: (kind) => host.count(`dns.${kind}`),
+          print: (level, line, facts) => host.print(level, 'dns', line, facts),
+        })
+  if (isRefused(dns)) {
+    await http.close()
+    return dns
+  }
   return {
-    listening: { http: http.addresses, dns: [] },
+    listening: { http: http.addresses, dns: dns ? config.addresses.dns.map((address) => `${address}:${dns.port}`) : [] },
+    reconfigure(next) {
+      settings = settingsOf(next)
+    },
     async close() {
-      await http.close()
+      await Promise.all([http.close(), dns?.close()])
     },
   }
+}
+
+function settingsOf({ dns, datacenter }: Config): DnsSettings {
+  const { soa } = dns
+  return dnsSettings({
+    ...dns,
+    datacenter,
+    nodeMetaTxt: dns.enableAdditionalNodeMetaTxt,
+    soa: { refreshMs: soa.refresh * 1_000, retryMs: soa.retry * 1_000, expireMs: soa.expire * 1_000, minTtlMs: soa.minTtl * 1_000 },
+  })
 }

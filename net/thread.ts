@@ -37,7 +37,6 @@ export function openThread({ config, layout, thread, directory, print, process, 
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
   const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process })
   const host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
-  let current = config
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
   return {
     host,
@@ -45,11 +44,11 @@ export function openThread({ config, layout, thread, directory, print, process, 
     async begin() {
       startActors(host, config, layout)
       if (!roles.includes('edge')) return { http: [], dns: [] }
-      edge = await startEdge({ host, config: () => current, layout })
+      edge = await startEdge({ host, config, layout })
       return isRefused(edge) ? edge : edge.listening
     },
     reconfigure(next) {
-      current = next
+      if (edge && !isRefused(edge)) edge.reconfigure(next)
     },
     async close() {
       if (edge && !isRefused(edge)) await edge.close()
