@@ -1,0 +1,33 @@
+import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
+import { freePortProbe } from './free-port.ts'
+import { httpProbe } from './http.ts'
+import type { Probe } from './probe.ts'
+import { scriptProbe } from './script.ts'
+import { tcpProbe } from './tcp.ts'
+
+/** What can be looked at: one line for each kind. */
+const PROBES: { [Kind in ProbeRequest['kind']]: Probe<Kind> } = {
+  script: scriptProbe,
+  http: httpProbe,
+  tcp: tcpProbe,
+  'free-port': freePortProbe,
+}
+
+/** Looks at programs, web servers and ports. Each probe ends by itself within its timeout; nothing is kept between probes. */
+export function createProbes(): Device<ProbeRequest, ProbeOutcome> {
+  return {
+    perform(request, done) {
+      let isDone = false
+      start(request, (outcome) => {
+        if (isDone) return
+        isDone = true
+        done(outcome)
+      })
+    },
+  }
+}
+
+function start<Kind extends ProbeRequest['kind']>(request: Extract<ProbeRequest, { kind: Kind }>, done: Parameters<Probe<Kind>>[1]): void {
+  const kind: Kind = request.kind as Kind
+  PROBES[kind](request, done)
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import type { HealthStatus } from '../../src/kernel/ports.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { critical, type Probe } from './probe.ts'
+import { Tail } from './tail.ts'
+
+/**
+ * Runs a program without a shell, in a process group of its own, with `env` added to this process's environment. Exit code 0 is
+ * passing, 1 warning, everything else critical. The output is what it wrote to both its outputs, or the end of that.
+ * Once the time is over the whole group is killed; children that left the group are no longer listened to.
+ */
+export const scriptProbe: Probe<'script'> = ({ args, timeoutMs, outputMax, env }, done) => {
+  const [program, ...rest] = args
+  if (program === undefined || program === '') return done(refuse('invalid', 'args: must name a program to run'))
+  if (args.some((arg) => arg.includes('\0'))) return done(refuse('invalid', 'args: must not have NUL characters'))
+  const tail = new Tail(outputMax)
+  const child = started(program, rest, env)
+  if (typeof child === 'string') return done(critical(child))
+  running.add(child)
+  const limitMs = timeoutMs > 0 ? timeoutMs : TIMEOUT_MS_DEFAULT
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    killGroup(child)
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }, limitMs)
+  child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.on('error', (error: NodeJS.ErrnoException) => {
+    if (child.pid !== undefined) return
+    clearTimeout(timer)
+    done(critical(startText(program, error)))
+  })
+  child.on('close', (code) => {
+    running.delete(child)
+    clearTimeout(timer)
+    if (child.pid === undefined) return
+    const output = outputText(tail, outputMax)
+    if (!isLate) return done({ status: statusOf(code), output })
+    done(critical(`Timed out (${durationText(limitMs)}) running check${output === '' ? '' : `\n\n${output}`}`))
+  })
+}
+
+const TIMEOUT_MS_DEFAULT = 30_000
+
+/** No program outlives the process that waits for it. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) killGroup(child)
+})
+
+/** The program, or why it could not be started. Most reasons come later, as its `error` event. */
+function started(program: string, args: string[], env: Record<string, string>): ChildProcessByStdio<null, Readable, Readable> | string {
+  try {
+    return spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  } catch (error) {
+    return startText(program, error as NodeJS.ErrnoException)
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    // A group whose members have all ended cannot be killed any more, which is as good.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+function statusOf(code: number | null): HealthStatus {
+  if (code === 0) return 'passing'
+  return code === 1 ? 'warning' : 'critical'
+}
+
+function outputText(tail: Tail, outputMax: number): string {
+  if (tail.bytesTotal <= outputMax) return tail.text()
+  return `Captured ${outputMax} of ${tail.bytesTotal} bytes\n...\n${tail.text()}`
+}
+
+/** Go's words for a program that could not be started. */
+function startText(program: string, { code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') {
+    return program.includes('/')
+      ? `fork/exec ${program}: no such file or directory`
+      : `exec: ${JSON.stringify(program)}: executable file not found in $PATH`
+  }
+  return code === 'EACCES' ? `fork/exec ${program}: permission denied` : `fork/exec ${program}: ${message}`
+}
+
+/** Milliseconds as Go writes durations: `500ms`, `30s`, `1m30s`. */
+function durationText(ms: number): string {
+  if (ms < 1_000) return `${ms}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor(ms / 60_000) % 60
+  const seconds = `${(ms % 60_000) / 1_000}s`
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds
+}
