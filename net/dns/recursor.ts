@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { connect, isIP } from 'node:net'
 import { type Answer as DecodedRecord, decode } from 'dns-packet'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { addressBytes } from './addresses.ts'
 import { encoded } from './encode.ts'
 import { fullyQualified, isEncodable } from './names.ts'
 import { CLASS_IN, type DnsRecord, FLAG, HEADER_BYTES, RCODE, TYPE } from './records.ts'
@@ -180,17 +181,22 @@ function answers(reply: Buffer, query: Buffer): boolean {
 /** The addresses and CNAMEs in a response's answer section. */
 function hostRecordsOf(reply: Buffer): Result<DnsRecord[]> {
   try {
-    return (decode(reply).answers ?? []).map(hostRecord).filter((record) => record !== undefined)
+    return (decode(reply).answers ?? []).flatMap(hostRecord)
   } catch (error) {
     return refuse('invalid', `its answer cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
-function hostRecord(record: DecodedRecord): DnsRecord | undefined {
+/** No record if it is of another kind or has a name that cannot be sent on. Throws if its address is cut off. */
+function hostRecord(record: DecodedRecord): DnsRecord[] {
   const name = fullyQualified(record.name)
-  if (!isEncodable(name)) return undefined
-  if (record.type === 'A' || record.type === 'AAAA') return { type: record.type, name, ttlSeconds: record.ttl ?? 0, address: record.data }
-  if (record.type !== 'CNAME') return undefined
+  if (!isEncodable(name)) return []
+  if (record.type === 'A' || record.type === 'AAAA') {
+    const bytes = addressBytes(record.data)
+    if (bytes === undefined) throw new Error(`the address of ${name} is "${record.data}"`)
+    return [{ type: record.type, name, ttlSeconds: record.ttl ?? 0, address: record.data }]
+  }
+  if (record.type !== 'CNAME') return []
   const target = fullyQualified(record.data)
-  return isEncodable(target) ? { type: 'CNAME', name, ttlSeconds: record.ttl ?? 0, target } : undefined
+  return isEncodable(target) ? [{ type: 'CNAME', name, ttlSeconds: record.ttl ?? 0, target }] : []
 }

@@ -26,6 +26,7 @@ export type DnsOptions = {
   nowMs?: () => number
 }
 
+/** `close` ends every connection; it may be called again. */
 export type DnsServer = { port: number; close(): Promise<void> }
 
 const RECURSOR_QUERIES_MAX = 1_024
@@ -52,11 +53,13 @@ export async function startDns(options: DnsOptions): Promise<Result<DnsServer>> 
   })
   const listeners = await listenOnAll(options, responder)
   if (isRefused(listeners)) return listeners
+  let closed: Promise<void> | undefined
   return {
     port: listeners.port,
-    async close() {
+    close() {
+      closed ??= closeAll(listeners.opened)
       recursors.close()
-      await closeAll(listeners.opened)
+      return closed
     },
   }
 }
