@@ -44,6 +44,8 @@ export type Config = {
   readonly enableDebug: boolean
   readonly disableUpdateCheck: boolean
   readonly antiEntropy: AntiEntropyConfig
+  /** Every configuration key by its path, as in `ports.http`, with its value; durations in milliseconds. May hold secrets. */
+  readonly keys: Readonly<Record<string, unknown>>
 }
 
 export type NodeConfig = {

@@ -3,7 +3,7 @@ import type { CheckDefinition, CheckType, ConnectDefinition, ServiceAddress, Ser
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { apiDialect } from './dialects.ts'
 import { listedErrors } from './errors.ts'
-import { type GivenManagedProxy, managedProxyOf, proxyOf } from './proxies.ts'
+import { type GivenManagedProxy, managedProxyOf, type ProxyDefaults, proxyOf } from './proxies.ts'
 import { readFields, startReading } from './read-fields.ts'
 import type { Fields, Given } from './schema/fields.ts'
 import { apiServiceFields, checkFields, type nestedCheckFields, type serviceFields } from './schema/services.ts'
@@ -58,9 +58,11 @@ export function checkFromApi(body: unknown, defaults: DefinitionDefaults = DEFAU
 /** What an agent's own settings add to every definition. */
 export type DefinitionDefaults = {
   /** Bytes of output a check keeps at most. */
-  outputMaxSize: number
+  readonly outputMaxSize: number
+  /** What a managed proxy has that its service does not say. */
+  readonly proxy: ProxyDefaults
 }
-const DEFAULTS: DefinitionDefaults = { outputMaxSize: 4096 }
+const DEFAULTS: DefinitionDefaults = { outputMaxSize: 4096, proxy: { daemonCommand: [], config: {} } }
 
 /** Values that a definition cannot hold, such as a status of another name. `checks` are statuses. */
 export type Misfits = { service: string[]; checks: string[] }
@@ -90,7 +92,7 @@ export function serviceOf(
   const service = plainServiceOf(given, source, misfits, defaults)
   if (given.connect === undefined) return service
   const { sidecar_service: sidecar } = given.connect
-  const connect = connectOf(given.connect, misfits)
+  const connect = connectOf(given.connect, misfits, defaults)
   if (sidecar !== undefined) connect.sidecarService = sidecarOf(sidecar, source, misfits, defaults)
   return { ...service, connect }
 }
@@ -99,7 +101,7 @@ export function serviceOf(
 function sidecarOf(given: GivenSidecar, source: DefinitionSource, misfits: Misfits, defaults: DefinitionDefaults): ServiceDefinition {
   const service = { ...plainServiceOf(given, source, misfits, defaults), id: given.id ?? '' }
   if (given.connect === undefined) return service
-  const connect = connectOf(given.connect, misfits)
+  const connect = connectOf(given.connect, misfits, defaults)
   if (given.connect.sidecar_service !== undefined) connect.sidecarService = plainServiceOf({}, source, misfits, defaults)
   return { ...service, connect }
 }
@@ -136,9 +138,13 @@ function plainServiceOf(
   return service
 }
 
-function connectOf(given: { native?: boolean; proxy?: GivenManagedProxy }, misfits: Misfits): ConnectDefinition {
+function connectOf(
+  given: { native?: boolean; proxy?: GivenManagedProxy },
+  misfits: Misfits,
+  defaults: DefinitionDefaults,
+): ConnectDefinition {
   const connect: ConnectDefinition = { native: given.native ?? false }
-  if (given.proxy !== undefined) connect.proxy = managedProxyOf(given.proxy, misfits.service)
+  if (given.proxy !== undefined) connect.proxy = managedProxyOf(given.proxy, misfits.service, defaults.proxy)
   return connect
 }
 

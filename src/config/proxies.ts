@@ -33,14 +33,17 @@ export function proxyOf(given: Given<typeof proxyFields>, destination: string, m
   }
 }
 
+/** What a managed proxy has unless its service says otherwise, key by key. */
+export type ProxyDefaults = { readonly daemonCommand: readonly string[]; readonly config: Readonly<Record<string, unknown>> }
+
 /** A proxy that the agent runs. What it cannot hold is added to `misfits`. */
-export function managedProxyOf(given: GivenManagedProxy, misfits: string[]): ManagedProxyDefinition {
+export function managedProxyOf(given: GivenManagedProxy, misfits: string[], defaults: ProxyDefaults): ManagedProxyDefinition {
   const mode = given.exec_mode ?? ''
   if (mode !== '' && mode !== 'daemon' && mode !== 'script') misfits.push(`invalid exec mode: ${mode}`)
   return {
     execMode: mode === 'script' ? 'script' : 'daemon',
-    command: given.command ?? [],
-    config: managedProxyConfig(given.config ?? {}, misfits),
+    command: given.command ?? [...defaults.daemonCommand],
+    config: managedProxyConfig({ ...defaults.config, ...given.config }, misfits),
   }
 }
 

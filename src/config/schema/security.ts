@@ -2,7 +2,7 @@ import type { Fields } from './fields.ts'
 
 export const aclFields = {
   enabled: { type: 'boolean', now: 'refused' },
-  default_policy: { type: 'string', default: 'allow' },
+  default_policy: { type: 'string', optional: true },
   down_policy: { type: 'string', default: 'extend-cache', now: 'harmless' },
   token_ttl: { type: 'duration', default: '30s', now: 'harmless' },
   policy_ttl: { type: 'duration', default: '30s', now: 'harmless' },

@@ -1,0 +1,256 @@
+import { isIP } from 'node:net'
+import type { LogLevel } from '../kernel/ports.ts'
+
+import type { AgentFlagValues } from './agent-flags.ts'
+import { buildDefinitions } from './build-definitions.ts'
+import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
+import { caConfigOf } from './ca-config.ts'
+import type { Config, ConnectConfig, HttpConfig, LogConfig, TelemetryConfig } from './config.ts'
+import type { ConfigHost } from './host.ts'
+import { completed } from './merge.ts'
+import { managedProxyConfig } from './proxies.ts'
+import type { Fields } from './schema/fields.ts'
+import { configFields, type Settings } from './schema/index.ts'
+import type { Sources } from './sources.ts'
+
+/** Why a configuration is read: to run an agent, which must then be possible in this version, or only to look at it. */
+export type Purpose = 'run' | 'validate'
+
+/** What a builder needs and where it says what is wrong. */
+export type Build = {
+  settings: Settings
+  flags: AgentFlagValues
+  host: ConfigHost
+  purpose: Purpose
+  problems: string[]
+  warnings: string[]
+}
+
+/** The configuration that the sources add up to. It only holds if nothing was added to `problems`. Source: config §2. */
+export function buildConfig(sources: Sources, flags: AgentFlagValues, host: ConfigHost, purpose: Purpose): { config: Config } & Findings {
+  const settings = completed(configFields, sources.given)
+  const build: Build = { settings, flags, host, purpose, problems: [], warnings: [] }
+  const devMode = flags.dev === true
+  checkServer(build, devMode)
+  checkRanges(build)
+  const datacenter = buildDatacenter(build)
+  const addresses = buildAddresses(build)
+  const { services, checks } = buildDefinitions(build, sources.places)
+  if (settings.data_dir === '' && !devMode) build.problems.push('data_dir cannot be empty')
+  const config: Config = {
+    devMode,
+    server: settings.server,
+    bootstrap: settings.server,
+    datacenter,
+    primaryDatacenter: datacenter,
+    node: buildNode(build, addresses),
+    dataDir: devMode ? '' : settings.data_dir,
+    pidFile: settings.pid_file,
+    addresses,
+    ports: buildPorts(build, addresses),
+    dns: buildDns(build, datacenter),
+    http: buildHttp(build),
+    limits: {
+      httpMaxConnsPerClient: settings.limits.http_max_conns_per_client,
+      kvMaxValueSize: settings.limits.kv_max_value_size,
+      txnMaxReqLen: settings.limits.txn_max_req_len,
+    },
+    query: {
+      defaultQueryTimeMs: settings.default_query_time,
+      maxQueryTimeMs: settings.max_query_time,
+      discoveryMaxStaleMs: settings.discovery_max_stale,
+    },
+    log: buildLog(build),
+    checks,
+    services,
+    check: {
+      updateIntervalMs: settings.check_update_interval,
+      outputMaxSize: settings.check_output_max_size,
+      discardOutput: settings.discard_check_output,
+      enableLocalScripts: settings.enable_script_checks || settings.enable_local_script_checks === true,
+      enableRemoteScripts: settings.enable_script_checks,
+    },
+    connect: buildConnect(build),
+    acl: { enabled: false, defaultPolicy: defaultPolicyOf(build) },
+    leave: {
+      skipOnInterrupt: settings.skip_leave_on_interrupt ?? settings.server,
+      onTerminate: settings.leave_on_terminate ?? !settings.server,
+      drainTimeMs: settings.performance.leave_drain_time,
+    },
+    threads: { threads: threadsOf(build, 'threads'), meshThreads: threadsOf(build, 'mesh-threads') },
+    telemetry: buildTelemetry(build),
+    sessionTtlMinMs: settings.session_ttl_min,
+    translateWanAddrs: settings.translate_wan_addrs,
+    enableDebug: settings.enable_debug,
+    disableUpdateCheck: settings.disable_update_check,
+    antiEntropy: { intervalMs: 60_000, checkReapIntervalMs: 30_000, checkDeregisterMinMs: 60_000 },
+    keys: Object.fromEntries(keysOf(configFields, settings, '')),
+  }
+  return { config, problems: build.problems, warnings: build.warnings }
+}
+
+type Findings = { problems: string[]; warnings: string[] }
+
+function checkServer(build: Build, devMode: boolean): void {
+  const { problems, warnings, settings, purpose } = build
+  const { bootstrap, bootstrap_expect: expect, server } = settings
+  if (bootstrap && !server) problems.push("'bootstrap = true' requires 'server = true'")
+  if (expect > 0 && !server) problems.push("'bootstrap_expect > 0' requires 'server = true'")
+  if (expect > 0 && devMode) problems.push("'bootstrap_expect > 0' not allowed in dev mode")
+  if (expect > 0 && bootstrap) problems.push("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
+  if (expect === 1) warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
+  if (server && !bootstrap && expect === 0 && !devMode) {
+    warnings.push(
+      "neither 'bootstrap' nor 'bootstrap_expect' is set: this version always runs a single server, which starts a cluster by itself",
+    )
+  }
+  if (server || problems.length > 0) return
+  const clients = "client agents are not supported by this version: set 'server = true' with 'bootstrap = true', or use -dev"
+  if (purpose === 'run') problems.push(clients)
+  else warnings.push(clients)
+}
+
+function checkRanges({ problems, warnings, settings, flags }: Build): void {
+  const { raft_multiplier: multiplier } = settings.performance
+  if (multiplier < 1 || multiplier > 10) problems.push(`performance.raft_multiplier cannot be ${multiplier}. Must be between 1 and 10`)
+  if (settings.raft_protocol !== 3)
+    problems.push(`raft_protocol version ${settings.raft_protocol} is not supported by this version of Consul`)
+  for (const key of ['reconnect_timeout', 'reconnect_timeout_wan'] as const) {
+    if (settings[key] < RECONNECT_MS_MIN) problems.push(`${key} must be >= 8h0m0s`)
+  }
+  if (settings.check_output_max_size < 1) problems.push(`check_output_max_size must be positive, got ${settings.check_output_max_size}`)
+  const { limits } = settings
+  for (const key of ['http_max_conns_per_client', 'kv_max_value_size', 'txn_max_req_len'] as const) {
+    if (limits[key] < 0) problems.push(`limits.${key} cannot be ${limits[key]}. Must be greater than or equal to zero`)
+  }
+  const path = settings.ui_content_path === '' ? settings.ui_config.content_path : settings.ui_content_path
+  if (/[^A-Za-z0-9_/-]/.test(path)) {
+    problems.push(`ui-content-path can only contain alphanumeric, -, _, or /. received: ${JSON.stringify(path)}`)
+  }
+  if (flags.dev === true && settings.data_dir !== '') warnings.push('data_dir is not used in dev mode, which keeps nothing')
+  if (settings.enable_script_checks && settings.http_config.allow_write_http_from.length === 0) {
+    warnings.push(
+      'enable_script_checks without ACLs and without allow_write_http_from lets everyone who reaches the HTTP port run programs; enable_local_script_checks does not',
+    )
+  }
+}
+
+const RECONNECT_MS_MIN = 8 * 3_600_000
+
+function buildHttp({ problems, settings }: Build): HttpConfig {
+  const { http_config: http } = settings
+  for (const network of http.allow_write_http_from) {
+    if (!isNetwork(network)) problems.push(`http_config.allow_write_http_from: invalid CIDR address: ${network}`)
+  }
+  if (http.max_header_bytes < 0)
+    problems.push(`http_config.max_header_bytes cannot be ${http.max_header_bytes}. Must be greater than or equal to zero`)
+  for (const [name, value] of Object.entries(http.response_headers)) {
+    if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
+      problems.push(`http_config.response_headers: ${JSON.stringify(name)} cannot be sent as a header`)
+    }
+  }
+  return {
+    responseHeaders: http.response_headers,
+    blockEndpoints: http.block_endpoints,
+    allowWriteHttpFrom: http.allow_write_http_from,
+    maxHeaderBytes: http.max_header_bytes,
+    useCache: http.use_cache,
+    disableUnprintableCharFilter: settings.disable_http_unprintable_char_filter,
+  }
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits = '', ...more] = text.split('/')
+  const max = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= max
+}
+
+function buildLog({ problems, settings }: Build): LogConfig {
+  const level = LEVELS.get(settings.log_level.toUpperCase())
+  if (level === undefined) problems.push(`Invalid log level: ${settings.log_level}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]`)
+  return {
+    level: level ?? 'info',
+    json: settings.log_json,
+    file: settings.log_file,
+    rotateBytes: settings.log_rotate_bytes,
+    rotateDurationMs: settings.log_rotate_duration,
+    rotateMaxFiles: settings.log_rotate_max_files,
+  }
+}
+
+const LEVELS = new Map<string, LogLevel>([
+  ['TRACE', 'trace'],
+  ['DEBUG', 'debug'],
+  ['INFO', 'info'],
+  ['WARN', 'warn'],
+  ['ERR', 'error'],
+  ['ERROR', 'error'],
+])
+
+function buildConnect({ problems, settings }: Build): ConnectConfig {
+  const { connect } = settings
+  const { proxy_defaults: defaults } = connect
+  if (connect.ca_provider === 'vault' || connect.ca_provider === 'aws-pca') {
+    problems.push(`connect.ca_provider ${JSON.stringify(connect.ca_provider)} is not supported by this version, only "consul"`)
+  } else if (connect.ca_provider !== 'consul') problems.push(`${connect.ca_provider} is not a valid CA provider`)
+  if (defaults.exec_mode === 'script') problems.push('connect.proxy_defaults.exec_mode "script" is not supported by this version')
+  else if (defaults.exec_mode !== 'daemon') problems.push(`invalid exec mode: ${defaults.exec_mode}`)
+  managedProxyConfig(defaults.config, problems)
+  return {
+    enabled: connect.enabled,
+    caProvider: 'consul',
+    ca: caConfigOf(connect.ca_config, problems),
+    proxy: {
+      allowManagedApiRegistration: connect.proxy.allow_managed_api_registration,
+      allowManagedRoot: connect.proxy.allow_managed_root,
+    },
+    proxyDefaults: {
+      execMode: 'daemon',
+      daemonCommand: defaults.daemon_command,
+      scriptCommand: defaults.script_command,
+      config: defaults.config,
+    },
+  }
+}
+
+/** The key from before `acl {}` gives way to the one inside, unless only it was given. */
+function defaultPolicyOf({ problems, settings }: Build): 'allow' | 'deny' {
+  const policy = settings.acl.default_policy ?? settings.acl_default_policy ?? 'allow'
+  if (policy === 'allow' || policy === 'deny') return policy
+  problems.push(`acl.default_policy must be "allow" or "deny", got ${JSON.stringify(policy)}`)
+  return 'allow'
+}
+
+function threadsOf({ problems, flags }: Build, flag: 'threads' | 'mesh-threads'): number {
+  const count = flags[flag] ?? -1
+  if (count < -1 || count > THREADS_MAX)
+    problems.push(`-${flag} must be a whole number up to ${THREADS_MAX}, or -1 for automatic, got ${count}`)
+  return count
+}
+
+const THREADS_MAX = 256
+
+function buildTelemetry({ problems, settings }: Build): TelemetryConfig {
+  const { telemetry } = settings
+  for (const rule of telemetry.prefix_filter) {
+    if (!/^[+-]./.test(rule))
+      problems.push(`telemetry.prefix_filter: Filter rule must begin with either '+' or '-': ${JSON.stringify(rule)}`)
+  }
+  const withSign = (sign: string) => telemetry.prefix_filter.flatMap((rule) => (rule.startsWith(sign) ? [rule.slice(1)] : []))
+  return {
+    metricsPrefix: telemetry.metrics_prefix,
+    disableHostname: telemetry.disable_hostname,
+    filterDefault: telemetry.filter_default,
+    allowedPrefixes: withSign('+'),
+    blockedPrefixes: withSign('-'),
+  }
+}
+
+function keysOf(fields: Fields, values: Readonly<Record<string, unknown>>, prefix: string): [string, unknown][] {
+  return Object.entries(fields).flatMap(([key, field]) => {
+    const value = values[key]
+    if (field.type !== 'object') return [[prefix + key, value] as [string, unknown]]
+    // A completed object field is an object.
+    return keysOf(field.fields, value as Readonly<Record<string, unknown>>, `${prefix}${key}.`)
+  })
+}
