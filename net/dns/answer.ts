@@ -15,6 +15,8 @@ export type AnswerTurn = {
   chance: () => number
   /** Whether the query had an OPT record. */
   edns: boolean
+  /** More instances than give this many answers need not be looked at. */
+  answersMax: number
   /** What recursors said about host names outside the zone, by fully qualified lower-case name. */
   outside?: ReadonlyMap<string, readonly DnsRecord[]>
 }

@@ -23,6 +23,7 @@ function srvRecords(asking: Asking, instances: readonly DnsInstance[], ttlSecond
   for (const instance of instances) {
     const { node, port } = instance
     const place = `${node.name}:${instance.address}:${port}`
+    if (answers.length === asking.turn.answersMax) break
     if (seen.has(place)) continue
     seen.add(place)
     const location = locationOf(asking, instance)
@@ -60,7 +61,7 @@ function addressRecords(asking: Asking, instances: readonly DnsInstance[], ttlSe
     if (record === undefined || seen.has(location.address)) continue
     seen.add(location.address)
     answers.push(record)
-    if (answers.length === asking.settings.aRecordLimit) break
+    if (answers.length === asking.settings.aRecordLimit || answers.length === asking.turn.answersMax) break
   }
   return { answers: answers.length === 0 && host !== undefined ? host : answers, additionals: [] }
 }

@@ -5,7 +5,7 @@ import { type DnsRecord, FLAG, RCODE } from './records.ts'
 import type { RecursorClient } from './recursor.ts'
 import type { DnsSettings } from './settings.ts'
 import type { DnsSource } from './source.ts'
-import { fittingBytes, type Transport } from './trim.ts'
+import { answersBeyond, fittingBytes, type Transport } from './trim.ts'
 
 /** What was done with a packet; the first two are Consul's metrics. */
 export type DnsQueryKind = 'domain_query' | 'ptr_query' | 'recursor_query' | 'foreign_query' | 'malformed'
@@ -39,9 +39,11 @@ export function createResponder({ source, settings, recursors, report, failed, c
     }
     const { query } = decoded
     const current = settings()
-    const turn: AnswerTurn = { nowMs: nowMs(), chance, edns: query.edns !== undefined }
+    const udpSizeBytes = query.edns?.udpSizeBytes ?? 0
+    const answersMax = answersBeyond(transport, udpSizeBytes, current)
+    const turn: AnswerTurn = { nowMs: nowMs(), chance, edns: query.edns !== undefined, answersMax }
     const send = (answer: Answer) => {
-      reply(fittingBytes(messageOf(query, answer), transport, query.edns?.udpSizeBytes ?? 0, current))
+      reply(fittingBytes(messageOf(query, answer), transport, udpSizeBytes, current))
       report(kindOf(query, answer), performance.now() - startMs)
     }
     const broken = (error: unknown) => {

@@ -15,6 +15,8 @@ const UDP_ANSWERS_MAX = 8
 /** Kept free of what a client's size allows. */
 const UDP_BYTES_SLACK = 7
 const TCP_BYTES_MAX = 65_523
+/** An address with a compressed name; SRV records are longer. */
+const ANSWER_BYTES_MIN = 16
 const TCP_ANSWERS_MAX = 4_096
 const TCP_SRV_ANSWERS_MAX = 1_024
 
@@ -33,6 +35,17 @@ export function fittingBytes(message: Message, transport: Transport, udpSizeByte
     if (whole !== undefined && whole.length <= bytesMax - UDP_BYTES_SLACK) return whole
   }
   return bytesOf(trimmedForUdp(message, bytesMax, answersMax, compress, settings), compress)
+}
+
+/** So many answers that one of them is certainly left out: nobody needs to find more. */
+export function answersBeyond(
+  transport: Transport,
+  udpSizeBytes: number,
+  { udpAnswerLimit }: Pick<TrimSettings, 'udpAnswerLimit'>,
+): number {
+  if (transport === 'tcp') return TCP_ANSWERS_MAX + 1
+  if (udpSizeBytes <= UDP_BYTES_DEFAULT) return Math.min(UDP_ANSWERS_MAX, udpAnswerLimit) + 1
+  return Math.ceil(Math.min(udpSizeBytes, UDP_BYTES_MAX) / ANSWER_BYTES_MIN)
 }
 
 function bytesOf(message: Message, compress: boolean): Buffer {

@@ -46,7 +46,7 @@ export function catalog(changes: Partial<Catalog> = {}): DnsSource {
 export const NOW_MS = 1_795_416_167_000
 
 export function turn(changes: Partial<AnswerTurn> = {}): AnswerTurn {
-  return { nowMs: NOW_MS, chance: () => 0.999, edns: false, ...changes }
+  return { nowMs: NOW_MS, chance: () => 0.999, edns: false, answersMax: 100, ...changes }
 }
 
 export function typeNumber(name: string): number {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { encodedBytes, type Message } from '../../net/dns/encode.ts'
 import { type DnsRecord, FLAG, TYPE } from '../../net/dns/records.ts'
 import { dnsSettings } from '../../net/dns/settings.ts'
-import { fittingBytes } from '../../net/dns/trim.ts'
+import { answersBeyond, fittingBytes } from '../../net/dns/trim.ts'
 
 const name = 'web.service.consul.'
 const OPT: DnsRecord = { type: 'OPT', name: '.', udpSizeBytes: 1_232, scopeBits: 0 }
@@ -45,6 +45,21 @@ test('without EDNS three addresses are sent, or what the limit says, up to eight
   t.is(count(3, 512), 3)
   t.is(count(3, 100), 3)
   t.is(count(3, 1_232), 30)
+})
+
+test('nothing changes when no more answers are found than one that is left out', (t) => {
+  for (const transport of ['udp', 'tcp'] as const) {
+    for (const size of [0, 512, 513, 600, 1_232, 4_096, 65_535]) {
+      for (const udpAnswerLimit of [0, 3, 20]) {
+        const changed = { ...settings, udpAnswerLimit, enableTruncate: true }
+        const beyond = answersBeyond(transport, size, changed)
+        const all = addresses(6_000)
+        const full = fittingBytes(message(TYPE.a, all), transport, size, changed)
+        const enough = fittingBytes(message(TYPE.a, all.slice(0, beyond)), transport, size, changed)
+        t.deepEqual(enough, full, `${transport} ${size} ${udpAnswerLimit}`)
+      }
+    }
+  }
 })
 
 test('the truncation flag is set only where the settings want it', (t) => {
