@@ -26,8 +26,11 @@ export type Build = {
   warnings: string[]
 }
 
+/** `definitions` are the problems of services and checks, which are among `problems` too. */
+export type Built = { config: Config; problems: string[]; definitions: string[]; warnings: string[] }
+
 /** The configuration that the sources add up to. It only holds if nothing was added to `problems`. Source: config §2. */
-export function buildConfig(sources: Sources, flags: AgentFlagValues, host: ConfigHost, purpose: Purpose): { config: Config } & Findings {
+export function buildConfig(sources: Sources, flags: AgentFlagValues, host: ConfigHost, purpose: Purpose): Built {
   const settings = completed(configFields, sources.given)
   const build: Build = { settings, flags, host, purpose, problems: [], warnings: [] }
   const devMode = flags.dev === true
@@ -35,7 +38,9 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
   checkRanges(build)
   const datacenter = buildDatacenter(build)
   const addresses = buildAddresses(build)
+  const before = build.problems.length
   const { services, checks } = buildDefinitions(build, sources.places)
+  const definitions = build.problems.slice(before)
   if (settings.data_dir === '' && !devMode) build.problems.push('data_dir cannot be empty')
   const config: Config = {
     devMode,
@@ -86,10 +91,8 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     antiEntropy: { intervalMs: 60_000, checkReapIntervalMs: 30_000, checkDeregisterMinMs: 60_000 },
     keys: Object.fromEntries(keysOf(configFields, settings, '')),
   }
-  return { config, problems: build.problems, warnings: build.warnings }
+  return { config, problems: build.problems, definitions, warnings: build.warnings }
 }
-
-type Findings = { problems: string[]; warnings: string[] }
 
 function checkServer(build: Build, devMode: boolean): void {
   const { problems, warnings, settings, purpose } = build
