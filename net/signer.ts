@@ -1,16 +1,16 @@
 import { hash, X509Certificate } from 'node:crypto'
+import { type CertificateNumbers, namesFault, numbersFault } from '../actors/certificate-rules.ts'
 import { colonHex } from '../actors/spiffe.ts'
 import type { Device, SignerOutcome, SignerRequest } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import { type Authority, authorities } from './pki/authority.ts'
-import { CERTIFICATE_LABEL, type Certificate, fieldsFault, readCertificatePem, signCertificate } from './pki/certificate.ts'
+import { CERTIFICATE_LABEL, type Certificate, readCertificatePem, signCertificate } from './pki/certificate.ts'
 import { encoded, type Part } from './pki/encode.ts'
 import {
   AUTHORITY_USAGE,
   alternativeUri,
   authorityKeyId,
   EXTENSION,
-  isWritableUri,
   LEAF_USAGE,
   readAuthorityKeyId,
   readIsAuthority,
@@ -20,7 +20,7 @@ import {
   subjectKeyId,
 } from './pki/extensions.ts'
 import { attempt, makeKey, privateKeyPem, readPrivateKey, readPublicKey } from './pki/keys.ts'
-import { commonNameFault, nameOf, readCommonName } from './pki/names.ts'
+import { nameOf, readCommonName } from './pki/names.ts'
 import { pemOf } from './pki/pem.ts'
 import { makeRequest, readRequest, type SigningRequest } from './pki/request.ts'
 
@@ -61,12 +61,8 @@ function provenRequests(): RequestReader {
     if (remembered) return remembered
     const request = readRequest(csrPem, 'csrPem')
     if (isRefused(request)) return request
-    if (proven.size >= PROVEN_MAX) {
-      for (const oldest of proven.keys()) {
-        proven.delete(oldest)
-        break
-      }
-    }
+    const [oldest] = proven.keys()
+    if (oldest !== undefined && proven.size >= PROVEN_MAX) proven.delete(oldest)
     proven.set(csrPem, request)
     return request
   }
@@ -83,19 +79,19 @@ function key({ type, bits, request }: Asked<'key'>, done: (outcome: Result<Signe
 }
 
 function root(request: Asked<'root'>): Result<SignerOutcome> {
-  const fault = namesFault(request) ?? fieldsFault(request)
+  const fault = namesFault(request) ?? numbersFault(request)
   if (fault !== undefined) return refuse('invalid', fault)
   const own = readPrivateKey(request.keyPem, 'keyPem')
   if (isRefused(own)) return own
   const name = nameOf(request.commonName)
   const { spki, keyId } = own.publicKey
   const extensions = [...AUTHORITY_USAGE, subjectKeyId(keyId), authorityKeyId(keyId), alternativeUri(request.uri)]
-  return certPem(signCertificate({ ...times(request), issuer: name, subject: name, spki: encoded(spki), extensions }, own))
+  return certPem(signCertificate({ ...numbers(request), issuer: name, subject: name, spki: encoded(spki), extensions }, own))
 }
 
 /** Subject, key, usage, constraints and names are those of the certificate, byte for byte. */
 function crossSign(request: Asked<'cross-sign'>, by: Authority): Result<SignerOutcome> {
-  const fault = fieldsFault(request)
+  const fault = numbersFault(request)
   if (fault !== undefined) return refuse('invalid', fault)
   const certificate = readCertificatePem(request.certPem, 'certPem')
   if (isRefused(certificate)) return certificate
@@ -113,18 +109,18 @@ function crossSign(request: Asked<'cross-sign'>, by: Authority): Result<SignerOu
     ...kept(certificate, [EXTENSION.alternativeName]),
   ]
   const { subject, spki } = certificate
-  const fields = { ...times(request), issuer: by.name, subject: encoded(subject.whole), spki: encoded(spki.whole), extensions }
+  const fields = { ...numbers(request), issuer: by.name, subject: encoded(subject.whole), spki: encoded(spki.whole), extensions }
   return certPem(signCertificate(fields, by.key))
 }
 
 function leaf(request: Asked<'leaf'>, by: Authority, requestOf: RequestReader): Result<SignerOutcome> {
-  const fault = namesFault(request) ?? fieldsFault(request)
+  const fault = namesFault(request) ?? numbersFault(request)
   if (fault !== undefined) return refuse('invalid', fault)
   const asked = requestOf(request.csrPem)
   if (isRefused(asked)) return asked
   const { spki, keyId } = asked.publicKey
   const extensions = [...LEAF_USAGE, subjectKeyId(keyId), by.keyId, alternativeUri(request.uri)]
-  const fields = { ...times(request), issuer: by.name, subject: nameOf(request.commonName), spki: encoded(spki), extensions }
+  const fields = { ...numbers(request), issuer: by.name, subject: nameOf(request.commonName), spki: encoded(spki), extensions }
   return certPem(signCertificate(fields, by.key))
 }
 
@@ -169,11 +165,7 @@ function withAuthority(by: Result<Authority>, work: (by: Authority) => Result<Si
   return isRefused(by) ? by : work(by)
 }
 
-function namesFault({ commonName, uri }: { commonName: string; uri: string }): string | undefined {
-  return commonNameFault(commonName) ?? (isWritableUri(uri) ? undefined : `uri: must be printable ASCII, got ${JSON.stringify(uri)}`)
-}
-
-function times({ serial, notBeforeMs, notAfterMs }: { serial: number; notBeforeMs: number; notAfterMs: number }) {
+function numbers({ serial, notBeforeMs, notAfterMs }: CertificateNumbers): CertificateNumbers {
   return { serial, notBeforeMs, notAfterMs }
 }
 

@@ -1,3 +1,4 @@
+import type { CertificateNumbers } from '../../actors/certificate-rules.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { childrenOf, type Element, only, positiveBytes, TAG, timeMs } from './der.ts'
 import { bits, encode, encoded, integer, type Part, sequence, tagged, time } from './encode.ts'
@@ -20,10 +21,7 @@ export type Certificate = {
   extensions: Extensions
 }
 
-export type CertificateFields = {
-  serial: number
-  notBeforeMs: number
-  notAfterMs: number
+export type CertificateFields = CertificateNumbers & {
   issuer: Part
   subject: Part
   spki: Part
@@ -46,16 +44,6 @@ export function signCertificate(fields: CertificateFields, signer: PrivateKey): 
     ]),
   )
   return encode(sequence([encoded(signed), algorithm, bits(signature(signed, signer))]))
-}
-
-/** What is wrong with numbers and times that shall be written into a certificate; undefined if nothing is. */
-export function fieldsFault({ serial, notBeforeMs, notAfterMs }: Pick<CertificateFields, 'serial' | 'notBeforeMs' | 'notAfterMs'>) {
-  if (!Number.isSafeInteger(serial) || serial < 1)
-    return `serial: must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}, got ${serial}`
-  for (const [name, ms] of Object.entries({ notBeforeMs, notAfterMs })) {
-    if (!(ms >= EARLIEST_MS && ms <= LATEST_MS)) return `${name}: must be between the years 1950 and 9999, got ${ms}`
-  }
-  return notBeforeMs < notAfterMs ? undefined : `notAfterMs: must be after notBeforeMs, got ${notAfterMs} and ${notBeforeMs}`
 }
 
 /** The first certificate of a PEM text. `what` names the input in the refusal. */
@@ -94,8 +82,6 @@ export function readCertificate(der: Buffer, what: string): Result<Certificate> 
   return { der, serial, issuer, subject, spki, notBeforeMs, notAfterMs, extensions }
 }
 
-const EARLIEST_MS = Date.UTC(1950, 0, 1)
-const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59)
 const VERSION_3_BYTES = encode(tagged(0, [integer(2)]))
 const VERSION_3 = encoded(VERSION_3_BYTES)
 

@@ -1,3 +1,4 @@
+import { uriFault } from '../../actors/certificate-rules.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { childrenOf, type Element, elementsOf, oidText, only, TAG } from './der.ts'
 import { bits, encode, encoded, implicit, octets, oid, type Part, sequence, yes } from './encode.ts'
@@ -83,7 +84,8 @@ export function readUris(extensions: Extensions, what: string): Result<string[]>
   for (const { tag, content } of names) {
     if (tag !== URI_TAG) continue
     const uri = content.toString('latin1')
-    if (!PRINTABLE_ASCII.test(uri)) return refuse('invalid', `${what}: a URI must be printable ASCII without spaces`)
+    const fault = uriFault(uri)
+    if (fault !== undefined) return refuse('invalid', `${what}: ${fault}`)
     uris.push(uri)
   }
   return uris
@@ -118,19 +120,11 @@ export function readIsAuthority(extensions: Extensions, what: string): Result<bo
   return elements[0]?.tag === TAG.boolean && elements[0].content.equals(TRUE)
 }
 
-/** Whether a URI can be written into a certificate. */
-export function isWritableUri(uri: string): boolean {
-  return uri.length <= URI_LENGTH_MAX && PRINTABLE_ASCII.test(uri)
-}
-
 /** `[6]`, uniformResourceIdentifier. */
 const URI_TAG = 0x86
 /** `[0]`, keyIdentifier. */
 const KEY_ID_TAG = 0x80
 const TRUE = Buffer.of(0xff)
-const PRINTABLE_ASCII = /^[\u0021-\u007e]+$/
-/** The limit of the SPIFFE-ID standard. */
-const URI_LENGTH_MAX = 2048
 
 function extension(dotted: string, value: Part, critical = false): Part {
   return sameExtension(dotted, { critical, value: encode(value) })

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto'
+import { keySizeFault } from '../../actors/certificate-rules.ts'
 import type { KeyType } from '../../src/kernel/ports.ts'
-import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { assert, isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { bitStringBytes, childrenOf, type Element, oidText, TAG } from './der.ts'
 import { nothing, oid, type Part, sequence } from './encode.ts'
 import { PEM_LENGTH_MAX } from './pem.ts'
@@ -19,16 +20,16 @@ export type PrivateKey = { key: KeyObject; publicKey: PublicKey }
 
 /** A new key pair; `invalid` for sizes that Consul does not have. RSA keys are made on another thread. */
 export function makeKey(type: KeyType, bits: number, done: (key: Result<PrivateKey>) => void): void {
+  const fault = keySizeFault(type, bits)
+  if (fault !== undefined) return done(refuse('invalid', fault))
   if (type === 'rsa') {
-    if (!RSA_BITS.includes(bits)) return done(refuse('invalid', 'RSA key length must be 2048 or 4096 bits'))
     generateKeyPair('rsa', { modulusLength: bits }, (error, _publicKey, privateKey) =>
       done(error ? refuse('busy', `no RSA key could be made: ${error.message}`) : privateKeyOf(privateKey, 'key')),
     )
     return
   }
   const curve = Object.entries(CURVE_BITS).find(([, known]) => known === bits)?.[0]
-  if (type !== 'ec') return done(refuse('invalid', "private key type must be either 'ec' or 'rsa'"))
-  if (curve === undefined) return done(refuse('invalid', 'EC key length must be one of (224, 256, 384, 521) bits'))
+  assert(curve !== undefined, 'there is a curve for every size of EC key')
   done(privateKeyOf(generateKeyPairSync('ec', { namedCurve: curve }).privateKey, 'key'))
 }
 
@@ -89,7 +90,6 @@ const EC_KEY = '1.2.840.10045.2.1'
 const RSA_KEY = '1.2.840.113549.1.1.1'
 const UNCOMPRESSED = 0x04
 const CURVE_BITS: Record<string, number> = { secp224r1: 224, prime256v1: 256, secp384r1: 384, secp521r1: 521 }
-const RSA_BITS = [2048, 4096]
 const RSA_BITS_MIN = 2048
 /** Go's TLS takes no larger ones. */
 const RSA_BITS_MAX = 8192

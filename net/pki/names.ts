@@ -7,13 +7,6 @@ export function nameOf(commonName: string): Part {
   return sequence([set([sequence([oid(COMMON_NAME), text(commonName)])])])
 }
 
-/** What is wrong with a common name that shall be written; undefined if nothing is. Source: RFC 5280, ub-common-name. */
-export function commonNameFault(commonName: string): string | undefined {
-  const length = [...commonName].length
-  if (length === 0 || length > LENGTH_MAX) return `commonName: must have 1 to ${LENGTH_MAX} characters, has ${length}`
-  return /\p{Cc}/u.test(commonName) || !commonName.isWellFormed() ? 'commonName: must not have control characters' : undefined
-}
-
 /** The first common name of a distinguished name; '' if there is none. */
 export function readCommonName(name: Element, what: string): Result<string> {
   const sets = elementsOf(name.content, what)
@@ -35,7 +28,6 @@ export function readCommonName(name: Element, what: string): Result<string> {
 
 const COMMON_NAME = '2.5.4.3'
 const COMMON_NAME_BYTES = Buffer.of(0x55, 0x04, 0x03)
-const LENGTH_MAX = 64
 
 function textOf({ tag, content }: Element): string {
   if (tag === TAG.bmpString && content.length % 2 === 0) return Buffer.from(content).swap16().toString('utf16le')
