@@ -6,6 +6,18 @@ import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
+import { proxies } from './proxies/index.ts'
+import { proxy } from './proxy/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
-export const actors: readonly AnyActor[] = [agent, ledger, kv, ca, leaf, intentions, feeds] as unknown as readonly AnyActor[]
+export const actors: readonly AnyActor[] = [
+  agent,
+  ledger,
+  kv,
+  ca,
+  leaf,
+  intentions,
+  feeds,
+  proxies,
+  proxy,
+] as unknown as readonly AnyActor[]

@@ -2,7 +2,10 @@ import { caRef } from '../actors/ca/protocol.ts'
 import type { CaArgs } from '../actors/ca/state.ts'
 import { feedsRef } from '../actors/feeds/protocol.ts'
 import type { LeafArgs } from '../actors/leaf/index.ts'
+import { leafRef } from '../actors/leaf/protocol.ts'
+import type { ProxiesArgs } from '../actors/proxies/index.ts'
 import type { Config } from './config/config.ts'
+import { managedProxyConfig } from './config/proxies.ts'
 
 /** What the certificate authority is founded with, if this cluster has none yet. */
 export function caArgs({ connect, datacenter }: Config): CaArgs {
@@ -27,9 +30,27 @@ export function leafArgs({ connect, datacenter }: Config): LeafArgs {
   return { enabled: connect.enabled, datacenter, ca: caRef, feeds: feedsRef }
 }
 
-/** What holds where no intention matches. */
-export function defaultIntention({ acl }: Config): { defaultAllow: boolean } {
-  return { defaultAllow: acl.defaultPolicy === 'allow' }
+/** What holds where no intention matches, and where. */
+export function defaultIntention({ acl, datacenter }: Config): { defaultAllow: boolean; datacenter: string } {
+  return { defaultAllow: acl.defaultPolicy === 'allow', datacenter }
+}
+
+/** What the sidecars of this agent have in common. */
+export function proxiesArgs({ connect, datacenter, addresses, ports }: Config): ProxiesArgs {
+  return {
+    enabled: connect.enabled,
+    settings: {
+      datacenter,
+      bindAddress: addresses.bind,
+      portMin: ports.proxyMinPort,
+      portMax: ports.proxyMaxPort,
+      // Misfits were refused when the configuration was read.
+      defaults: managedProxyConfig(connect.proxyDefaults.config, []),
+      command: connect.proxyDefaults.daemonCommand,
+    },
+    feeds: feedsRef,
+    leaf: leafRef,
+  }
 }
 
 /** Shown instead of a private key. */

@@ -1,5 +1,5 @@
 import type { Config } from './config/config.ts'
-import { caArgs, defaultIntention, leafArgs } from './connect-args.ts'
+import { caArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
 export type Role = 'main' | 'state' | 'edge' | 'mesh'
@@ -16,6 +16,8 @@ export const placement: Readonly<Record<string, Place>> = {
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
   feeds: { role: 'state', args: defaultIntention },
+  proxies: { role: 'state', args: proxiesArgs },
+  proxy: { role: 'mesh', started: false },
 }
 
 /** The roles of each thread, by its number. Thread 0 is the one the process began with. */

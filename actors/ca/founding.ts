@@ -61,6 +61,7 @@ export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootM
       root: {
         id: outcome.id ?? '',
         name: 'Consul CA Primary Cert',
+        commonName: outcome.commonName ?? '',
         serial,
         signingKeyId: outcome.keyId ?? '',
         notBeforeMs: outcome.notBeforeMs ?? turn.nowMs,

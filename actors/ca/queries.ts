@@ -38,6 +38,8 @@ export type TrustBundle = {
   keyBits: number
   /** Every trusted root. */
   rootsPem: string[]
+  /** Their common names. */
+  rootNames: string[]
 }
 
 export function trustBundle(view: View): { index: number; bundle: TrustBundle } | undefined {
@@ -53,6 +55,7 @@ export function trustBundle(view: View): { index: number; bundle: TrustBundle } 
       keyType: active.keyType,
       keyBits: active.keyBits,
       rootsPem: found.roots.map(({ certPem }) => certPem),
+      rootNames: found.roots.map(({ commonName }) => commonName),
     },
   }
 }

@@ -23,6 +23,8 @@ export type CaRoot = {
   /** Colon-separated hex SHA-1 of the certificate. */
   id: string
   name: string
+  /** Of the certificate. */
+  commonName: string
   /** Colon-separated hex. */
   serial: string
   /** Colon-separated hex of the subject key identifier. */

@@ -3,11 +3,12 @@ import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { trustBundle } from '../ca/queries.ts'
+import { connectInstances, type Instance, onlyPassing } from '../catalog/queries.ts'
 import { intentionsTo } from '../intentions/queries.ts'
-import type { FeedsProtocol, IntentionsOn } from './protocol.ts'
+import type { ConnectInstance, FeedsProtocol, IntentionsOn } from './protocol.ts'
 
 /** `defaultAllow`: what holds where no intention matches. */
-export type FeedsArgs = { defaultAllow: boolean }
+export type FeedsArgs = { defaultAllow: boolean; datacenter: string }
 
 type FeedsOwn = { changed: Cast<{ name: string }> }
 
@@ -79,7 +80,7 @@ function evaluate(state: FeedsState, name: string, query: Query, turn: Turn<Feed
   return found !== undefined
 }
 
-function find(view: View, question: Question, { defaultAllow }: FeedsArgs): Finding {
+function find(view: View, question: Question, { defaultAllow, datacenter }: FeedsArgs): Finding {
   switch (question.feed) {
     case 'roots': {
       const found = trustBundle(view)
@@ -90,7 +91,21 @@ function find(view: View, question: Question, { defaultAllow }: FeedsArgs): Find
       const list = intentions.map(({ id, source, destination, action }) => ({ id, source, destination, action }))
       return { index, value: { list, defaultAllow } satisfies IntentionsOn }
     }
-    case 'instances':
-      return { index: 0, value: [] }
+    case 'instances': {
+      const { index, instances } = connectInstances(view, question.service)
+      return { index, value: onlyPassing(instances).map((found) => instanceOf(found, datacenter)) }
+    }
+  }
+}
+
+function instanceOf({ node, instance }: Instance, datacenter: string): ConnectInstance {
+  return {
+    node: node.name,
+    id: instance.id,
+    address: instance.address === '' ? node.address : instance.address,
+    port: instance.port,
+    service: instance.proxy?.destinationServiceName || instance.name,
+    datacenter,
+    weight: instance.weights.passing,
   }
 }

@@ -4,6 +4,7 @@ import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
+import { proxiesRoute } from './proxies.ts'
 import { actorsRoute } from './tribune.ts'
 
 /** Every endpoint. */
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   reloadRoute,
   leaveRoute,
   actorsRoute,
+  proxiesRoute,
   caRootsRoute,
   agentCaRootsRoute,
   caConfigurationRoute,

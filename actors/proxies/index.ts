@@ -1,0 +1,312 @@
+import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import type { StoreOutcome } from '../../src/kernel/ports.ts'
+import type { Cast, Ref, Subscriber } from '../../src/kernel/protocol.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { authorize } from '../authorize.ts'
+import type { ServiceDefinition } from '../definitions.ts'
+import type { FeedsProtocol } from '../feeds/protocol.ts'
+import type { LeafProtocol } from '../leaf/protocol.ts'
+import { localRef } from '../local/protocol.ts'
+import { type ProxyArgs, type ProxyStatus, proxyRef } from '../proxy/protocol.ts'
+import { type Plan, type ProxySettings, planOf } from './plan.ts'
+import { assignPort, type PortBook } from './ports.ts'
+import type { ManagedProxy, ProxiesProtocol } from './protocol.ts'
+
+export type ProxiesArgs = { enabled: boolean; settings: ProxySettings; feeds: Ref<FeedsProtocol>; leaf: Ref<LeafProtocol> }
+
+type ProxiesOwn = {
+  loaded: Cast<Result<StoreOutcome>>
+  loadAgain: Cast<null>
+  services: Cast<readonly ServiceDefinition[]>
+  status: Cast<{ serviceId: string; status: ProxyStatus }>
+  shutDown: Cast<{ serviceId: string }>
+  announce: Cast<{ serviceId: string }>
+  announced: Cast<{ serviceId: string; result: Result<null> }>
+  portsAgain: Cast<null>
+  kept: Cast<{ serviceId: string; result: Result<StoreOutcome> }>
+}
+
+type Entry = {
+  serviceId: string
+  definition: ServiceDefinition
+  /** As text, to see whether anything changed that matters. */
+  planned: string
+  plan: Plan | undefined
+  /** 0 while it has none. */
+  port: number
+  /** What cannot be carried out; '' if nothing. */
+  why: string
+  status: ProxyStatus | null
+  announcedPort: number
+  announceFailures: number
+}
+
+export type ProxiesState = {
+  args: ProxiesArgs
+  /** Kept ports are known: nothing is started before. */
+  loaded: boolean
+  loadFailures: number
+  services: readonly ServiceDefinition[] | undefined
+  entries: Map<string, Entry>
+  /** Sidecars on their way down. */
+  ending: Set<string>
+  book: PortBook
+  subscribers: Subscriber<readonly ManagedProxy[]>[]
+  told: number
+}
+
+const PORT_KIND = 'proxy-port'
+const RETRY_MS_MIN = 500
+const RETRY_MS_MAX = 30_000
+const SHUT_DOWN_WITHIN_MS = 5_000
+const ANNOUNCE_WITHIN_MS = 10_000
+/** After this long, ports that somebody else had are tried again. */
+const PORTS_AGAIN_MS = 30_000
+
+/** Starts, watches and stops the sidecar of each service that asks for one, and gives each a port. */
+export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, ProxiesArgs>({
+  name: 'proxies',
+  mailboxMax: 16_384,
+  init(args, turn) {
+    const { portMin, portMax } = args.settings
+    load(turn)
+    turn.subscribe('services', localRef, 'services', null, (services) => ({ name: 'services', request: services }))
+    return {
+      args,
+      loaded: false,
+      loadFailures: 0,
+      services: undefined,
+      entries: new Map(),
+      ending: new Set(),
+      book: { min: portMin, max: portMax, kept: new Map(), foreign: new Set() },
+      subscribers: [],
+      told: 0,
+    }
+  },
+  on: {
+    list(state, { token }, turn) {
+      return authorize(turn.view, token, { resource: 'agent', name: turn.node, access: 'read' }) ?? listOf(state)
+    },
+
+    proxies(state, _request, turn, subscriber) {
+      state.subscribers.push(subscriber)
+      turn.emit(subscriber, ++state.told, listOf(state))
+    },
+
+    loaded(state, outcome, turn) {
+      if (isRefused(outcome)) {
+        const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** state.loadFailures++)
+        turn.print('error', 'cannot read the ports of managed proxies', { error: outcome.why, retryMs: waitMs })
+        return turn.timer('load', waitMs, { name: 'loadAgain', request: null })
+      }
+      for (const { kind, key, record } of outcome.records) {
+        if (kind === PORT_KIND && isPortRecord(record)) state.book.kept.set(key, record.port)
+      }
+      state.loaded = true
+      arrange(state, turn)
+    },
+
+    loadAgain(_state, _request, turn) {
+      load(turn)
+    },
+
+    services(state, services, turn) {
+      state.services = services
+      for (const entry of state.entries.values()) entry.announcedPort = 0
+      arrange(state, turn)
+    },
+
+    status(state, { serviceId, status }, turn) {
+      const entry = state.entries.get(serviceId)
+      // A value of an earlier life may still come.
+      if (!entry?.plan || status.port !== entry.port || state.ending.has(serviceId)) return
+      entry.status = status
+      if (status.phase === 'listening') announce(entry, turn)
+      else if (status.phase === 'failed' && status.refused === 'conflict') portTaken(state, entry, status, turn)
+      tell(state, turn)
+    },
+
+    shutDown(state, { serviceId }, turn) {
+      turn.stop('proxy', serviceId)
+      state.ending.delete(serviceId)
+      arrange(state, turn)
+    },
+
+    announce(state, { serviceId }, turn) {
+      const entry = state.entries.get(serviceId)
+      if (entry?.status?.phase === 'listening') announce(entry, turn)
+    },
+
+    announced(state, { serviceId, result }, turn) {
+      const entry = state.entries.get(serviceId)
+      if (!entry) return
+      if (!isRefused(result)) {
+        entry.announceFailures = 0
+        return
+      }
+      entry.announcedPort = 0
+      // The service has left; the next list of services says so.
+      if (result.refused === 'missing') return
+      const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** entry.announceFailures++)
+      turn.print('warn', 'cannot announce a managed proxy', { service: serviceId, error: result.why, retryMs: waitMs })
+      turn.timer(`announce/${serviceId}`, waitMs, { name: 'announce', request: { serviceId } })
+    },
+
+    portsAgain(state, _request, turn) {
+      state.book.foreign.clear()
+      arrange(state, turn)
+    },
+
+    kept(_state, { serviceId, result }, turn) {
+      if (isRefused(result)) turn.print('warn', 'the port of a managed proxy is not kept', { service: serviceId, error: result.why })
+    },
+  },
+
+  left(state, { peer, feed }) {
+    state.subscribers = state.subscribers.filter((other) => other.peer !== peer || other.feed !== feed)
+  },
+})
+
+function load(turn: Turn<ProxiesOwn>): void {
+  turn.act('store', { do: 'load' }, { then: (outcome) => ({ name: 'loaded', request: outcome }) })
+}
+
+/** Makes the running sidecars those that the services ask for. */
+function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
+  const { services, entries, ending, book } = state
+  if (!state.loaded || !services) return
+  const wanted = new Map(services.map((definition) => [definition.id, definition]))
+  for (const [serviceId, entry] of entries) {
+    if (wanted.has(serviceId)) continue
+    entries.delete(serviceId)
+    if (book.kept.delete(serviceId)) keep(serviceId, undefined, turn)
+    if (entry.plan) shutDown(state, serviceId, turn)
+  }
+  for (const [serviceId, definition] of wanted) {
+    if (!ending.has(serviceId)) adjust(state, entryOf(state, serviceId, definition), definition, turn)
+  }
+  tell(state, turn)
+}
+
+/** Starts a sidecar, or starts it anew if something changed that matters. */
+function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition, turn: Turn<ProxiesOwn>): void {
+  const { serviceId } = entry
+  const { enabled, settings, feeds, leaf } = state.args
+  entry.definition = definition
+  const plan = enabled ? planOf(definition, settings) : refuse('invalid', 'connect.enabled: must be true')
+  const port = isRefused(plan) ? 0 : plan.inbound.port || assignPort(state.book, serviceId)
+  const why = isRefused(plan) ? plan.why : port === undefined ? noPortLeft(settings) : ''
+  if (isRefused(plan) || port === undefined) {
+    if (why !== entry.why) turn.print('error', 'cannot run the proxy of a service', { service: serviceId, error: why })
+    if (port === undefined) turn.timer('ports', PORTS_AGAIN_MS, { name: 'portsAgain', request: null })
+    const running = entry.plan !== undefined
+    Object.assign(entry, { why, plan: undefined, planned: '', status: null, port: 0 })
+    if (running) shutDown(state, serviceId, turn)
+    return
+  }
+  const planned = JSON.stringify([plan, port])
+  if (planned === entry.planned) {
+    if (entry.status?.phase === 'listening') announce(entry, turn)
+    return
+  }
+  Object.assign(entry, { plan, planned, port, why: '', status: null, announcedPort: 0 })
+  const { service, token, upstreams } = plan
+  const args: ProxyArgs = { service, token, upstreams, inbound: { ...plan.inbound, port }, datacenter: settings.datacenter, feeds, leaf }
+  turn.start('proxy', serviceId, args)
+  turn.subscribe(`status/${serviceId}`, proxyRef(serviceId), 'status', null, (status) => ({
+    name: 'status',
+    request: { serviceId, status },
+  }))
+}
+
+function shutDown({ ending }: ProxiesState, serviceId: string, turn: Turn<ProxiesOwn>): void {
+  ending.add(serviceId)
+  turn.unsubscribe(`status/${serviceId}`)
+  turn.cancel(`announce/${serviceId}`)
+  turn.call(proxyRef(serviceId), 'shutDown', null, {
+    withinMs: SHUT_DOWN_WITHIN_MS,
+    then: () => ({ name: 'shutDown', request: { serviceId } }),
+  })
+}
+
+/** Tells the agent's registrations where the sidecar is, once for each port and list of services. */
+function announce(entry: Entry, turn: Turn<ProxiesOwn>): void {
+  const { serviceId, status, plan } = entry
+  if (!status || !plan || entry.announcedPort === status.port) return
+  entry.announcedPort = status.port
+  if (plan.inbound.port === 0) keep(serviceId, status.port, turn)
+  turn.call(
+    localRef,
+    'proxyListening',
+    { serviceId, address: plan.inbound.address, port: status.port },
+    { withinMs: ANNOUNCE_WITHIN_MS, then: (result) => ({ name: 'announced', request: { serviceId, result } }) },
+  )
+}
+
+/** Somebody else has the port. A sidecar with a port of its own keeps trying; another one gets the next port. */
+function portTaken(state: ProxiesState, entry: Entry, status: ProxyStatus, turn: Turn<ProxiesOwn>): void {
+  if (entry.plan?.inbound.port !== 0) {
+    const why = `${status.why} (connect.proxy.config.bind_port)`
+    if (entry.why !== why) turn.print('error', 'the port of a proxy is in use', { service: entry.serviceId, error: why })
+    entry.why = why
+    return
+  }
+  state.book.foreign.add(status.port)
+  turn.timer('ports', PORTS_AGAIN_MS, { name: 'portsAgain', request: null })
+  adjust(state, entry, entry.definition, turn)
+}
+
+function keep(serviceId: string, port: number | undefined, turn: Turn<ProxiesOwn>): void {
+  turn.act(
+    'store',
+    port === undefined
+      ? { do: 'remove', kind: PORT_KIND, key: serviceId }
+      : { do: 'save', kind: PORT_KIND, key: serviceId, record: { port } },
+    { then: (result) => ({ name: 'kept', request: { serviceId, result } }) },
+  )
+}
+
+function entryOf({ entries }: ProxiesState, serviceId: string, definition: ServiceDefinition): Entry {
+  const known = entries.get(serviceId)
+  if (known) return known
+  const entry: Entry = {
+    serviceId,
+    definition,
+    planned: '',
+    plan: undefined,
+    port: 0,
+    why: '',
+    status: null,
+    announcedPort: 0,
+    announceFailures: 0,
+  }
+  entries.set(serviceId, entry)
+  return entry
+}
+
+function listOf({ entries }: ProxiesState): ManagedProxy[] {
+  return [...entries.values()]
+    .sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1))
+    .map(({ serviceId, definition, plan, status, why }) => ({
+      serviceId,
+      service: definition.name,
+      phase: plan ? (status?.phase ?? 'waiting') : 'stopped',
+      why: why || status?.why || (status?.upstreams.find((upstream) => upstream.phase === 'failed')?.why ?? ''),
+      status,
+    }))
+}
+
+function tell(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
+  if (state.subscribers.length === 0) return
+  state.told++
+  for (const subscriber of state.subscribers) turn.emit(subscriber, state.told, listOf(state))
+}
+
+function noPortLeft({ portMin, portMax }: ProxySettings): string {
+  if (portMax === 0) return 'connect.proxy.config.bind_port: must be set, because ports.proxy_min_port and proxy_max_port give out none'
+  return `no port is left from ports.proxy_min_port ${portMin} to ports.proxy_max_port ${portMax}`
+}
+
+function isPortRecord(record: unknown): record is { port: number } {
+  return typeof record === 'object' && record !== null && 'port' in record && Number.isInteger(record.port)
+}

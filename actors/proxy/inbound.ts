@@ -1,0 +1,105 @@
+import type { Turn } from '../../src/kernel/actor.ts'
+import type { MeshPeer } from '../../src/kernel/ports.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
+import { type Decision, decide, ruleText } from '../intentions/decide.ts'
+import { parseIdentity } from '../spiffe.ts'
+import { pairOf } from './pairs.ts'
+import type { Inbound, ProxyOwn, ProxyState } from './state.ts'
+
+/** Lets a connection of the mesh through to the application, or refuses it with one line in the log. */
+export function admit(state: ProxyState, connection: number, from: string, peer: MeshPeer | undefined, turn: Turn<ProxyOwn>): void {
+  const { inbound } = state.args
+  const identity = parseIdentity(peer?.uri ?? '')
+  if (!inbound || isRefused(identity) || identity.kind !== 'service') {
+    return turnAway(
+      state,
+      connection,
+      { source: peer?.uri ?? 'nobody', serial: peer?.serial ?? '', from },
+      'its identity is not that of a service',
+      turn,
+    )
+  }
+  const { service: source, trustDomain } = identity
+  const entry: Inbound = { source, trustDomain, serial: peer?.serial ?? '', from, closing: false }
+  const decision = judge(state, entry)
+  const pair = pairOf(state, 'from', source)
+  if (!decision.allowed) {
+    pair.refused++
+    return turnAway(state, connection, entry, ruleOf(decision), turn)
+  }
+  pair.accepted++
+  pair.open++
+  state.accepted++
+  state.inbound.set(connection, entry)
+  turn.count('proxy.inbound.connections')
+  turn.act(
+    'mesh',
+    {
+      do: 'connect',
+      connection,
+      host: inbound.localHost,
+      port: inbound.localPort,
+      ...(inbound.localSocketPath !== '' && { socketPath: inbound.localSocketPath }),
+      withinMs: inbound.connectWithinMs,
+    },
+    { then: (outcome) => ({ name: 'asked', request: { connection, outcome } }) },
+  )
+}
+
+/** Closes every open connection that the present intentions and roots do not allow. */
+export function judgeAgain(state: ProxyState, turn: Turn<ProxyOwn>): void {
+  for (const [connection, entry] of state.inbound) {
+    if (entry.closing) continue
+    const decision = judge(state, entry)
+    if (decision.allowed) continue
+    entry.closing = true
+    state.closedByIntentions++
+    turn.count('proxy.inbound.closed_by_intentions')
+    const rule = ruleOf(decision)
+    turn.print('warn', 'Closed a connection that is no longer allowed', factsOf(state, entry, rule))
+    turn.act('mesh', { do: 'close', connection, why: rule })
+  }
+}
+
+/** The application could not be reached for somebody who was let in. */
+export function applicationAbsent(state: ProxyState, connection: number, why: string, turn: Turn<ProxyOwn>): void {
+  const entry = state.inbound.get(connection)
+  if (!entry || entry.closing) return
+  entry.closing = true
+  turn.print('error', 'Could not reach the local application', { source: entry.source, service: state.args.service, error: why })
+  turn.act('mesh', { do: 'close', connection, why })
+}
+
+function judge(state: ProxyState, { source, trustDomain }: Inbound): Decision {
+  const { bundle, intentions, args } = state
+  if (!bundle || !intentions) return { allowed: false, reason: 'the intentions are not known yet' }
+  if (trustDomain.toLowerCase() !== bundle.trustDomain) {
+    return { allowed: false, reason: `Identity from an external trust domain: ${trustDomain}` }
+  }
+  return decide(intentions.list, source, args.service, intentions.defaultAllow)
+}
+
+function turnAway(
+  state: ProxyState,
+  connection: number,
+  who: Pick<Inbound, 'source' | 'serial' | 'from'>,
+  rule: string,
+  turn: Turn<ProxyOwn>,
+): void {
+  state.refused++
+  turn.count('proxy.inbound.refused')
+  turn.print('warn', 'Refused a connection', factsOf(state, who, rule))
+  turn.act('mesh', { do: 'close', connection, why: rule })
+}
+
+function ruleOf({ rule, reason }: Decision): string {
+  return rule ? ruleText(rule) : reason
+}
+
+function factsOf(
+  { args }: ProxyState,
+  { source, serial, from }: Pick<Inbound, 'source' | 'serial' | 'from'>,
+  rule: string,
+): Record<string, unknown> {
+  return { source, destination: args.service, rule, serial, from }
+}

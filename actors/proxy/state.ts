@@ -1,0 +1,60 @@
+import type { MeshEvent, MeshOutcome } from '../../src/kernel/ports.ts'
+import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
+import type { RefusalCode, Result } from '../../src/kernel/refusal.ts'
+import type { TrustBundle } from '../ca/queries.ts'
+import type { ConnectInstance, IntentionsOn } from '../feeds/protocol.ts'
+import type { Leaf } from '../leaf/protocol.ts'
+import type { ProxyArgs, ProxyPair, ProxyPhase, ProxyStatus, UpstreamArgs } from './protocol.ts'
+
+export type ProxyOwn = {
+  leaf: Cast<Leaf>
+  roots: Cast<TrustBundle>
+  intentions: Cast<{ intentions: IntentionsOn; index: number }>
+  instances: Cast<{ service: string; instances: readonly ConnectInstance[] }>
+  identified: Cast<Result<MeshOutcome>>
+  /** `upstream` is the position in the arguments; -1 is the public listener. */
+  opened: Cast<{ upstream: number; outcome: Result<MeshOutcome> }>
+  openAgain: Cast<{ upstream: number }>
+  happened: Cast<{ upstream: number; event: MeshEvent }>
+  asked: Cast<{ connection: number; outcome: Result<MeshOutcome> }>
+  tooLong: Cast<{ connection: number }>
+  tell: Cast<null>
+  forgotten: Cast<{ caller: Caller<null> }>
+}
+
+export const PUBLIC = -1
+
+export type Door = { phase: ProxyPhase; why: string; refused: RefusalCode | ''; port: number; failures: number; opening: boolean }
+
+export type Upstream = UpstreamArgs & { door: Door; open: number }
+
+/** Somebody of the mesh, connected to the application. */
+export type Inbound = { source: string; trustDomain: string; serial: string; from: string; closing: boolean }
+/** The application, connected or to be connected to somebody of the mesh. */
+export type Outbound = { upstream: number; tried: string[]; lastWhy: string; dialling: boolean; connected: boolean }
+
+export type ProxyState = {
+  args: ProxyArgs
+  leaf: Leaf | undefined
+  bundle: TrustBundle | undefined
+  intentions: IntentionsOn | undefined
+  intentionIndex: number
+  identified: boolean
+  /** Why the newest certificate cannot be used; '' if it can. */
+  identityWhy: string
+  /** It was told to end. */
+  ending: boolean
+  door: Door
+  upstreams: Upstream[]
+  instances: Map<string, readonly ConnectInstance[]>
+  inbound: Map<number, Inbound>
+  outbound: Map<number, Outbound>
+  pairs: Map<string, ProxyPair>
+  accepted: number
+  refused: number
+  closedByIntentions: number
+  subscribers: Subscriber<ProxyStatus>[]
+  /** How many values of the status were told. */
+  told: number
+  telling: boolean
+}

@@ -1,0 +1,52 @@
+import { type ManagedProxy, proxiesRef } from '../../../actors/proxies/protocol.ts'
+import type { ProxyPair, ProxyStatus } from '../../../actors/proxy/protocol.ts'
+import { goTime } from '../go-time.ts'
+import { question, type Route } from '../route.ts'
+
+/** GET /v1/tribune/proxies: the sidecars that this agent runs, with what they let through and refused. */
+export const proxiesRoute: Route = {
+  method: 'GET',
+  path: '/v1/tribune/proxies',
+  ask: ({ token }) => question(proxiesRef, 'list', { token }),
+  reply: (list: ManagedProxy[]) => ({ json: list.map(shown) }),
+}
+
+function shown({ serviceId, service, phase, why, status }: ManagedProxy): object {
+  return { ServiceID: serviceId, Service: service, State: phase, Reason: why, ...(status && shownStatus(status)) }
+}
+
+function shownStatus(status: ProxyStatus): object {
+  return {
+    Address: status.address,
+    Port: status.port,
+    ConnectionsOpen: status.inboundOpen,
+    ConnectionsAccepted: status.accepted,
+    ConnectionsRefused: status.refusedConnections,
+    ClosedByIntentions: status.closedByIntentions,
+    IntentionIndex: status.intentionIndex,
+    LeafSerialNumber: status.leafSerial,
+    LeafValidBefore: status.leafValidUntilMs === 0 ? null : goTime(status.leafValidUntilMs),
+    Upstreams: status.upstreams.map((upstream) => ({
+      Service: upstream.service,
+      Address: upstream.address,
+      Port: upstream.port,
+      State: upstream.phase,
+      Reason: upstream.why,
+      HealthyInstances: upstream.instances,
+      ConnectionsOpen: upstream.open,
+    })),
+    Pairs: status.pairs.map(shownPair),
+  }
+}
+
+function shownPair({ side, service, accepted, refused, open, receivedBytes, sentBytes }: ProxyPair): object {
+  return {
+    Direction: side === 'from' ? 'inbound' : 'outbound',
+    Service: service,
+    Accepted: accepted,
+    Refused: refused,
+    Open: open,
+    ReceivedBytes: receivedBytes,
+    SentBytes: sentBytes,
+  }
+}
