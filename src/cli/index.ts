@@ -1,0 +1,72 @@
+import type { Command } from './command.ts'
+
+/** Every command, by its full name. A file is read only when its command runs or is described. */
+export const commands: readonly Listing[] = [
+  { name: 'actors', load: async () => (await import('./actors.ts')).actorsCommand },
+  { name: 'agent', load: async () => (await import('./agent.ts')).agentCommand },
+  { name: 'catalog datacenters', load: async () => (await import('./catalog-datacenters.ts')).catalogDatacentersCommand },
+  { name: 'catalog nodes', load: async () => (await import('./catalog-nodes.ts')).catalogNodesCommand },
+  { name: 'catalog services', load: async () => (await import('./catalog-services.ts')).catalogServicesCommand },
+  { name: 'connect ca get-config', load: async () => (await import('./connect-ca-get-config.ts')).connectCaGetConfigCommand },
+  { name: 'connect ca set-config', load: async () => (await import('./connect-ca-set-config.ts')).connectCaSetConfigCommand },
+  { name: 'connect proxy', load: async () => (await import('./connect-proxy.ts')).connectProxyCommand },
+  { name: 'info', load: async () => (await import('./info.ts')).infoCommand },
+  { name: 'intention check', load: async () => (await import('./intention-check.ts')).intentionCheckCommand },
+  { name: 'intention create', load: async () => (await import('./intention-create.ts')).intentionCreateCommand },
+  { name: 'intention delete', load: async () => (await import('./intention-delete.ts')).intentionDeleteCommand },
+  { name: 'intention get', load: async () => (await import('./intention-get.ts')).intentionGetCommand },
+  { name: 'intention list', load: async () => (await import('./intention-list.ts')).intentionListCommand },
+  { name: 'intention match', load: async () => (await import('./intention-match.ts')).intentionMatchCommand },
+  { name: 'keygen', load: async () => (await import('./keygen.ts')).keygenCommand },
+  { name: 'kv delete', load: async () => (await import('./kv-delete.ts')).kvDeleteCommand },
+  { name: 'kv export', load: async () => (await import('./kv-export.ts')).kvExportCommand },
+  { name: 'kv get', load: async () => (await import('./kv-get.ts')).kvGetCommand },
+  { name: 'kv import', load: async () => (await import('./kv-import.ts')).kvImportCommand },
+  { name: 'kv put', load: async () => (await import('./kv-put.ts')).kvPutCommand },
+  { name: 'leave', load: async () => (await import('./leave.ts')).leaveCommand },
+  { name: 'maint', load: async () => (await import('./maint.ts')).maintCommand },
+  { name: 'members', load: async () => (await import('./members.ts')).membersCommand },
+  { name: 'reload', load: async () => (await import('./reload.ts')).reloadCommand },
+  { name: 'services deregister', load: async () => (await import('./services-deregister.ts')).servicesDeregisterCommand },
+  { name: 'services register', load: async () => (await import('./services-register.ts')).servicesRegisterCommand },
+  { name: 'validate', load: async () => (await import('./validate.ts')).validateCommand },
+  { name: 'version', load: async () => (await import('./version.ts')).versionCommand },
+]
+
+/** First words that several commands share, and what they are about. */
+export const groups: readonly Group[] = [
+  {
+    name: 'catalog',
+    summary: 'Look into the catalog of nodes and services',
+    about: 'Shows what the servers know about datacenters, nodes and services, whichever agent told them.',
+  },
+  {
+    name: 'connect',
+    summary: 'Work with Connect, the service mesh',
+    about: 'Runs sidecar proxies by hand and manages the certificate authority that gives services their identities.',
+  },
+  {
+    name: 'connect ca',
+    summary: 'Look at and change the certificate authority of the mesh',
+    about: 'Shows and changes the configuration of the certificate authority that signs the certificates of services.',
+  },
+  {
+    name: 'intention',
+    summary: 'Decide which services may talk to each other',
+    about:
+      'An intention says whether one service may connect to another over the mesh. The most precise one wins: exact names count before the wildcard "*", and the destination before the source.',
+  },
+  {
+    name: 'kv',
+    summary: 'Read and write the key/value store',
+    about: 'Reads, writes, deletes, exports and imports entries of the key/value store that all servers share.',
+  },
+  {
+    name: 'services',
+    summary: 'Register and deregister services with the agent',
+    about: 'Tells the local agent about services without a restart. The agent keeps them until they are deregistered.',
+  },
+]
+
+export type Listing = { readonly name: string; load(): Promise<Command> }
+export type Group = { readonly name: string; readonly summary: string; readonly about: string }

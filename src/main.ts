@@ -1,0 +1,47 @@
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Io } from './cli/io.ts'
+
+// Compiled code is kept in a folder of this user's own, where nobody else can put any.
+enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tribune'))
+
+// A reader that went away, as in `tribune kv get -recurse | head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+let stopping: AbortController | undefined
+
+const io: Io = {
+  out: (line) => void process.stdout.write(`${line}\n`),
+  err: (line) => void process.stderr.write(`${line}\n`),
+  write: (text) => void process.stdout.write(text),
+  env: process.env,
+  async stdin() {
+    const chunks: Buffer[] = []
+    for await (const chunk of process.stdin) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  },
+  get signal() {
+    stopping ??= stopOnSignals()
+    return stopping.signal
+  },
+}
+
+const { dispatch } = await import('./cli/dispatch.ts')
+const code = await dispatch(process.argv.slice(2), io)
+process.exit(code)
+
+/** The first signal asks the command to end; the second ends the process. */
+function stopOnSignals(): AbortController {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(1)
+      controller.abort()
+    })
+  }
+  return controller
+}
