@@ -2,7 +2,7 @@ import type { KeyType } from '../src/kernel/ports.ts'
 
 /** What a certificate may say here. Each rule answers what is wrong, beginning with the field's name, or undefined. */
 export function keySizeFault(type: KeyType, bits: number): string | undefined {
-  const sizes = KEY_BITS[type] as readonly number[] | undefined
+  const sizes = Object.hasOwn(KEY_BITS, type) ? KEY_BITS[type] : undefined
   if (!sizes) return "type: private key type must be either 'ec' or 'rsa'"
   if (sizes.includes(bits)) return undefined
   return type === 'ec' ? 'bits: EC key length must be one of (224, 256, 384, 521) bits' : 'bits: RSA key length must be 2048 or 4096 bits'
