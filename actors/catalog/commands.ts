@@ -81,7 +81,7 @@ function idFault(id: string): string {
 }
 
 /** Why a name cannot be part of a key. */
-function nameFault(name: string): string | undefined {
+export function nameFault(name: string): string | undefined {
   if (name.includes(SEPARATOR)) return 'contains the character U+0000'
   if (!name.isWellFormed()) return 'is not well-formed Unicode'
   if (name.length * 3 <= NAME_BYTES_MAX) return undefined

@@ -1,0 +1,201 @@
+import type { Caller } from '../../src/kernel/protocol.ts'
+import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import type { CheckRegistration } from '../catalog/check-changes.ts'
+import type { InstanceRegistration } from '../catalog/instance-changes.ts'
+import { nodeChecks, servicesOf } from '../catalog/queries.ts'
+import { same } from '../catalog/same.ts'
+import { type CheckRecord, type InstanceRecord, SERF_HEALTH, SERVER_SERVICE } from '../catalog/tables.ts'
+import type { ServiceDefinition } from '../definitions.ts'
+import { commit } from '../ledger.ts'
+import { managedProxyId } from './protocol.ts'
+import { nodeRegistration, ownRegistration } from './server-node.ts'
+import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type Operation } from './state.ts'
+
+/** After a command failed, the next full comparison comes after this long and up to as long again. */
+const RETRY_MS = 15_000
+
+/** Begins a change; `caller` is answered once all its commands are durable. End it with `settle`. */
+export function operation(state: LocalState, caller: Caller<null> | undefined): number {
+  const id = ++state.lastOperation
+  state.operations.set(id, { caller, left: 1, refused: undefined })
+  return id
+}
+
+/** One part of an operation came to its end. */
+export function settle(state: LocalState, turn: LocalTurn, id: number, result: Result<unknown>): void {
+  const found = state.operations.get(id)
+  if (!found) return
+  const left = found.left - 1
+  const refused: Operation['refused'] = found.refused ?? (isRefused(result) ? result : undefined)
+  if (left > 0) {
+    state.operations.set(id, { ...found, left, refused })
+    return
+  }
+  state.operations.delete(id)
+  if (found.caller) turn.answer(found.caller, refused ?? null)
+}
+
+/** Tells the catalog of a service and all its checks. */
+export function announceService(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
+  const entry = state.services.get(serviceId)
+  if (!entry) return
+  const checks = checksOfService(state, serviceId).map((check) => checkRegistration(state, check))
+  register(state, turn, of, `service ${JSON.stringify(serviceId)}`, instanceRegistration(entry.definition), checks)
+}
+
+/** Tells the catalog of one check (and of its service, if the catalog should not know it). */
+export function announceCheck(state: LocalState, turn: LocalTurn, checkId: string, of: number): void {
+  const entry = state.checks.get(checkId)
+  if (!entry) return
+  const service = state.services.get(entry.definition.serviceId)?.definition
+  register(state, turn, of, `check ${JSON.stringify(checkId)}`, service && instanceRegistration(service), [checkRegistration(state, entry)])
+}
+
+export function announceServiceGone(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
+  deregister(state, turn, of, { serviceId, checkId: '' }, `removal of service ${JSON.stringify(serviceId)}`)
+}
+
+export function announceCheckGone(state: LocalState, turn: LocalTurn, checkId: string, of: number): void {
+  deregister(state, turn, of, { serviceId: '', checkId }, `removal of check ${JSON.stringify(checkId)}`)
+}
+
+/** What became of a command. A refused one is tried again with the next full comparison, which then comes early. */
+export function announced(state: LocalState, turn: LocalTurn, of: number, what: string, result: Result<null>): void {
+  if (isRefused(result)) {
+    turn.print('warn', `the catalog did not take the ${what}`, { error: result.why })
+    if (!state.isRetryDue) {
+      state.isRetryDue = true
+      turn.timer('sync', RETRY_MS + turn.random.int(0, RETRY_MS), { name: 'sync', request: null })
+    }
+  }
+  settle(state, turn, of, result)
+}
+
+/** Compares everything here with the catalog and repairs the catalog: this agent is the authority for its node. */
+export function syncAll(state: LocalState, turn: LocalTurn): void {
+  const { facts } = state.args
+  const of = operation(state, undefined)
+  const own = ownRegistration(facts)
+  expectOne(state, of)
+  commit(turn, 'catalog.register', own, (result) => ({ name: 'announced', request: { operation: of, result, what: 'node' } }))
+  const known = new Map(servicesOf(turn.view, facts.node).map((record) => [record.id, record]))
+  const checks = new Map(nodeChecks(turn.view, facts.node).checks.map((placed) => [placed.check.checkId, placed.check]))
+  for (const [id, record] of known) {
+    if (state.services.has(id) || (id === SERVER_SERVICE && facts.server) || isComing(state, id)) continue
+    announceServiceGone(state, turn, id, of)
+    for (const check of record.checks) checks.delete(check.checkId)
+  }
+  for (const [id, { definition }] of state.services) {
+    const record = known.get(id)
+    if (record && definition.enableTagOverride) definition.tags = record.tags
+    const own = checksOfService(state, id)
+    const isKnown = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
+    if (!isKnown) announceService(state, turn, id, of)
+  }
+  for (const check of checksOfService(state, '')) {
+    if (!isSameCheck(state, checks, check)) announceCheck(state, turn, check.definition.id, of)
+  }
+  for (const [id, check] of checks) {
+    if (state.checks.has(id) || check.checkId === SERF_HEALTH || isComingCheck(state, known, id)) continue
+    announceCheckGone(state, turn, id, of)
+  }
+  settle(state, turn, of, null)
+  state.isRetryDue = false
+  turn.timer('sync', state.args.syncIntervalMs + turn.random.int(0, state.args.syncIntervalMs), { name: 'sync', request: null })
+}
+
+export function instanceRegistration(definition: ServiceDefinition): InstanceRegistration {
+  const { id, name, kind, tags, address, taggedAddresses, meta, port, socketPath, enableTagOverride, weights, connect, proxy } = definition
+  return {
+    id,
+    name,
+    kind,
+    tags,
+    address,
+    taggedAddresses,
+    meta,
+    port,
+    socketPath,
+    enableTagOverride,
+    weights,
+    native: connect?.native ?? false,
+    ...(proxy && { proxy }),
+  }
+}
+
+function checkRegistration(state: LocalState, { definition, type, status, output, standalone }: CheckEntry): CheckRegistration {
+  return {
+    node: '',
+    serviceId: definition.serviceId,
+    checkId: definition.id,
+    name: definition.name,
+    status,
+    notes: definition.notes,
+    output: state.args.discardCheckOutput ? '' : output,
+    type,
+    interval: standalone ? durationText(definition.intervalMs) : '',
+    timeout: standalone ? durationText(definition.timeoutMs) : '',
+    exposedPort: 0,
+    definition: {},
+  }
+}
+
+/** As Go writes durations: `10s`, `1m30s`, `1.5s`, `500ms`, `0s`. */
+export function durationText(ms: number): string {
+  if (ms === 0) return '0s'
+  if (ms < 1_000) return `${ms}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor(ms / 60_000) % 60
+  const seconds = Math.round(ms % 60_000) / 1_000
+  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`
+}
+
+function register(
+  state: LocalState,
+  turn: LocalTurn,
+  of: number,
+  what: string,
+  service: InstanceRegistration | undefined,
+  checks: CheckRegistration[],
+): void {
+  const request = { ...nodeRegistration(state.args.facts), skipNodeUpdate: false, ...(service && { service }), checks }
+  expectOne(state, of)
+  commit(turn, 'catalog.register', request, (result) => ({ name: 'announced', request: { operation: of, result, what } }))
+}
+
+function deregister(state: LocalState, turn: LocalTurn, of: number, ids: { serviceId: string; checkId: string }, what: string): void {
+  const request = { node: state.args.facts.node, ...ids }
+  expectOne(state, of)
+  commit(turn, 'catalog.deregister', request, (result) => ({ name: 'announced', request: { operation: of, result, what } }))
+}
+
+/** One more end that the operation waits for. */
+function expectOne(state: LocalState, of: number): void {
+  const found = state.operations.get(of)
+  if (found) found.left++
+}
+
+/** The catalog still has it from before; whoever runs managed proxies will soon say that it listens again. */
+function isComing(state: LocalState, serviceId: string): boolean {
+  for (const [id, { definition }] of state.services) if (definition.connect?.proxy && managedProxyId(id) === serviceId) return true
+  return false
+}
+
+function isComingCheck(state: LocalState, known: Map<string, InstanceRecord>, checkId: string): boolean {
+  for (const [id, record] of known) if (isComing(state, id) && record.checks.some((check) => check.checkId === checkId)) return true
+  return false
+}
+
+function isSameInstance(record: InstanceRecord, definition: ServiceDefinition): boolean {
+  const { checks: _checks, createIndex: _createIndex, modifyIndex: _modifyIndex, ...known } = record
+  return same(known, instanceRegistration(definition))
+}
+
+/** A change of nothing but the output is announced at its own time. */
+function isSameCheck(state: LocalState, known: Map<string, CheckRecord>, entry: CheckEntry): boolean {
+  const record = known.get(entry.definition.id)
+  if (!record) return false
+  const { createIndex: _createIndex, modifyIndex: _modifyIndex, ...told } = record
+  const { node: _node, serviceId: _serviceId, ...own } = checkRegistration(state, entry)
+  return same(told, entry.isOutputPending ? { ...own, output: told.output } : own)
+}

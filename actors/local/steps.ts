@@ -1,0 +1,63 @@
+import { sidecarId } from './expand.ts'
+import { forgetCheck, forgetService, forgetStatus, keepService } from './keep.ts'
+import { takeFiles } from './load.ts'
+import { putCheck, putService, removeCheck, removeService } from './registrations.ts'
+import { checksOfService, type LocalState, type LocalTurn, type Step } from './state.ts'
+import { setStatus, startTtl } from './statuses.ts'
+
+/** Takes a step that was kept on this machine. `of`: the operation that announces it. */
+export function take(state: LocalState, turn: LocalTurn, step: Step, of: number): void {
+  switch (step.do) {
+    case 'put-service':
+      if (step.replaceExistingChecks) forgetChecks(state, turn, step.definition.id, new Set(step.definition.checks.map(({ id }) => id)))
+      return putService(state, turn, { ...step, origin: 'api' }, of)
+    case 'remove-service':
+      return forgetAndRemove(state, turn, step.serviceId, of)
+    case 'put-check':
+      return putCheck(state, turn, { definition: step.definition, type: step.type, origin: 'api', standalone: true }, of)
+    case 'remove-check':
+      return takeRemoveCheck(state, turn, step.checkId, of)
+    case 'reload':
+      return takeFiles(state, turn, step.services, step.checks, of)
+    case 'ttl': {
+      const entry = state.checks.get(step.checkId)
+      if (entry?.type !== 'ttl') return forgetStatus(turn, step.checkId)
+      startTtl(turn, entry)
+      return setStatus(state, turn, entry, step.status, step.output, of)
+    }
+  }
+}
+
+/** Removes a service with all that is kept of its checks. */
+export function forgetAndRemove(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
+  forgetChecks(state, turn, serviceId, new Set())
+  removeService(state, turn, serviceId, of)
+}
+
+/** A service that was removed without being asked to be is forgotten too. */
+export function reapService(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
+  forgetService(turn, serviceId)
+  forgetAndRemove(state, turn, serviceId, of)
+}
+
+/** A check within a service of the API goes from what is kept of that service too. */
+function takeRemoveCheck(state: LocalState, turn: LocalTurn, checkId: string, of: number): void {
+  const entry = state.checks.get(checkId)
+  if (!entry) return
+  if (entry.type === 'ttl') forgetStatus(turn, checkId)
+  const service = state.services.get(entry.definition.serviceId)
+  if (service?.origin === 'api' && !entry.standalone) {
+    const checks = service.definition.checks.filter(({ id }) => id !== checkId)
+    state.services.set(service.definition.id, { ...service, definition: { ...service.definition, checks } })
+    keepService(turn, { ...service.definition, checks }, state.sidecarPorts.get(sidecarId(service.definition.id)) ?? 0)
+  }
+  removeCheck(state, turn, checkId, of)
+}
+
+function forgetChecks(state: LocalState, turn: LocalTurn, serviceId: string, except: ReadonlySet<string>): void {
+  for (const { definition, type, origin, standalone } of checksOfService(state, serviceId)) {
+    if (except.has(definition.id)) continue
+    if (standalone && origin === 'api') forgetCheck(turn, definition.id)
+    if (type === 'ttl') forgetStatus(turn, definition.id)
+  }
+}
