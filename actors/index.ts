@@ -1,11 +1,14 @@
 import type { AnyActor } from '../src/kernel/instance.ts'
 import { agent } from './agent.ts'
 import { ca } from './ca/index.ts'
+import { catalog } from './catalog/index.ts'
+import { checks } from './checks/index.ts'
 import { feeds } from './feeds/index.ts'
 import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
+import { local } from './local/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 
@@ -14,6 +17,9 @@ export const actors: readonly AnyActor[] = [
   agent,
   ledger,
   kv,
+  catalog,
+  local,
+  checks,
   ca,
   leaf,
   intentions,

@@ -1,5 +1,6 @@
 import type { Config } from './config/config.ts'
 import { caArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
+import { localArgs } from './local-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
 export type Role = 'main' | 'state' | 'edge' | 'mesh'
@@ -12,6 +13,9 @@ export const placement: Readonly<Record<string, Place>> = {
   agent: { role: 'main' },
   ledger: { role: 'state' },
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  catalog: { role: 'state' },
+  local: { role: 'state', args: localArgs },
+  checks: { role: 'main' },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
