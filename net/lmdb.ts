@@ -1,5 +1,6 @@
-import { statfsSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { type Refusal, refuse } from '../src/kernel/refusal.ts'
 import { type Claim, claimDirectory, inUse } from './data-directory.ts'
@@ -18,17 +19,17 @@ export type EnvironmentOptions = {
 
 /**
  * Opens the LMDB environment in a directory of its own, which is claimed for this process (see `claimDirectory` for the errors).
- * All threads that open it share one environment. `close` ends the use on this thread.
+ * All threads that open it share one environment. After closing the database, `release` frees the directory for other processes.
  */
 export function openEnvironment(
   directory: string,
   { durable, create, readOnly }: EnvironmentOptions,
-): { database: Database; close(): Promise<void> } {
+): { database: Database; release(): void } {
   const claim = claimDirectory(directory, { create, readOnly })
   try {
     const database = openDatabase(directory, durable)
     if (!claim.joined) checkAlone(directory, database, claim)
-    return { database, close: () => database.close().finally(claim.release) }
+    return { database, release: claim.release }
   } catch (error) {
     claim.release()
     throw error
@@ -42,9 +43,10 @@ export function openEnvironment(
 export function diskRefusal(error: unknown, directory: string): { refusal: Refusal; final: boolean } | undefined {
   // Errors with a number for a code are LMDB's, or the system's as LMDB met it.
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'number')) return undefined
-  const full = NO_SPACE.includes(error.code) || freeBytes(directory) < FREE_BYTES_MIN
-  const what = full ? 'disk full' : 'disk failed, no more writes until restart'
-  return { refusal: refuse('busy', `${what}: ${directory}: ${error.message}`), final: !full }
+  // LMDB reports a write that was cut short as an input/output error, whatever the reason.
+  const full = NO_SPACE.includes(error.code) || (error.code === errno.EIO && !takesMore(directory))
+  if (full) return { refusal: refuse('busy', `disk full: no room in ${directory}`), final: false }
+  return { refusal: refuse('busy', `disk failed, no more writes until restart: ${directory}: ${error.message}`), final: true }
 }
 
 /**
@@ -57,12 +59,12 @@ const FILE_MODE = 0o600
 const READERS_MAX = 512
 
 const MDB_MAP_FULL = -30792
-const NO_SPACE: readonly number[] = [constants.errno.ENOSPC, constants.errno.EDQUOT, constants.errno.EFBIG, MDB_MAP_FULL]
-/** A write that was cut short is reported as an input/output error, whatever the reason. */
+const { errno } = constants
+const NO_SPACE: readonly number[] = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, MDB_MAP_FULL]
 const FREE_BYTES_MIN = 2 ** 20
 
 function openDatabase(directory: string, durable: boolean): Database {
-  // `permissionsMode`, `maxReaders` and `useRecords` are absent from lmdb's types.
+  // `permissionsMode`, `maxReaders`, `eventTurnBatching` and `useRecords` are absent from lmdb's types.
   const options = {
     noSubdir: false,
     mapSize: MAP_BYTES,
@@ -71,6 +73,8 @@ function openDatabase(directory: string, durable: boolean): Database {
     // Overlapping would show a commit to readers before the disk has it.
     overlappingSync: false,
     noSync: !durable,
+    // Batches by turn have a promise of their own, which nobody can keep from being an unhandled rejection when the disk is full.
+    eventTurnBatching: false,
     encoding: 'msgpack' as const,
     useRecords: false,
     keyEncoding: 'binary' as const,
@@ -92,7 +96,20 @@ function checkAlone(directory: string, database: Database, { suspect }: Claim): 
   throw inUse(directory, other)
 }
 
-function freeBytes(directory: string): number {
+/** Whether there is room behind the data: free blocks, and no quota or limit of a file's size in the way. */
+function takesMore(directory: string): boolean {
   const { bavail, bsize } = statfsSync(directory)
-  return bavail * bsize
+  if (bavail * bsize < FREE_BYTES_MIN) return false
+  const probe = join(directory, 'probe')
+  const handle = openSync(probe, 'w', FILE_MODE)
+  try {
+    writeSync(handle, new Uint8Array(bsize), 0, bsize, statSync(join(directory, 'data.mdb')).size)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && NO_SPACE.includes(-Number(error.errno))) return false
+    throw error
+  } finally {
+    closeSync(handle)
+    rmSync(probe)
+  }
 }

@@ -17,7 +17,7 @@ export type Store = Device<StoreRequest, StoreOutcome> & {
  */
 export function openStore(dataDirectory: string): Store {
   const directory = join(dataDirectory, 'local')
-  const { database, close } = openEnvironment(directory, { durable: true, create: true, readOnly: false })
+  const { database, release } = openEnvironment(directory, { durable: true, create: true, readOnly: false })
   let settled: Promise<void> = Promise.resolve()
   let broken: Refusal | undefined
 
@@ -46,7 +46,8 @@ export function openStore(dataDirectory: string): Store {
     },
     async close() {
       await settled
-      await close()
+      await database.close()
+      release()
     },
   }
 }

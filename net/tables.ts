@@ -32,7 +32,7 @@ export type OpenTables = Tables & { readonly directory: string }
  * A thread must not be terminated from outside inside `transact`: the environment would refuse to write until the process ends.
  */
 export function openTables(directory: string, { durable, create = true, readOnly = false }: TablesOptions): OpenTables {
-  const { database, close } = openEnvironment(directory, { durable, create, readOnly })
+  const { database, release } = openEnvironment(directory, { durable, create, readOnly })
   let isOpen = true
   let isFresh = false
   let isWriting = false
@@ -103,7 +103,9 @@ export function openTables(directory: string, { durable, create = true, readOnly
     close() {
       if (!isOpen) return
       isOpen = false
-      void close()
+      // Nothing is under way, as only the store writes on lmdb's thread, so this closes at once.
+      void database.close()
+      release()
     },
   }
 }
