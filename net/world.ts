@@ -11,6 +11,7 @@ export const world: World = {
   cores: availableParallelism(),
   startThreads,
   createLogger: (config, write) => createLogger(config, write),
+  newId: () => randomUUID(),
   nodeId(dataDirectory) {
     if (dataDirectory === '') return randomUUID()
     const path = join(dataDirectory, 'node-id')

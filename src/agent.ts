@@ -1,5 +1,5 @@
 import { localRef } from '../actors/local/protocol.ts'
-import type { Io } from './cli/command.ts'
+import type { Io } from './cli/io.ts'
 import type { Config } from './config/config.ts'
 import { loadAgentConfig, reloadDifference } from './config/index.ts'
 import type { ProcessOutcome } from './kernel/ports.ts'
@@ -16,7 +16,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   const loaded = await loadAgentConfig(args, io)
   if (typeof loaded === 'number') return loaded
   for (const warning of loaded.warnings) io.err(`==> WARNING: ${warning}`)
-  const config = withNodeId(loaded.config, world)
+  const config = identified(loaded.config, world)
   const logger = world.createLogger(config.log, io.write)
   let current = config
   let stop: (code: number) => void = () => undefined
@@ -28,7 +28,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     logger.print('info', 'agent', 'Reloading configuration...')
     const read = await loadAgentConfig(args, { ...io, err: (line) => logger.print('error', 'agent', line) })
     if (typeof read === 'number') return { refused: 'invalid', why: 'the configuration cannot be used; the log has the reasons' }
-    const next = withNodeId(read.config, world, current.node.id)
+    const next = identified(read.config, world, current)
     const { needsRestart } = reloadDifference(current, next)
     const warnings = [...read.warnings, ...needsRestart.map((key) => `${key} has changed; it takes effect at the next start`)]
     for (const warning of warnings) logger.print('warn', 'agent', warning)
@@ -90,9 +90,10 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   return code
 }
 
-function withNodeId(config: Config, world: World, known = ''): Config {
-  if (config.node.id !== '') return config
-  return { ...config, node: { ...config.node, id: known === '' ? world.nodeId(config.dataDir) : known } }
+/** The configuration with what this machine and this run add to it. */
+function identified(config: Config, world: World, running?: Config): Config {
+  const id = config.node.id || running?.node.id || world.nodeId(config.dataDir)
+  return { ...config, boot: running?.boot ?? world.newId(), node: { ...config.node, id } }
 }
 
 function banner(config: Config, threads: number, listening: Threads['listening'], { out }: Io): void {

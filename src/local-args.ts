@@ -1,18 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import type { AgentFacts } from '../actors/local/protocol.ts'
 import type { LocalArgs } from '../actors/local/state.ts'
 import type { Config } from './config/config.ts'
 import { COMPATIBLE_VERSION, VERSION } from './version.ts'
-
-/** Tells one run of the process from the next. */
-const BOOT = randomUUID()
 
 /** What the agent's own registrations begin with. */
 export function localArgs(config: Config): LocalArgs {
   const { services, checks, ports, check, connect, antiEntropy } = config
   return {
     facts: agentFacts(config),
-    boot: BOOT,
+    boot: config.boot,
     services: [...services],
     checks: [...checks],
     sidecarPorts: { from: ports.sidecarMinPort, to: ports.sidecarMaxPort },

@@ -9,6 +9,8 @@ export type World = {
   cores: number
   startThreads(options: ThreadsOptions): Promise<Result<Threads>>
   createLogger(config: LogConfig, write: (text: string) => void): { print: Ports['print']; setLevel(level: LogLevel): void }
+  /** A new UUID. */
+  newId(): string
   /** The id that this machine keeps in its data directory; a new one for ''. */
   nodeId(dataDirectory: string): string
   /** The answer removes the file. */

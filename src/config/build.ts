@@ -44,6 +44,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
   if (settings.data_dir === '' && !devMode) build.problems.push('data_dir cannot be empty')
   const config: Config = {
     devMode,
+    boot: '',
     server: settings.server,
     bootstrap: settings.server,
     datacenter,

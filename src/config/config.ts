@@ -8,6 +8,8 @@ import type { LogLevel } from '../kernel/ports.ts'
  */
 export type Config = {
   readonly devMode: boolean
+  /** Tells one run of the process from the next; '' until there is one. */
+  readonly boot: string
   readonly server: boolean
   /** This server may start a cluster by itself. True for every server, since it runs alone. */
   readonly bootstrap: boolean
