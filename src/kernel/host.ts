@@ -175,7 +175,8 @@ export class Host {
     const items = wire.unpackItems(batch)
     for (const item of items) this.#take(peer, item)
     this.#links.get(peer)?.handled(items.length)
-    this.#run()
+    // Not at once: what else has arrived by then is handled in the same run, and committed in the same group.
+    this.#schedule()
   }
 
   #take(peer: Peer, item: wire.Item): void {
