@@ -28,6 +28,7 @@ const io: Io = {
     stopping ??= stopOnSignals()
     return stopping.signal
   },
+  world: async () => (await import('../net/world.ts')).world,
 }
 
 const { dispatch } = await import('./cli/dispatch.ts')

@@ -8,7 +8,7 @@ export type Command = {
   /** One line for the list of commands. */
   readonly summary: string
   /** The whole help. */
-  help(io: Pick<Io, 'env'>): string
+  help(io: Pick<Io, 'env'>): string | Promise<string>
   /** Reads `args`, does the work and answers the exit code. */
   run(args: readonly string[], io: Io): Promise<number>
 }

@@ -19,7 +19,7 @@ export async function dispatch(args: readonly string[], io: Io): Promise<number>
   }
   if (command !== undefined && !wantsHelp) return (await command.load()).run(rest, io)
   const print = wantsHelp ? io.out : io.err
-  const help = command === undefined ? await helpOf(name, io) : (await command.load()).help(io)
+  const help = command === undefined ? await helpOf(name, io) : await (await command.load()).help(io)
   print(help ?? (await topHelp(io)))
   if (wantsHelp) return 0
   return help === undefined ? EXIT_NO_COMMAND : 1

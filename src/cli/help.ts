@@ -31,7 +31,7 @@ export function groupHelp(
 ): string {
   const program = programName(io)
   const usage = `Usage: ${program} ${name} <subcommand> [options] [args]`
-  return `${usage}\n\n${wrapped(about, 2)}\n\nSubcommands:\n\n${commandTable(entries)}`
+  return `${usage}\n\n${wrapped(about, 2)}\n\nSubcommands:\n${commandTable(entries)}`
 }
 
 /** The help of the program. */

@@ -1,3 +1,5 @@
+import type { World } from '../world.ts'
+
 /** All that a command may touch of the process that runs it. */
 export type Io = {
   /** One line on standard output; the line end is added. */
@@ -11,6 +13,8 @@ export type Io = {
   stdin(): Promise<Buffer>
   /** Ends what would go on for ever. A process whose command asks for it is no longer ended by SIGINT and SIGTERM. */
   readonly signal?: AbortSignal
+  /** The machine, for a command that runs an agent; loaded only when asked for. */
+  world?(): Promise<World>
 }
 
 /** The name under which the program was started: `tribune`, or `consul` through a link of that name. */
