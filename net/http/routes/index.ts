@@ -1,10 +1,41 @@
 import type { Route } from '../route.ts'
+import {
+  agentChecksRoute,
+  checkDeregisterRoute,
+  checkFailRoute,
+  checkPassRoute,
+  checkRegisterRoute,
+  checkUpdateRoute,
+  checkWarnRoute,
+} from './agent-checks.ts'
+import { healthByIdRoute, healthByNameRoute } from './agent-health.ts'
 import { leaveRoute, reloadRoute } from './agent-life.ts'
+import { agentMembersRoute, agentSelfRoute } from './agent-self.ts'
+import {
+  agentServiceRoute,
+  agentServicesRoute,
+  nodeMaintenanceRoute,
+  serviceDeregisterRoute,
+  serviceMaintenanceRoute,
+  serviceRegisterRoute,
+} from './agent-services.ts'
+import {
+  catalogConnectRoute,
+  catalogNodeRoute,
+  catalogNodeServicesRoute,
+  catalogNodesRoute,
+  catalogServiceRoute,
+  catalogServicesRoute,
+  datacentersRoute,
+} from './catalog.ts'
+import { catalogDeregisterRoute, catalogRegisterRoute } from './catalog-changes.ts'
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
+import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { proxiesRoute } from './proxies.ts'
+import { leaderRoute, peersRoute } from './status.ts'
 import { actorsRoute } from './tribune.ts'
 
 /** Every endpoint. */
@@ -12,6 +43,39 @@ export const routes: readonly Route[] = [
   kvGetRoute,
   kvPutRoute,
   kvDeleteRoute,
+  leaderRoute,
+  peersRoute,
+  datacentersRoute,
+  catalogNodesRoute,
+  catalogServicesRoute,
+  catalogServiceRoute,
+  catalogConnectRoute,
+  catalogNodeRoute,
+  catalogNodeServicesRoute,
+  catalogRegisterRoute,
+  catalogDeregisterRoute,
+  healthNodeRoute,
+  healthChecksRoute,
+  healthStateRoute,
+  healthServiceRoute,
+  healthConnectRoute,
+  agentSelfRoute,
+  agentMembersRoute,
+  agentServicesRoute,
+  agentServiceRoute,
+  serviceRegisterRoute,
+  serviceDeregisterRoute,
+  serviceMaintenanceRoute,
+  nodeMaintenanceRoute,
+  agentChecksRoute,
+  checkRegisterRoute,
+  checkDeregisterRoute,
+  checkPassRoute,
+  checkWarnRoute,
+  checkFailRoute,
+  checkUpdateRoute,
+  healthByIdRoute,
+  healthByNameRoute,
   reloadRoute,
   leaveRoute,
   actorsRoute,

@@ -1,0 +1,38 @@
+import type { Narrowing } from '../../actors/catalog/queries.ts'
+import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import type { EdgeSettings, HttpReply } from './route.ts'
+
+/** What a request narrows a list of nodes or instances down to. */
+export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Narrowing {
+  if (query.size === 0) return {}
+  const near = query.get('near') ?? ''
+  return {
+    tags: query.getAll('tag').filter((tag) => tag !== ''),
+    nodeMeta: query.getAll('node-meta').map((pair): [string, string] => {
+      const at = pair.indexOf(':')
+      return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+    }),
+    near: near === '_agent' ? node : near,
+  }
+}
+
+/** Filter expressions are not evaluated, so a list must not look as if it had been filtered. */
+export function filterWrong(query: URLSearchParams): HttpReply | undefined {
+  return query.get('filter') ? { status: 400, text: 'filter: filter expressions are not supported by this version' } : undefined
+}
+
+/** A switch as Go's `strconv.ParseBool` reads it; undefined for anything else. */
+export function parseBool(text: string): boolean | undefined {
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true
+  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined
+}
+
+/** A body of JSON; refused with the text that follows `Request decode failed: `. */
+export function jsonOf(body: Buffer): { value: unknown } | Refusal {
+  if (body.byteLength === 0) return refuse('invalid', 'EOF')
+  try {
+    return { value: JSON.parse(body.toString('utf8')) as unknown }
+  } catch (error) {
+    return refuse('invalid', `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
