@@ -15,7 +15,8 @@ export function caArgs({ connect, datacenter }: Config): CaArgs {
     datacenter,
     settings: {
       leafCertTtlMs: ca.leafCertTtlMs,
-      csrMaxPerSecond: ca.csrMaxPerSecond,
+      // Consul's default of 50 protects authorities outside; the built-in one is limited only when asked to be.
+      csrMaxPerSecond: 'CSRMaxPerSecond' in ca.opaque ? ca.csrMaxPerSecond : 0,
       csrMaxConcurrent: ca.csrMaxConcurrent,
       shown: { IntermediateCertTTL: '8760h', LeafCertTTL: '72h', ...ca.opaque, ...(ca.privateKey !== '' && { PrivateKey: HIDDEN }) },
     },

@@ -116,7 +116,7 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     instances(state, { service, instances }, turn) {
       state.instances.set(service, instances)
       dialWaiting(state, turn)
-      tellSoon(state, turn)
+      tellNow(state, turn)
     },
 
     opened(state, { upstream, outcome }, turn) {

@@ -1,0 +1,309 @@
+import { createServer, connect as dialTcp, type Server, type Socket } from 'node:net'
+import { caRef } from '../../actors/ca/protocol.ts'
+import type { CaArgs } from '../../actors/ca/state.ts'
+import type { CatalogRegister } from '../../actors/catalog/commands.ts'
+import { applyGroup } from '../../actors/commands.ts'
+import type { ManagedProxyConfig, ProxyDefinition, ServiceDefinition } from '../../actors/definitions.ts'
+import { feedsRef } from '../../actors/feeds/protocol.ts'
+import { actors } from '../../actors/index.ts'
+import { leafRef } from '../../actors/leaf/protocol.ts'
+import { commit } from '../../actors/ledger.ts'
+import { type LocalProtocol, managedProxyId } from '../../actors/local/protocol.ts'
+import type { ProxiesArgs } from '../../actors/proxies/index.ts'
+import { type ManagedProxy, proxiesRef } from '../../actors/proxies/protocol.ts'
+import { realClock, realRandom } from '../../net/clock.ts'
+import { localLog } from '../../net/log-local.ts'
+import { createMesh } from '../../net/mesh/index.ts'
+import { createSigner } from '../../net/signer.ts'
+import { memoryStore } from '../../net/store.ts'
+import { openTemporaryTables } from '../../net/tables.ts'
+import { defineActor } from '../../src/kernel/actor.ts'
+import { Host } from '../../src/kernel/host.ts'
+import type { AnyActor } from '../../src/kernel/instance.ts'
+import type { Call, Cast, Subscriber } from '../../src/kernel/protocol.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
+
+export const CA_ARGS: CaArgs = {
+  enabled: true,
+  datacenter: 'dc1',
+  settings: { leafCertTtlMs: 72 * 3_600_000, csrMaxPerSecond: 0, csrMaxConcurrent: 0, shown: { LeafCertTTL: '72h' } },
+  privateKeyPem: '',
+  rootCertPem: '',
+  keyType: 'ec',
+  keyBits: 256,
+}
+
+/** Stands for the registrations of the agent: says what it is told to, and puts proxies into the catalog. */
+type StandInProtocol = Pick<LocalProtocol, 'services' | 'proxyListening'> & { set: Call<ServiceDefinition[], null> }
+type StandInState = { services: ServiceDefinition[]; index: number; subscribers: Subscriber<readonly ServiceDefinition[]>[] }
+const standIn = defineActor<StandInProtocol, { done: Cast<null> }, StandInState>({
+  name: 'local',
+  mailboxMax: 100,
+  init: () => ({ services: [], index: 0, subscribers: [] }),
+  on: {
+    set(state, services, turn) {
+      state.services = services
+      state.index++
+      for (const subscriber of state.subscribers) turn.emit(subscriber, state.index, services)
+      return null
+    },
+    services(state, _request, turn, subscriber) {
+      state.subscribers.push(subscriber)
+      turn.emit(subscriber, ++state.index, state.services)
+    },
+    proxyListening(state, { serviceId, port }, turn) {
+      const name = state.services.find(({ id }) => id === serviceId)?.name ?? ''
+      commit(turn, 'catalog.register', registration(serviceId, name, port), () => ({ name: 'done', request: null }))
+      return null
+    },
+    done: () => undefined,
+  },
+})
+
+/** Everything of Connect on one thread with real sockets, real certificates and the tables of a temporary directory. */
+export function startMachine({ ports = [21_300, 21_399] as [number, number], defaultAllow = true } = {}) {
+  const tables = openTemporaryTables()
+  const mesh = createMesh()
+  const store = memoryStore()
+  const lines: { level: string; from: string; line: string; facts: Record<string, unknown> }[] = []
+  const watchers = new Set<() => void>()
+  const host: Host = new Host({
+    node: 'n1',
+    thread: 0,
+    actors: [...actors.filter(({ name }) => name !== 'local'), standIn as unknown as AnyActor],
+    place: () => 0,
+    soon: setImmediate,
+    fatal: (why) => {
+      throw new Error(why)
+    },
+    ports: {
+      clock: realClock,
+      random: () => realRandom,
+      tables,
+      devices: {
+        log: localLog({ tables, apply: applyGroup, onCommitted: (notice) => host.notify(notice) }),
+        store,
+        signer: createSigner(),
+        mesh,
+      },
+      print: (level, from, line, facts = {}) => {
+        lines.push({ level, from, line, facts })
+        for (const look of watchers) look()
+      },
+    },
+  })
+  const proxiesArgs: ProxiesArgs = {
+    enabled: true,
+    settings: {
+      datacenter: 'dc1',
+      bindAddress: '127.0.0.1',
+      portMin: ports[0],
+      portMax: ports[1],
+      defaults: { upstreams: [], opaque: {} },
+      command: [],
+    },
+    feeds: feedsRef,
+    leaf: leafRef,
+  }
+  const start = (actor: string, args: unknown) => host.start(actor, '', args)
+  start('ledger', null)
+  start('ca', CA_ARGS)
+  start('feeds', { defaultAllow, datacenter: 'dc1' })
+  start('leaf', { enabled: true, datacenter: 'dc1', ca: caRef, feeds: feedsRef })
+  start('intentions', { defaultAllow })
+  start('local', null)
+  start('proxies', proxiesArgs)
+
+  return {
+    host,
+    lines,
+    start,
+    proxiesArgs,
+    register(services: ServiceDefinition[]) {
+      return asked(host, 'local', 'set', services)
+    },
+    /** Waits until the list of proxies is as wanted. */
+    proxies(wanted: (list: readonly ManagedProxy[]) => boolean): Promise<readonly ManagedProxy[]> {
+      return new Promise((resolve) => {
+        const unfollow = host.follow(proxiesRef, 'proxies', null, (value) => {
+          const list = value as readonly ManagedProxy[]
+          if (!wanted(list)) return
+          unfollow()
+          resolve(list)
+        })
+      })
+    },
+    /** Waits for a log line. */
+    line(wanted: (line: string, facts: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
+      return new Promise((resolve) => {
+        const look = () => {
+          const found = lines.find(({ line, facts }) => wanted(line, facts))
+          if (!found) return
+          watchers.delete(look)
+          resolve(found.facts)
+        }
+        watchers.add(look)
+        look()
+      })
+    },
+    async close() {
+      host.close()
+      await mesh.close()
+      tables.close()
+    },
+  }
+}
+
+export function serviceDefinition(name: string, port: number, config: Partial<ManagedProxyConfig> = {}): ServiceDefinition {
+  return {
+    id: name,
+    name,
+    kind: '',
+    tags: [],
+    address: '',
+    taggedAddresses: {},
+    meta: {},
+    port,
+    socketPath: '',
+    enableTagOverride: false,
+    weights: { passing: 1, warning: 1 },
+    token: '',
+    checks: [],
+    connect: { native: false, proxy: { execMode: 'daemon', command: [], config: { upstreams: [], opaque: {}, ...config } } },
+  }
+}
+
+export function upstream(destinationName: string, localBindPort: number): ManagedProxyConfig['upstreams'][number] {
+  return {
+    destinationType: 'service',
+    destinationName,
+    destinationNamespace: '',
+    datacenter: '',
+    localBindAddress: '',
+    localBindPort,
+    localBindSocketPath: '',
+    localBindSocketMode: '',
+    config: {},
+    meshGateway: { mode: '' },
+  }
+}
+
+/** A server that sends back what it gets. */
+export function startEcho(): Promise<{ port: number; close(): void }> {
+  return new Promise((resolve) => {
+    const open = new Set<Socket>()
+    const server: Server = createServer((socket) => {
+      open.add(socket)
+      socket.on('error', () => socket.destroy())
+      socket.on('close', () => open.delete(socket))
+      socket.pipe(socket)
+    })
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve({
+        port: typeof address === 'object' && address ? address.port : 0,
+        close() {
+          server.close()
+          for (const socket of open) socket.destroy()
+        },
+      })
+    })
+  })
+}
+
+/** A connection of an application to its sidecar. `answer` waits for so many bytes, or for the end. */
+export function dial(port: number) {
+  const socket = dialTcp(port, '127.0.0.1')
+  let text = ''
+  let ended = false
+  let look: () => void = () => undefined
+  socket.on('data', (chunk) => {
+    text += chunk.toString()
+    look()
+  })
+  const closed = new Promise<void>((resolve) => {
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      ended = true
+      look()
+      resolve()
+    })
+  })
+  return {
+    socket,
+    closed,
+    answer(sent: string): Promise<string> {
+      text = ''
+      socket.write(sent)
+      return new Promise((resolve) => {
+        look = () => {
+          if (text.length >= sent.length || ended) resolve(text)
+        }
+        look()
+      })
+    },
+  }
+}
+
+/** A port nothing listens on, for upstreams. */
+export async function freePort(): Promise<number> {
+  const { port, close } = await startEcho()
+  close()
+  return port
+}
+
+export async function asked(host: Host, actor: string, name: string, request: unknown): Promise<unknown> {
+  const answer = await host.asked({ actor, key: '' } as never, name as never, request as never, 10_000)
+  if (isRefused(answer)) throw new Error(answer.why)
+  return answer
+}
+
+function registration(serviceId: string, destination: string, port: number): CatalogRegister {
+  return {
+    node: 'n1',
+    id: '',
+    address: '127.0.0.1',
+    taggedAddresses: null,
+    meta: null,
+    skipNodeUpdate: false,
+    checks: [],
+    service: {
+      ...serviceFields(managedProxyId(serviceId), `${destination}-proxy`, port),
+      kind: 'connect-proxy',
+      proxy: proxyDefinition(destination, serviceId),
+    },
+  }
+}
+
+function serviceFields(id: string, name: string, port: number): NonNullable<CatalogRegister['service']> {
+  return {
+    id,
+    name,
+    kind: '',
+    tags: [],
+    address: '',
+    taggedAddresses: {},
+    meta: {},
+    port,
+    socketPath: '',
+    enableTagOverride: false,
+    weights: { passing: 1, warning: 1 },
+    native: false,
+  }
+}
+
+function proxyDefinition(destinationServiceName: string, destinationServiceId: string): ProxyDefinition {
+  return {
+    destinationServiceName,
+    destinationServiceId,
+    localServiceAddress: '',
+    localServicePort: 0,
+    localServiceSocketPath: '',
+    mode: '',
+    config: {},
+    upstreams: [],
+    meshGateway: { mode: '' },
+    expose: { checks: false, paths: [] },
+    transparentProxy: { outboundListenerPort: 0, dialedDirectly: false },
+  }
+}
