@@ -31,13 +31,14 @@ export function parseDuration(text: string): Result<number> {
     totalNanoseconds += (BigInt(shown || '0') * unitNanoseconds) / 10n ** BigInt(shown.length)
     if (totalNanoseconds > NANOSECONDS_MAX) return invalid
   }
-  const ms = Number(totalNanoseconds) / 1e6
+  const ms = Number(totalNanoseconds / MILLISECOND) + Number(totalNanoseconds % MILLISECOND) / 1e6
   return negative && ms !== 0 ? -ms : ms
 }
 
 /** Writes milliseconds as Go does: `0s`, `1.5ms`, `1m0s`, `72h0m0s`. Source: Go's `time.Duration.String`. */
 export function formatDuration(ms: number): string {
-  const nanoseconds = BigInt(Math.round(Math.abs(ms) * 1e6))
+  const wholeMs = Math.trunc(Math.abs(ms))
+  const nanoseconds = BigInt(wholeMs) * MILLISECOND + BigInt(Math.round((Math.abs(ms) - wholeMs) * 1e6))
   const sign = ms < 0 && nanoseconds > 0n ? '-' : ''
   if (nanoseconds === 0n) return '0s'
   if (nanoseconds < 1_000n) return `${sign}${nanoseconds}ns`
@@ -50,6 +51,7 @@ export function formatDuration(ms: number): string {
   return `${sign}${minutes / 60n}h${minutes % 60n}m${seconds}`
 }
 
+const MILLISECOND = 1_000_000n
 const SECOND = 1_000_000_000n
 const MINUTE = 60n * SECOND
 const NANOSECONDS: Readonly<Record<string, bigint>> = {
@@ -57,7 +59,7 @@ const NANOSECONDS: Readonly<Record<string, bigint>> = {
   us: 1_000n,
   µs: 1_000n, // micro sign
   μs: 1_000n, // Greek letter mu
-  ms: 1_000_000n,
+  ms: MILLISECOND,
   s: SECOND,
   m: MINUTE,
   h: 60n * MINUTE,

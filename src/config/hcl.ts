@@ -14,6 +14,8 @@ export function readHcl(file: string, text: string): Result<ObjectTree> {
   return scanner.problem === undefined ? tree : refuse('invalid', scanner.problem)
 }
 
+const TOO_DEEP = `more than ${DEPTH_MAX} objects and lists inside each other`
+
 type Parser = { scanner: Scanner; token: Token; depth: number }
 
 /** The entries up to a closing brace or the end of the text, which is taken. */
@@ -34,6 +36,10 @@ function readBody(parser: Parser, closing: 'end' | '}'): ObjectTree {
 function readEntry(parser: Parser, into: ObjectTree): void {
   const keys: Token[] = []
   while (parser.token.kind === 'word' || parser.token.kind === 'string') {
+    if (parser.depth + keys.length > DEPTH_MAX) {
+      problem(parser, TOO_DEEP)
+      return
+    }
     keys.push(parser.token)
     advance(parser)
   }
@@ -42,7 +48,9 @@ function readEntry(parser: Parser, into: ObjectTree): void {
     problem(parser, `expected a key, found ${shownToken(parser.token)}`)
     return
   }
+  parser.depth += labels.length
   let value = readEntryValue(parser, first, labels)
+  parser.depth -= labels.length
   for (const label of labels.reverse()) {
     const wrapped: ObjectTree = { kind: 'object', entries: new Map(), block: true, place: label.place }
     add(wrapped, label, value)
@@ -81,7 +89,7 @@ function asBlocks(value: Tree): ListTree | undefined {
 function readValue(parser: Parser): Tree {
   const { kind, text, place } = parser.token
   if (kind === '{' || kind === '[') {
-    if (parser.depth === DEPTH_MAX) return problem(parser, `more than ${DEPTH_MAX} objects and lists inside each other`)
+    if (parser.depth === DEPTH_MAX) return problem(parser, TOO_DEEP)
     parser.depth += 1
     advance(parser)
     const tree = kind === '{' ? readBody(parser, '}') : readList(parser)
