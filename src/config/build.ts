@@ -45,7 +45,6 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
   const config: Config = {
     devMode,
     boot: '',
-    boot: '',
     server: settings.server,
     bootstrap: settings.server,
     datacenter,
