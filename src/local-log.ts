@@ -1,6 +1,6 @@
-import type { Device, LogOutcome, LogRequest, Tables } from '../src/kernel/ports.ts'
-import { isRefused, type Result } from '../src/kernel/refusal.ts'
-import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
+import type { Device, LogOutcome, LogRequest, Tables } from './kernel/ports.ts'
+import { isRefused, type Result } from './kernel/refusal.ts'
+import type { ChangeNotice, Transaction } from './kernel/tables.ts'
 
 export type LocalLogOptions = {
   tables: Pick<Tables, 'transact'>
