@@ -7,17 +7,18 @@ export type Message = Sections & { id: number; flags: number; question: Question
 
 export const MESSAGE_BYTES_MAX = 65_535
 
-/** The message's bytes (RFC 1035 §4), names compressed or not; undefined if it is longer than a message can be. */
-export function encoded(message: Message, compress: boolean): Buffer | undefined {
-  const bytes = encodedBytes(message, compress)
+/** The message's bytes (RFC 1035 §4), names compressed or not; undefined if they are more than `bytesMax`. */
+export function encoded(message: Message, compress: boolean, bytesMax = MESSAGE_BYTES_MAX): Buffer | undefined {
+  const bytes = encodedBytes(message, compress, bytesMax)
   if (bytes === undefined) return undefined
   const copy = Buffer.allocUnsafe(bytes)
   scratch.copy(copy, 0, 0, bytes)
   return copy
 }
 
-/** How many bytes `encoded` would give. */
-export function encodedBytes({ id, flags, question, answers, authorities, additionals }: Message, compress: boolean): number | undefined {
+/** How many bytes `encoded` would give. Takes no longer than writing `bytesMax` bytes takes. */
+export function encodedBytes(message: Message, compress: boolean, bytesMax = MESSAGE_BYTES_MAX): number | undefined {
+  const { id, flags, question, answers, authorities, additionals } = message
   put16(id, 0)
   put16(flags, 2)
   put16(question === undefined ? 0 : 1, 4)
@@ -31,7 +32,8 @@ export function encodedBytes({ id, flags, question, answers, authorities, additi
     push16(question.type)
     push16(question.class)
   }
-  return writeRecords(answers) && writeRecords(authorities) && writeRecords(additionals) ? offset : undefined
+  const isWritten = writeRecords(answers, bytesMax) && writeRecords(authorities, bytesMax) && writeRecords(additionals, bytesMax)
+  return isWritten && offset <= bytesMax ? offset : undefined
 }
 
 const OPTION_SUBNET = 8
@@ -47,7 +49,8 @@ let offset = 0
 /** Where each name and each end of a name was written; undefined without compression. */
 let offsets: Map<string, number> | undefined
 
-function writeRecords(records: readonly DnsRecord[]): boolean {
+/** False if there are more than `bytesMax` bytes then. */
+function writeRecords(records: readonly DnsRecord[], bytesMax: number): boolean {
   for (const record of records) {
     writeName(record.name, true)
     if (record.type === 'OPT') {
@@ -61,7 +64,7 @@ function writeRecords(records: readonly DnsRecord[]): boolean {
     }
     const lengthAt = offset
     offset += 2
-    if (!writeData(record) || offset > MESSAGE_BYTES_MAX) return false
+    if (!writeData(record) || offset > bytesMax) return false
     put16(offset - lengthAt - 2, lengthAt)
   }
   return true

@@ -31,8 +31,8 @@ export function fittingBytes(message: Message, transport: Transport, udpSizeByte
   const bytesMax = Math.min(Math.max(udpSizeBytes, UDP_BYTES_DEFAULT), UDP_BYTES_MAX)
   const answersMax = bytesMax === UDP_BYTES_DEFAULT ? Math.min(UDP_ANSWERS_MAX, settings.udpAnswerLimit) : Number.POSITIVE_INFINITY
   if (message.answers.length <= answersMax) {
-    const whole = encoded(message, compress)
-    if (whole !== undefined && whole.length <= bytesMax - UDP_BYTES_SLACK) return whole
+    const whole = encoded(message, compress, bytesMax - UDP_BYTES_SLACK)
+    if (whole !== undefined) return whole
   }
   return bytesOf(trimmedForUdp(message, bytesMax, answersMax, compress, settings), compress)
 }
@@ -94,8 +94,7 @@ function withinLimit(message: Message, bytesMax: number, compress: boolean): Mes
 }
 
 function fits(message: Message, bytesMax: number, compress: boolean): boolean {
-  const bytes = encodedBytes(message, compress)
-  return bytes !== undefined && bytes <= bytesMax
+  return encodedBytes(message, compress, bytesMax) !== undefined
 }
 
 /** The largest count up to `most` that fits, 0 if none does. What fits with more fits with less. */
