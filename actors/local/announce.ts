@@ -124,6 +124,7 @@ export function instanceRegistration(definition: ServiceDefinition): InstanceReg
 }
 
 function checkRegistration(state: LocalState, { definition, type, status, output, standalone }: CheckEntry): CheckRegistration {
+  const saysInterval = standalone && type !== 'maintenance'
   return {
     node: '',
     serviceId: definition.serviceId,
@@ -133,8 +134,8 @@ function checkRegistration(state: LocalState, { definition, type, status, output
     notes: definition.notes,
     output: state.args.discardCheckOutput ? '' : output,
     type,
-    interval: standalone ? durationText(definition.intervalMs) : '',
-    timeout: standalone ? durationText(definition.timeoutMs) : '',
+    interval: saysInterval ? durationText(definition.intervalMs) : '',
+    timeout: saysInterval ? durationText(definition.timeoutMs) : '',
     exposedPort: 0,
     definition: {},
   }

@@ -92,6 +92,8 @@ export function managedProxyOf(service: ServiceDefinition, address: string, port
     id: `service:${id}`,
     name: 'Connect Proxy Listening',
     serviceId: id,
+    // Whoever runs the proxy has just said so.
+    status: 'passing',
     type: 'tcp',
     tcp: hostPort(checkAddress, port),
     intervalMs: LISTENING_INTERVAL_MS,

@@ -70,6 +70,7 @@ export type CheckChange = { definition: CheckDefinition; type: CheckType | 'main
 export function putCheck(state: LocalState, turn: LocalTurn, change: CheckChange, of: Announcing): void {
   setCheck(state, turn, change)
   if (of !== undefined) announceCheck(state, turn, change.definition.id, of)
+  refreshAliasesOf(state, turn, change.definition.serviceId)
 }
 
 export function removeCheck(state: LocalState, turn: LocalTurn, id: string, of: Announcing): void {

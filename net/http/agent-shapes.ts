@@ -46,6 +46,7 @@ export function hashedServiceShape(service: ServiceDefinition, datacenter: strin
 
 /** JSON of one of the agent's own checks. Source: http-api §2.3. */
 export function agentCheckShape(check: LocalCheck, node: string): Record<string, unknown> {
+  const saysInterval = check.standalone && check.type !== 'maintenance'
   return {
     Node: node,
     CheckID: check.checkId,
@@ -57,8 +58,8 @@ export function agentCheckShape(check: LocalCheck, node: string): Record<string,
     ServiceName: check.serviceName,
     ServiceTags: check.serviceTags,
     Type: check.type,
-    Interval: check.standalone ? formatDuration(check.intervalMs) : '',
-    Timeout: check.standalone ? formatDuration(check.timeoutMs) : '',
+    Interval: saysInterval ? formatDuration(check.intervalMs) : '',
+    Timeout: saysInterval ? formatDuration(check.timeoutMs) : '',
     ExposedPort: 0,
     Definition: {},
     CreateIndex: 0,
