@@ -1,9 +1,11 @@
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
+import { Packr } from 'msgpackr'
 import { type Refusal, refuse } from '../src/kernel/refusal.ts'
 import { type Claim, claimDirectory, inUse } from './data-directory.ts'
+import { NoRoom, openRoom, type Room, type Usage } from './room.ts'
 
 /** Binary keys, records as msgpack; bytes in records come back as Buffers. */
 export type Database = RootDatabase<unknown, Buffer>
@@ -17,22 +19,34 @@ export type EnvironmentOptions = {
   readOnly: boolean
 }
 
+export type Environment = {
+  readonly database: Database
+  /** For the changes to come, which must be settled. Putting reserves by itself, removing does not. Absent if `readOnly`. */
+  readonly room: Room | undefined
+  /** After closing the database: frees the directory for other processes. */
+  release(): void
+}
+
 /**
  * Opens the LMDB environment in a directory of its own, which is claimed for this process (see `claimDirectory` for the errors).
- * All threads that open it share one environment. After closing the database, `release` frees the directory for other processes.
+ * All threads that open it share one environment.
  */
-export function openEnvironment(
-  directory: string,
-  { durable, create, readOnly }: EnvironmentOptions,
-): { database: Database; release(): void } {
+export function openEnvironment(directory: string, { durable, create, readOnly }: EnvironmentOptions): Environment {
   const claim = claimDirectory(directory, { create, readOnly })
+  let room: Room | undefined
   try {
-    const database = openDatabase(directory, durable)
+    if (!claim.joined) fillLockFile(directory)
+    const database = openDatabase(directory, durable, (valueBytes) => room?.reserve(valueBytes))
     if (!claim.joined) checkAlone(directory, database, claim)
-    return { database, release: claim.release }
+    if (!readOnly) room = openRoom(join(directory, 'data.mdb'), () => usageOf(database))
+    const release = () => {
+      room?.close()
+      claim.release()
+    }
+    return { database, room, release }
   } catch (error) {
     claim.release()
-    throw error
+    throw openingError(error, directory)
   }
 }
 
@@ -41,11 +55,10 @@ export function openEnvironment(
  * after anything but a full disk LMDB may be unable to begin one.
  */
 export function diskRefusal(error: unknown, directory: string): { refusal: Refusal; final: boolean } | undefined {
-  // Errors with a number for a code are LMDB's, or the system's as LMDB met it.
-  if (!(error instanceof Error && 'code' in error && typeof error.code === 'number')) return undefined
-  // LMDB reports a write that was cut short as an input/output error, whatever the reason.
-  const full = NO_SPACE.includes(error.code) || (error.code === errno.EIO && !takesMore(directory))
-  if (full) return { refusal: refuse('busy', `disk full: no room in ${directory}`), final: false }
+  const full: Refusal = refuse('busy', `disk full: no room in ${directory}`)
+  if (error instanceof NoRoom) return { refusal: full, final: false }
+  if (!isLmdbError(error)) return undefined
+  if (NO_SPACE.includes(error.code)) return { refusal: full, final: false }
   return { refusal: refuse('busy', `disk failed, no more writes until restart: ${directory}: ${error.message}`), final: true }
 }
 
@@ -58,13 +71,31 @@ const FILE_MODE = 0o600
 /** Places in the list of readers: one a thread, more while snapshots are held. LMDB's own default is 126. */
 const READERS_MAX = 512
 
-const MDB_MAP_FULL = -30792
-const { errno } = constants
-const NO_SPACE: readonly number[] = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, MDB_MAP_FULL]
-const FREE_BYTES_MIN = 2 ** 20
+const LOCK_FILE_BYTES = 9 * 4_096
 
-function openDatabase(directory: string, durable: boolean): Database {
-  // `permissionsMode`, `maxReaders`, `eventTurnBatching` and `useRecords` are absent from lmdb's types.
+const MDB_MAP_FULL = -30792
+const NO_SPACE: readonly number[] = [constants.errno.ENOSPC, constants.errno.EDQUOT, constants.errno.EFBIG, MDB_MAP_FULL]
+
+/** Errors with a number for a code are LMDB's, or the system's as LMDB met it. */
+function isLmdbError(error: unknown): error is Error & { code: number } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number'
+}
+
+function openingError(error: unknown, directory: string): unknown {
+  return isLmdbError(error) ? new Error(`data directory ${directory} cannot be opened: ${error.message}`, { cause: error }) : error
+}
+
+/**
+ * LMDB maps its lock file into memory, where a block that the disk turns out not to have ends the process. So all of it is
+ * written before. An existing one is not touched: closing it would give up the locks that this process has on it.
+ */
+function fillLockFile(directory: string): void {
+  const path = join(directory, 'lock.mdb')
+  if (!existsSync(path)) writeFileSync(path, new Uint8Array(LOCK_FILE_BYTES), { flag: 'wx', mode: FILE_MODE })
+}
+
+function openDatabase(directory: string, durable: boolean, measured: (valueBytes: number) => void): Database {
+  // `permissionsMode`, `maxReaders`, `eventTurnBatching` and `encoder` are absent from lmdb's types.
   const options = {
     noSubdir: false,
     mapSize: MAP_BYTES,
@@ -75,8 +106,7 @@ function openDatabase(directory: string, durable: boolean): Database {
     noSync: !durable,
     // Batches by turn have a promise of their own, which nobody can keep from being an unhandled rejection when the disk is full.
     eventTurnBatching: false,
-    encoding: 'msgpack' as const,
-    useRecords: false,
+    encoder: measuringEncoder(measured),
     keyEncoding: 'binary' as const,
   }
   return open<unknown, Buffer>(directory, options)
@@ -96,20 +126,33 @@ function checkAlone(directory: string, database: Database, { suspect }: Claim): 
   throw inUse(directory, other)
 }
 
-/** Whether there is room behind the data: free blocks, and no quota or limit of a file's size in the way. */
-function takesMore(directory: string): boolean {
-  const { bavail, bsize } = statfsSync(directory)
-  if (bavail * bsize < FREE_BYTES_MIN) return false
-  const probe = join(directory, 'probe')
-  const handle = openSync(probe, 'w', FILE_MODE)
-  try {
-    writeSync(handle, new Uint8Array(bsize), 0, bsize, statSync(join(directory, 'data.mdb')).size)
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'errno' in error && NO_SPACE.includes(-Number(error.errno))) return false
-    throw error
-  } finally {
-    closeSync(handle)
-    rmSync(probe)
+/** msgpack that tells the size of each record before it is written. `measured` may throw to keep it from being written. */
+function measuringEncoder(measured: (valueBytes: number) => void) {
+  const packr = new Packr({ useRecords: false, copyBuffers: true })
+  return {
+    /** Says that the bytes may be part of a buffer that is used again, from `start` to `end`; see lmdb's write.js. */
+    copyBuffers: true,
+    encode(record: unknown, mode?: number): Buffer {
+      const bytes: Buffer & { start?: number; end?: number } = packr.encode(record, mode)
+      measured(bytes.start === undefined ? bytes.length : bytes.end! - bytes.start)
+      return bytes
+    },
+    decode: (bytes: Buffer, endOrOptions?: number) => packr.decode(bytes, endOrOptions) as unknown,
   }
+}
+
+function usageOf(database: Database): Usage {
+  const stats = database.getStats() as Stats & { lastPageNumber: number; free: Stats }
+  const usedPages = stats.lastPageNumber + 1
+  const freelistPages = pagesOf(stats.free)
+  const freePages = usedPages - META_PAGES - freelistPages - pagesOf(stats)
+  return { usedBytes: usedPages * stats.pageSize, freeBytes: freePages * stats.pageSize, freelistBytes: freelistPages * stats.pageSize }
+}
+
+/** As lmdb gives them for one tree of pages. */
+type Stats = { pageSize: number; treeBranchPageCount: number; treeLeafPageCount: number; overflowPages: number }
+const META_PAGES = 2
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Stats): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages
 }

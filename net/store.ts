@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { compareKeys } from '../src/kernel/keys.ts'
 import type { Device, StoreOutcome, StoreRequest } from '../src/kernel/ports.ts'
 import { recordFault, recordName, recordOf } from '../src/kernel/records.ts'
-import { type Refusal, type Result, refuse } from '../src/kernel/refusal.ts'
+import { assert, type Refusal, type Result, refuse } from '../src/kernel/refusal.ts'
 import { type Database, diskRefusal, openEnvironment } from './lmdb.ts'
 
 export type Store = Device<StoreRequest, StoreOutcome> & {
@@ -17,15 +17,24 @@ export type Store = Device<StoreRequest, StoreOutcome> & {
  */
 export function openStore(dataDirectory: string): Store {
   const directory = join(dataDirectory, 'local')
-  const { database, release } = openEnvironment(directory, { durable: true, create: true, readOnly: false })
+  const { database, room: own, release } = openEnvironment(directory, { durable: true, create: true, readOnly: false })
+  assert(own !== undefined, 'an environment that is written to keeps room')
+  const room = own
   let settled: Promise<void> = Promise.resolve()
   let broken: Refusal | undefined
 
-  /** Answers when the write is durable or has failed. `settled` follows all that were asked for. */
-  function answer(written: Promise<unknown>, done: (outcome: Result<StoreOutcome>) => void): void {
+  /** Makes the change and answers when it is durable or has failed. `settled` follows all that were asked for. */
+  function write(change: () => Promise<unknown>, done: (outcome: Result<StoreOutcome>) => void): void {
+    const before = room.inFlightBytes
+    const written = attempt(change)
+    const reserved = room.inFlightBytes - before
     const answered = written.then(
-      () => done(NO_RECORDS),
+      () => {
+        room.settle(reserved)
+        done(NO_RECORDS)
+      },
       async (error: unknown) => {
+        room.settle(reserved)
         const cause = await causeOf(error)
         const refused = diskRefusal(cause, directory) ?? { refusal: refuse('busy', `cannot be saved: ${String(cause)}`), final: false }
         if (refused.final) broken = refused.refusal
@@ -41,8 +50,13 @@ export function openStore(dataDirectory: string): Store {
       const no = fault === undefined ? broken : refuse('invalid', fault)
       if (request.do === 'load') settled = settled.then(() => done({ records: load(database) }))
       else if (no !== undefined) queueMicrotask(() => done(no))
-      else if (request.do === 'save') answer(database.put(keyOf(request), request.record), done)
-      else answer(database.remove(keyOf(request)), done)
+      else if (request.do === 'save') write(() => database.put(keyOf(request), request.record), done)
+      else {
+        write(() => {
+          room.reserve(0)
+          return database.remove(keyOf(request))
+        }, done)
+      }
     },
     async close() {
       await settled
@@ -84,6 +98,11 @@ function keyOf(names: { kind: string; key: string }): Buffer {
 function load(database: Database): StoreOutcome['records'] {
   database.resetReadTxn()
   return [...database.getRange({})].map(({ key, value }) => recordOf(key.toString(), value))
+}
+
+/** Begins the change at once; what it throws becomes a rejection. */
+async function attempt(change: () => Promise<unknown>): Promise<unknown> {
+  return change()
 }
 
 /** lmdb rejects a write with a general error that has a promise of the true one, which is rejected soon after. */

@@ -32,7 +32,7 @@ export type OpenTables = Tables & { readonly directory: string }
  * A thread must not be terminated from outside inside `transact`: the environment would refuse to write until the process ends.
  */
 export function openTables(directory: string, { durable, create = true, readOnly = false }: TablesOptions): OpenTables {
-  const { database, release } = openEnvironment(directory, { durable, create, readOnly })
+  const { database, room, release } = openEnvironment(directory, { durable, create, readOnly })
   let isOpen = true
   let isFresh = false
   let isWriting = false
@@ -72,7 +72,9 @@ export function openTables(directory: string, { durable, create = true, readOnly
     delete(table, key) {
       assert(isWriting, 'a transaction is used only while its work runs')
       const bytes = keyOf(table.id, key)
-      return bytes !== undefined && database.removeSync(bytes)
+      if (bytes === undefined) return false
+      room?.reserve(0)
+      return database.removeSync(bytes)
     },
   }
 
@@ -81,7 +83,12 @@ export function openTables(directory: string, { durable, create = true, readOnly
     isWriting = true
     isFresh = false
     try {
-      return database.transactionSync(() => work(transaction))
+      // Kept out of lmdb's sight, for which a result with a `then` would mean more.
+      let result: R
+      database.transactionSync(() => {
+        result = work(transaction)
+      })
+      return result!
     } catch (error) {
       const answer = diskRefusal(error, directory)
       if (answer === undefined) throw error
@@ -89,6 +96,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
       return answer.refusal
     } finally {
       isWriting = false
+      room?.settle(room.inFlightBytes)
     }
   }
 

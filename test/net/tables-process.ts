@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { openStore } from '../../net/store.ts'
 import { openTables, openTemporaryTables } from '../../net/tables.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
@@ -61,19 +62,27 @@ const doings: Record<string, () => void> = {
     process.stdin.once('data', () => process.exit())
   },
   /**
-   * Obeys commands on stdin, one a line: `write <key> <bytes>`, `read`, `exit`. Answers each with one line.
+   * Obeys commands on stdin, one a line, and answers each with one line: `write <key> <bytes>`, `delete <key>`, `read` for the
+   * tables; `save <key> <bytes>`, `load` for the store; `fill <bytes>` and `free` put a file of others on the same disk.
    */
   obey() {
     const tables = openTables(directory, { durable: true })
     const store = openStore(directory)
     const answer = (outcome: unknown) => say(isRefused(outcome) ? `refused ${outcome.refused}: ${outcome.why}` : 'done')
+    const others = `${directory}-of-others`
     let unread = ''
     process.stdin.on('data', (text) => {
       unread += String(text)
       for (let end = unread.indexOf('\n'); end >= 0; end = unread.indexOf('\n')) {
         const [verb, key = '', bytes = ''] = unread.slice(0, end).split(' ')
         unread = unread.slice(end + 1)
-        if (verb === 'exit') process.exit()
+        if (verb === 'fill') {
+          writeFileSync(others, new Uint8Array(Number(key)))
+          say('filled')
+        } else if (verb === 'free') {
+          rmSync(others)
+          say('freed')
+        } else if (verb === 'delete') tables.transact((tx) => tx.delete(blobs, key), answer)
         else if (verb === 'read') say([...tables.view().range(blobs)].map(([at, blob]) => `${at}:${blob.length}`).join(' '))
         else if (verb === 'save')
           store.perform({ do: 'save', kind: 'blob', key, record: new Uint8Array(Number(bytes)) }, answer, () => undefined)
