@@ -1,10 +1,5 @@
-import { enableCompileCache } from 'node:module'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dispatch } from './cli/dispatch.ts'
 import type { Io } from './cli/io.ts'
-
-// Compiled code is kept in a folder of this user's own, where nobody else can put any.
-enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tribune'))
 
 // A reader that went away, as in `tribune kv get -recurse | head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -31,7 +26,6 @@ const io: Io = {
   world: async () => (await import('../net/world.ts')).world,
 }
 
-const { dispatch } = await import('./cli/dispatch.ts')
 const code = await dispatch(process.argv.slice(2), io)
 process.exit(code)
 
