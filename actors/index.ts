@@ -11,6 +11,7 @@ import { ledger } from './ledger.ts'
 import { local } from './local/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
+import { relay } from './relay.ts'
 
 /** Everything that can be started, whatever its protocol. */
 export const actors: readonly AnyActor[] = [
@@ -26,4 +27,5 @@ export const actors: readonly AnyActor[] = [
   feeds,
   proxies,
   proxy,
+  relay,
 ] as unknown as readonly AnyActor[]

@@ -22,6 +22,7 @@ export const placement: Readonly<Record<string, Place>> = {
   feeds: { role: 'state', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
+  relay: { role: 'main', started: false },
 }
 
 /** The roles of each thread, by its number. Thread 0 is the one the process began with. */

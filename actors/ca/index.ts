@@ -189,7 +189,8 @@ function signReady(state: CaState, turn: Turn<CaOwn>): void {
 
 function sign(authority: Authority, serial: number, job: Job, turn: Turn<CaOwn>): void {
   const { rootId, signingKeyId, intermediatesPem, certPem, keyPem, settings } = authority
-  const notBeforeMs = turn.nowMs - BACKDATED_MS
+  // Certificates know whole seconds only.
+  const notBeforeMs = Math.floor((turn.nowMs - BACKDATED_MS) / 1_000) * 1_000
   const notAfterMs = notBeforeMs + settings.leafCertTtlMs
   const { csrPem, commonName, uri } = job
   const leaf = { serial, uri, rootId, signingKeyId, validAfterMs: notBeforeMs, validBeforeMs: notAfterMs }

@@ -12,8 +12,8 @@ import { statusOf } from './status.ts'
 const TELL_EVERY_MS = 1_000
 const OPEN_AGAIN_MS_MIN = 500
 const OPEN_AGAIN_MS_MAX = 30_000
-/** How the mesh reports somebody who looked whether the port is open, as health checks do. */
-const ONLY_LOOKED = /^the connection was closed/
+/** How the mesh reports somebody who only looked whether the port is open, as health checks do. */
+const ONLY_LOOKED = /^the (connection was closed|TLS handshake took too long)/
 
 /** A sidecar on the thread of its sockets. It judges and chooses from live feeds; the mesh device moves the bytes. */
 export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>({

@@ -18,7 +18,7 @@ export type ProxyArgs = {
   token: Token
   /** Whom it asks about the cluster: the agent's own actors, or others that speak the same protocols. */
   feeds: Ref<FeedsProtocol>
-  leaf: Ref<LeafProtocol>
+  leaf: Ref<Pick<LeafProtocol, 'leaf'>>
   /** Where connections of the mesh arrive, and where they go. None: nobody can connect. */
   inbound: InboundArgs | null
   upstreams: UpstreamArgs[]

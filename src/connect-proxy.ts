@@ -1,0 +1,197 @@
+import { proxy } from '../actors/proxy/index.ts'
+import { type ProxyArgs, type ProxyStatus, proxyRef } from '../actors/proxy/protocol.ts'
+import { type RelayedFeed, relay, relayRef } from '../actors/relay.ts'
+import { realClock, realRandom } from '../net/clock.ts'
+import { createLogger } from '../net/logger.ts'
+import { createMesh } from '../net/mesh/index.ts'
+import type { ConnectProxyOptions, ProxySource } from './cli/connect-proxy-options.ts'
+import type { Io } from './cli/io.ts'
+import { type Following, follow } from './connect-proxy/follow.ts'
+import { keepRegistered } from './connect-proxy/register.ts'
+import {
+  type ApiHealth,
+  type ApiIntention,
+  type ApiLeaf,
+  type ApiProxy,
+  type ApiRoots,
+  bundleOf,
+  HANDSHAKE_MS,
+  instancesOf,
+  intentionsOf,
+  LOCAL_CONNECT_MS,
+  leafOf,
+  planOfRegistration,
+  UPSTREAM_CONNECT_MS,
+} from './connect-proxy/translate.ts'
+import { Host } from './kernel/host.ts'
+import type { AnyActor } from './kernel/instance.ts'
+import type { LogLevel } from './kernel/ports.ts'
+import { isRefused, type Result, refuse } from './kernel/refusal.ts'
+
+type Plan = Pick<ProxyArgs, 'service' | 'inbound' | 'upstreams'>
+
+const KEY = 'cli'
+const SHUT_DOWN_WITHIN_MS = 2_000
+
+/**
+ * Runs one sidecar in this process until `io.signal`: the same actor that an agent runs, with its sources behind an agent's
+ * HTTP API. Answers the exit code.
+ */
+export async function runConnectProxy({ source, registration, logLevel, logJson, http }: ConnectProxyOptions, io: Io): Promise<number> {
+  const signal = io.signal ?? new AbortController().signal
+  const mesh = createMesh()
+  const logger = createLogger(
+    { level: logLevel, json: logJson, file: '', rotateBytes: 0, rotateDurationMs: 0, rotateMaxFiles: 0 },
+    (text) => io.write(logJson ? text : `    ${text}`),
+  )
+  const print = (level: LogLevel, line: string, facts?: Record<string, unknown>) => logger.print(level, 'proxy', line, facts)
+  let crashed: (why: string) => void = () => undefined
+  const crash = new Promise<string>((resolve) => {
+    crashed = resolve
+  })
+  const host = new Host({
+    node: 'connect-proxy',
+    thread: 0,
+    actors: [proxy, relay] as unknown as readonly AnyActor[],
+    place: () => 0,
+    soon: setImmediate,
+    fatal: (why) => crashed(why),
+    ports: {
+      clock: realClock,
+      random: () => realRandom,
+      tables: { view: () => ({ get: () => undefined, range: () => [] }) },
+      devices: { mesh },
+      print: (level, _from, line, facts) => print(level, line, facts),
+    },
+  })
+  host.start('relay', '', null)
+  const following: Omit<Following, 'signal'> = {
+    http,
+    failed: (path, { why }) => print('error', 'The agent does not answer', { path, error: why }),
+  }
+  const running: Promise<void>[] = []
+  if (source.mode === 'flags') {
+    const plan = planOfFlags(source)
+    if (isRefused(plan)) {
+      io.err(`==> Error preparing configuration: ${plan.why}`)
+      return 1
+    }
+    running.push(...begin(host, plan, http.settings.token, { ...following, signal }))
+    if (registration) running.push(listening(host, plan, signal).then(() => keepRegistered(http, registration, source, print, signal)))
+  } else running.push(followRegistration(host, source.proxyId, { ...following, signal }, print))
+
+  const why = await Promise.race([crash, stopped(signal)])
+  if (why !== undefined) print('error', 'cannot go on', { error: why })
+  else await host.asked(proxyRef(KEY), 'shutDown', null, SHUT_DOWN_WITHIN_MS)
+  host.close()
+  await mesh.close()
+  if (why !== undefined) return 1
+  await Promise.all(running)
+  return 0
+}
+
+/** Starts the sidecar, or starts it anew, and follows what it needs to know until the signal ends that. */
+function begin(host: Host, { service, inbound, upstreams }: Plan, token: string, following: Following): Promise<void>[] {
+  const args: ProxyArgs = { service, inbound, upstreams, token, datacenter: '', feeds: relayRef, leaf: relayRef }
+  host.start('proxy', KEY, args)
+  const put = (feed: RelayedFeed, about: string, index: number, value: unknown) => {
+    if (!following.signal.aborted) host.ask(relayRef, 'put', { feed, about, index, value }, SHUT_DOWN_WITHIN_MS, () => undefined)
+  }
+  const followed = [
+    follow<ApiRoots>(following, '/v1/agent/connect/ca/roots', {}, (roots, index) => put('roots', '', index, bundleOf(roots))),
+    follow<ApiLeaf>(following, `/v1/agent/connect/ca/leaf/${service}`, {}, (leaf, index) =>
+      put('leaf', service, index, leafOf(service, leaf, index)),
+    ),
+  ]
+  if (inbound) {
+    const match = { by: 'destination', name: service }
+    followed.push(
+      follow<Record<string, ApiIntention[] | null>>(following, '/v1/connect/intentions/match', match, (lists, index, headers) =>
+        put('intentions', service, index, intentionsOf(lists[service], headers)),
+      ),
+    )
+  }
+  for (const name of new Set(upstreams.map((upstream) => upstream.service))) {
+    followed.push(
+      follow<ApiHealth[]>(following, `/v1/health/connect/${name}`, { passing: '1' }, (list, index) =>
+        put('instances', name, index, instancesOf(list)),
+      ),
+    )
+  }
+  return followed
+}
+
+/** Runs the proxy that is registered under an id, and starts it anew whenever its registration changes. */
+async function followRegistration(
+  host: Host,
+  proxyId: string,
+  following: Following,
+  print: (level: LogLevel, line: string, facts?: Record<string, unknown>) => void,
+): Promise<void> {
+  const { signal, http } = following
+  let known = ''
+  let ends = new AbortController()
+  const stop = () => ends.abort()
+  signal.addEventListener('abort', stop)
+  const running: Promise<void>[] = []
+  const take = (registered: ApiProxy) => {
+    const plan = planOfRegistration(registered)
+    const text = JSON.stringify(plan)
+    if (text === known) return
+    known = text
+    if (isRefused(plan)) return print('error', 'Cannot run the registered proxy', { proxy: proxyId, error: plan.why })
+    ends.abort()
+    ends = new AbortController()
+    running.push(...begin(host, plan, http.settings.token, { ...following, signal: ends.signal }))
+  }
+  await follow<ApiProxy>(following, `/v1/agent/service/${proxyId}`, {}, take, 'hash')
+  await Promise.all(running)
+}
+
+function planOfFlags({ service, listener, upstreams }: Extract<ProxySource, { mode: 'flags' }>): Result<Plan> {
+  const query = upstreams.find(({ destinationType }) => destinationType !== 'service')
+  if (query) return refuse('invalid', `upstream ${query.destinationName}: this version has no prepared queries`)
+  const local = /^(.*):(\d+)$/.exec(listener?.localServiceAddress ?? '')
+  return {
+    service,
+    upstreams: upstreams.map((upstream) => ({
+      service: upstream.destinationName,
+      address: upstream.localBindAddress || '127.0.0.1',
+      port: upstream.localBindPort,
+      connectWithinMs: upstream.connectTimeoutMs || UPSTREAM_CONNECT_MS,
+    })),
+    inbound:
+      listener && local
+        ? {
+            address: listener.bindAddress || '0.0.0.0',
+            port: listener.bindPort,
+            handshakeMs: HANDSHAKE_MS,
+            localHost: local[1]?.replace(/^\[|\]$/g, '') || '127.0.0.1',
+            localPort: Number(local[2]),
+            localSocketPath: '',
+            connectWithinMs: LOCAL_CONNECT_MS,
+          }
+        : null,
+  }
+}
+
+/** Resolves when the sidecar accepts connections; at once if it is not to. */
+function listening(host: Host, { inbound }: Plan, signal: AbortSignal): Promise<void> {
+  if (!inbound) return Promise.resolve()
+  return new Promise((resolve) => {
+    const unfollow = host.follow(proxyRef(KEY), 'status', null, (value) => {
+      if ((value as ProxyStatus).phase === 'listening') finish()
+    })
+    const finish = () => {
+      unfollow()
+      signal.removeEventListener('abort', finish)
+      resolve()
+    }
+    signal.addEventListener('abort', finish)
+  })
+}
+
+function stopped(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+}
