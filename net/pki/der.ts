@@ -9,6 +9,7 @@ export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  null: 0x05,
   oid: 0x06,
   utf8String: 0x0c,
   printableString: 0x13,
@@ -101,6 +102,10 @@ export function positiveBytes(element: Element, what: string): Result<Buffer> {
   if (first === 0 && second === undefined) return refuse('invalid', `${what}: must not be zero`)
   if (first !== 0) return content
   return second !== undefined && second >= 0x80 ? content.subarray(1) : refuse('invalid', `${what}: an integer that is not minimal`)
+}
+
+export function isNull(element: Element | undefined): boolean {
+  return element?.tag === TAG.null && element.content.length === 0
 }
 
 /** A UTCTime or GeneralizedTime in the forms RFC 5280 allows, in ms since 1970. */

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPair, generateKeyPairSync
 import { keySizeFault } from '../../actors/certificate-rules.ts'
 import type { KeyType } from '../../src/kernel/ports.ts'
 import { assert, isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { bitStringBytes, childrenOf, type Element, oidText, TAG } from './der.ts'
+import { bitStringBytes, childrenOf, type Element, isNull, oidText, TAG } from './der.ts'
 import { nothing, oid, type Part, sequence } from './encode.ts'
 import { PEM_LENGTH_MAX } from './pem.ts'
 
@@ -109,7 +109,8 @@ function formFault(spki: Element, what: string): Refusal | undefined {
   if (isRefused(algorithm)) return algorithm
   const type = oidText(algorithm[0], what)
   if (isRefused(type)) return type
-  if (type === RSA_KEY) return undefined
+  if (algorithm.length > 2) return refuse('invalid', `${what}: an algorithm with more than its parameters`)
+  if (type === RSA_KEY) return isNull(algorithm[1]) ? undefined : refuse('invalid', `${what}: the parameters of an RSA key must be NULL`)
   if (type !== EC_KEY) return refuse('invalid', `${what}: keys of the kind ${type} are not supported, only ec and rsa`)
   const point = bitStringBytes(parts[1], what)
   if (isRefused(point)) return point

@@ -1,6 +1,6 @@
 import { verify } from 'node:crypto'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { bitStringBytes, childrenOf, type Element, elementsOf, oidText, only, TAG } from './der.ts'
+import { bitStringBytes, childrenOf, type Element, elementsOf, isNull, oidText, only, TAG } from './der.ts'
 import { bits, encode, encoded, integer, oid, sequence, set, tagged } from './encode.ts'
 import { alternativeUri, type Extensions, readExtensions, readUris } from './extensions.ts'
 import { attempt, digestOf, type PrivateKey, type PublicKey, readPublicKey, signature, signatureAlgorithm } from './keys.ts'
@@ -77,6 +77,8 @@ function signatureFault({ signed, algorithm, signature }: Signed, publicKey: Pub
   if (isRefused(dotted)) return dotted
   const digest = digestOf(dotted, publicKey.type)
   if (digest === undefined) return refuse('invalid', `${what}: signature algorithm ${dotted} is not supported for ${publicKey.type} keys`)
+  const isEmpty = parts.length === 1 || (publicKey.type === 'rsa' && parts.length === 2 && isNull(parts[1]))
+  if (!isEmpty) return refuse('invalid', `${what}: signature algorithm ${dotted} has parameters`)
   const bytes = bitStringBytes(signature, `${what}: signature`)
   if (isRefused(bytes)) return bytes
   const holds = attempt(() => verify(digest, signed.whole, publicKey.key, bytes), `${what}: signature`)
