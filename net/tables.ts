@@ -29,7 +29,7 @@ export type OpenTables = Tables & { readonly directory: string }
  * Keys have at most KEY_BYTES_MAX UTF-8 bytes; `put` throws for longer ones, everything else treats them as absent. Bytes in
  * records come back as Buffers. Throws an error naming the directory if it cannot be opened (see `claimDirectory`).
  *
- * A thread must not be terminated from outside inside `transact`: the environment would refuse to write until the process ends.
+ * A thread must not be terminated from outside (`worker.terminate()`) while it is inside `transact`: the whole process would hang.
  */
 export function openTables(directory: string, { durable, create = true, readOnly = false }: TablesOptions): OpenTables {
   const { database, room, release } = openEnvironment(directory, { durable, create, readOnly })
