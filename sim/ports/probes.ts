@@ -37,6 +37,7 @@ type Described = { address: string; timeoutMs: number; texts: Record<SimAnswer, 
 
 const SCRIPT_TIMEOUT_MS = 30_000
 const DIAL_TIMEOUT_MS = 10_000
+const PORT_MAX = 65_535
 
 function described(request: Exclude<ProbeRequest, { kind: 'free-port' }>): Described {
   if (request.kind === 'script') {
@@ -66,6 +67,8 @@ function freePort(
   { address, from, to, taken }: Extract<ProbeRequest, { kind: 'free-port' }>,
   answers: ReadonlyMap<string, SimAnswer>,
 ): Result<ProbeOutcome> {
+  const isRange = Number.isInteger(from) && Number.isInteger(to) && from >= 1 && from <= to && to <= PORT_MAX
+  if (!isRange) return refuse('invalid', `ports ${from} to ${to}: must be a range within 1 to ${PORT_MAX}`)
   for (let port = from; port <= to; port += 1) {
     const isFree = (answers.get(`${address}:${port}`) ?? 'refused') === 'refused'
     if (isFree && !taken.includes(port)) return { status: 'passing', output: `${address}:${port} is free`, port }

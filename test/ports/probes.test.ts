@@ -1,0 +1,117 @@
+import { createServer } from 'node:net'
+import test, { type ExecutionContext } from 'ava'
+import { createProbes } from '../../net/probes/index.ts'
+import { createSimProbes, type SimAnswer } from '../../sim/ports/probes.ts'
+import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
+import { asking, granted } from '../kit/asking.ts'
+import { closedPort, listening } from '../kit/servers.ts'
+
+type World = {
+  probes: Device<ProbeRequest, ProbeOutcome>
+  /** Takes connections and never says anything. */
+  silentPort: number
+  closedPort: number
+}
+
+async function realWorld(t: ExecutionContext): Promise<World> {
+  return { probes: createProbes(), silentPort: await listening(t, createServer()), closedPort: await closedPort(createServer()) }
+}
+
+async function simulatedWorld(): Promise<World> {
+  const answers = new Map<string, SimAnswer>([
+    ['true', 'passing'],
+    ['127.0.0.1:8001', 'passing'],
+    ['sleep', 'hangs'],
+  ])
+  return {
+    probes: createSimProbes({ after: (_ms, work) => queueMicrotask(work), drawAnswerMs: () => 1, answers }),
+    silentPort: 8_001,
+    closedPort: 8_002,
+  }
+}
+
+for (const [arm, create] of [
+  ['real', realWorld],
+  ['simulated', simulatedWorld],
+] as const) {
+  test(`${arm}: a port is passing if something listens on it`, async (t) => {
+    const world = await create(t)
+    const tcp = (port: number) => asking(world.probes)({ kind: 'tcp', address: `127.0.0.1:${port}`, timeoutMs: 10_000 })
+    t.deepEqual(await tcp(world.silentPort), { status: 'passing', output: `TCP connect 127.0.0.1:${world.silentPort}: Success` })
+    t.deepEqual(await tcp(world.closedPort), {
+      status: 'critical',
+      output: `dial tcp 127.0.0.1:${world.closedPort}: connect: connection refused`,
+    })
+  })
+
+  test(`${arm}: a web server that is not there is critical`, async (t) => {
+    const world = await create(t)
+    const url = `http://127.0.0.1:${world.closedPort}/health`
+    t.deepEqual(await asking(world.probes)(httpRequest(url)), {
+      status: 'critical',
+      output: `Get "${url}": dial tcp 127.0.0.1:${world.closedPort}: connect: connection refused`,
+    })
+  })
+
+  test(`${arm}: a script passes, does not exist or takes too long`, async (t) => {
+    const ask = asking((await create(t)).probes)
+    const script = (args: string[]) => ask({ kind: 'script', args, timeoutMs: 100, outputMax: 100, env: {} })
+    t.deepEqual(await script(['no-such-program']), {
+      status: 'critical',
+      output: 'exec: "no-such-program": executable file not found in $PATH',
+    })
+    t.deepEqual(await script(['sleep', '1000']), { status: 'critical', output: 'Timed out (100ms) running check' })
+    const passing = await ask({ kind: 'script', args: ['true'], timeoutMs: 0, outputMax: 100, env: {} })
+    t.deepEqual(passing, { status: 'passing', output: '' })
+  })
+
+  test(`${arm}: a free port is neither in use nor taken`, async (t) => {
+    const { probes, silentPort, closedPort: free } = await create(t)
+    const range = (from: number, taken: number[]) => asking(probes)({ kind: 'free-port', address: '127.0.0.1', from, to: from, taken })
+    t.is(granted(await range(free, [])).port, free)
+    for (const [port, taken] of [
+      [free, [free]],
+      [silentPort, []],
+    ] as const) {
+      t.deepEqual(await range(port, [...taken]), { refused: 'conflict', why: `no free port on 127.0.0.1 from ${port} to ${port}` })
+    }
+  })
+
+  test(`${arm}: ports that do not exist are refused`, async (t) => {
+    const { probes } = await create(t)
+    t.deepEqual(await asking(probes)({ kind: 'free-port', address: '127.0.0.1', from: 2, to: 1, taken: [] }), {
+      refused: 'invalid',
+      why: 'ports 2 to 1: must be a range within 1 to 65535',
+    })
+  })
+}
+
+test('simulated: a web server answers, and one that hangs takes the whole time', async (t) => {
+  const waitsMs: number[] = []
+  const answers = new Map<string, SimAnswer>([
+    ['10.0.0.1:80', 'passing'],
+    ['10.0.0.2:443', 'hangs'],
+  ])
+  const probes = createSimProbes({
+    after(ms, work) {
+      waitsMs.push(ms)
+      queueMicrotask(work)
+    },
+    drawAnswerMs: () => 3,
+    answers,
+  })
+  t.deepEqual(await asking(probes)(httpRequest('http://10.0.0.1/up')), {
+    status: 'passing',
+    output: 'HTTP GET http://10.0.0.1/up: 200 OK Output: ',
+  })
+  t.deepEqual(await asking(probes)(httpRequest('https://10.0.0.2/up')), {
+    status: 'critical',
+    output: 'Get "https://10.0.0.2/up": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
+  })
+  t.deepEqual(waitsMs, [3, 10_000])
+})
+
+function httpRequest(url: string): ProbeRequest {
+  const tls = { tlsServerName: '', tlsSkipVerify: false }
+  return { kind: 'http', url, method: '', headers: {}, body: '', timeoutMs: 10_000, outputMax: 100, ...tls, disableRedirects: false }
+}
