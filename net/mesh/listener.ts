@@ -32,7 +32,8 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#server = createServer({
-      allowHalfOpen: true,
+      // A handshake is over when one end is. What has got through it may be half-open from then on.
+      allowHalfOpen: options.side === 'upstream',
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
@@ -111,7 +112,6 @@ export class Listener {
       ...identity.secure,
       requestCert: true,
       rejectUnauthorized: false,
-      allowHalfOpen: true,
       handshakeTimeout: Math.min(this.#options.handshakeMs, TIMER_MS_MAX),
     })
     server.on('secureConnection', (stream) => this.#judge(stream))
@@ -134,6 +134,7 @@ export class Listener {
     const peer = peerCertificate(stream)
     const why = unacceptable(stream, peer)
     if (peer !== undefined && why === undefined) {
+      stream.allowHalfOpen = true
       this.#options.arrived({ stream, tcp }, from, { uri: peer.uri, serial: peer.serial })
       return
     }

@@ -64,9 +64,14 @@ function letGo(): void {
   for (const socket of held.splice(0)) socket.uncork()
 }
 
-/** Ends a leg at once and lets its other end see a reset, so that a cut stream cannot be taken for a complete one. */
-export function reset(leg: Leg): void {
-  if (leg.tcp.destroyed) leg.stream.destroy()
-  else leg.tcp.resetAndDestroy()
-  leg.stream.destroy()
+/**
+ * Ends a leg at once and lets its other end see a reset, so that a cut stream cannot be taken for a complete one. Only the lower
+ * socket is touched: TLS follows when that has closed, never in the middle of its own callbacks.
+ */
+export function reset({ stream, tcp }: Leg): void {
+  if (tcp.destroyed) return
+  // The system refuses to reset while a shutdown is on its way; all bytes have left then, and closing cuts nothing off.
+  const isShuttingDown = stream.writableEnded && !stream.writableFinished && stream.writableLength === 0
+  if (isShuttingDown) stream.destroy()
+  else tcp.resetAndDestroy()
 }
