@@ -117,7 +117,7 @@ function bodyBytes(body: RequestOptions['body']): { body: Uint8Array | undefined
 
 /** As Go writes a path: everything but unreserved characters and `$&+,/:;=@` is escaped. */
 function encodePath(path: string): string {
-  return encodeURIComponent(path)
+  return encodeURIComponent(path.toWellFormed())
     .replace(/%(24|26|2B|2C|2F|3A|3B|3D|40)/g, (escaped) => decodeURIComponent(escaped))
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 }

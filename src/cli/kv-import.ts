@@ -40,8 +40,7 @@ function parseEntries(text: string): Result<Entry[]> {
   try {
     list = JSON.parse(exactFlags(text, 'flags'))
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return refuse('invalid', /end of JSON input/.test(message) ? 'unexpected end of JSON input' : message)
+    return refuse('invalid', jsonProblem(error))
   }
   if (!Array.isArray(list)) return refuse('invalid', 'must be a list of entries with key, flags and value')
   const entries: Entry[] = []
@@ -51,6 +50,12 @@ function parseEntries(text: string): Result<Entry[]> {
     entries.push(entry)
   }
   return entries
+}
+
+/** Text that stops too early has Go's words, because scripts look for them. */
+function jsonProblem(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return /end of JSON input|^Unterminated/.test(message) ? 'unexpected end of JSON input' : message
 }
 
 function parseEntry(item: unknown): Result<Entry> {

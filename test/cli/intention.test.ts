@@ -1,0 +1,149 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { runCommand, tryCommand } from './kit.ts'
+
+const INTENTION = {
+  CreatedAt: '2026-11-23T06:00:56.37551921Z',
+  ID: '1dbe023b-6403-1394-7e46-0c965b68bf6c',
+  SourceNS: 'default',
+  SourceName: 'web',
+  DestinationNS: 'default',
+  DestinationName: 'db',
+  SourceType: 'consul',
+  Action: 'deny',
+  Precedence: 9,
+}
+const LAYER_7 = { ...INTENTION, Action: undefined, Permissions: [{ Action: 'allow', HTTP: { PathExact: '/' } }] }
+const EXACT = '/v1/connect/intentions/exact'
+const CREATE = { 'POST /v1/connect/intentions': { json: { ID: INTENTION.ID } } }
+
+test('create allows unless told to deny', async (t) => {
+  const allow = await tryCommand(['intention', 'create', 'web', 'db'], CREATE)
+  t.is(allow.out, 'Created: web => db (allow)\n')
+  t.is(allow.code, 0)
+  t.deepEqual(allow.seen, [
+    'POST /v1/connect/intentions {"SourceType":"consul","SourceName":"web","DestinationName":"db","Action":"allow"}',
+  ])
+  const deny = await tryCommand(['intention', 'create', '-deny', '-meta', 'why=test', '*', 'db'], CREATE)
+  t.is(deny.out, 'Created: * => db (deny)\n')
+  t.deepEqual(JSON.parse(deny.requests[0]?.body ?? ''), {
+    SourceType: 'consul',
+    SourceName: '*',
+    DestinationName: 'db',
+    Action: 'deny',
+    Meta: { why: 'test' },
+  })
+})
+
+test('create refuses what makes no sense', async (t) => {
+  t.regex(
+    (await runCommand(['intention', 'create', '-allow', '-deny', 'a', 'b'])).err,
+    /^Only one of -allow or -deny may be specified\.\n\nUsage:/,
+  )
+  t.regex((await runCommand(['intention', 'create', 'web'])).err, /^Error: Must specify two arguments: source and destination\n/)
+  t.regex((await runCommand(['intention', 'create', 'a/b/c', 'd'])).err, /^Error: Invalid intention source: invalid service name "a\/b\/c"/)
+})
+
+test('create passes on what the servers say', async (t) => {
+  const answers = { 'POST /v1/connect/intentions': { status: 500, text: 'Sources[1] defines "web" more than once' } }
+  const { code, err } = await tryCommand(['intention', 'create', 'web', 'db'], answers)
+  t.is(code, 1)
+  t.is(err, 'Error creating intention "web => db (allow)": Unexpected response code: 500 (Sources[1] defines "web" more than once)\n')
+})
+
+test('create -replace changes one that has an ID by its ID, and another by its services, without a word', async (t) => {
+  const byId = await tryCommand(['intention', 'create', '-replace', '-allow', 'web', 'db'], {
+    [`GET ${EXACT}`]: { json: INTENTION },
+    [`PUT /v1/connect/intentions/${INTENTION.ID}`]: { json: { ID: INTENTION.ID } },
+  })
+  t.deepEqual([byId.code, byId.out, byId.err], [0, '', ''])
+  t.regex(byId.seen[1] ?? '', /^PUT .*"Action":"allow"/)
+  const byServices = await tryCommand(['intention', 'create', '-replace', 'web', 'db'], {
+    [`GET ${EXACT}`]: { json: { ...INTENTION, ID: undefined } },
+    [`PUT ${EXACT}`]: { text: 'true' },
+  })
+  t.deepEqual([byServices.code, byServices.out], [0, ''])
+  t.regex(byServices.seen[1] ?? '', /^PUT \/v1\/connect\/intentions\/exact\?destination=db&source=web /)
+  t.is((await tryCommand(['intention', 'create', '-replace', 'web', 'db'], CREATE)).out, 'Created: web => db (allow)\n')
+})
+
+test('create reads files', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tribune-intention-'))
+  const good = join(folder, 'good.json')
+  const bad = join(folder, 'bad.json')
+  writeFileSync(good, JSON.stringify({ SourceName: 'web', DestinationName: 'db', Permissions: LAYER_7.Permissions }))
+  writeFileSync(bad, '{"SourceName":"web"}')
+  const done = await tryCommand(['intention', 'create', '-file', good], CREATE)
+  t.is(done.out, 'Created: web => db (1 permissions)\n')
+  t.true((await runCommand(['intention', 'create', '-file', bad])).err.startsWith(`Error: ${bad}: DestinationName must be a string\n`))
+  t.regex((await runCommand(['intention', 'create', '-file', '/nowhere.json'])).err, /open \/nowhere\.json: no such file or directory/)
+  t.regex((await runCommand(['intention', 'create', '-file'])).err, /^Error: -file needs at least one file\n/)
+})
+
+test('check answers with a word and an exit code', async (t) => {
+  const answers = (allowed: boolean) => ({ 'GET /v1/connect/intentions/check': { json: { Allowed: allowed } } })
+  const yes = await tryCommand(['intention', 'check', 'web', 'db'], answers(true))
+  t.deepEqual([yes.code, yes.out], [0, 'Allowed\n'])
+  t.deepEqual(yes.seen, ['GET /v1/connect/intentions/check?destination=db&source=web&source-type=consul'])
+  const no = await tryCommand(['intention', 'check', 'web', 'db'], answers(false))
+  t.deepEqual([no.code, no.out], [1, 'Denied\n'])
+})
+
+test('match lists what applies', async (t) => {
+  const answers = { 'GET /v1/connect/intentions/match': { json: { db: [INTENTION, LAYER_7] } } }
+  const { out, seen } = await tryCommand(['intention', 'match', 'db'], answers)
+  t.is(out, 'web => db (deny)\nweb => db (1 permissions)\n')
+  t.deepEqual(seen, ['GET /v1/connect/intentions/match?by=destination&name=db'])
+  t.deepEqual((await tryCommand(['intention', 'match', '-source', 'web'], answers)).seen, [
+    'GET /v1/connect/intentions/match?by=source&name=web',
+  ])
+  t.is((await tryCommand(['intention', 'match', 'x'], { 'GET /v1/connect/intentions/match': { json: { x: null } } })).out, '')
+  t.is((await runCommand(['intention', 'match', '-source', '-destination', 'x'])).code, 1)
+})
+
+test('get prints everything of one', async (t) => {
+  const found = await tryCommand(['intention', 'get', 'web', 'db'], {
+    [`GET ${EXACT}`]: { json: { ...INTENTION, Description: 'why not', Meta: { b: '2', a: '1' } } },
+  })
+  t.is(
+    found.out,
+    `Source:       web
+Destination:  db
+Action:       deny
+ID:           1dbe023b-6403-1394-7e46-0c965b68bf6c
+Description:  why not
+Meta[a]:      1
+Meta[b]:      2
+Created At:   Monday, 23-Nov-26 06:00:56 UTC
+`,
+  )
+  const layer7 = await tryCommand(['intention', 'get', INTENTION.ID], { [`GET /v1/connect/intentions/${INTENTION.ID}`]: { json: LAYER_7 } })
+  t.regex(layer7.out, /\nPermissions:\n\[\n {2}\{\n {4}"Action": "allow"/)
+  t.notRegex(layer7.out, /^Action:/m)
+  const missing = await tryCommand(['intention', 'get', 'web', 'nope'], {})
+  t.deepEqual([missing.code, missing.err], [1, 'Error: Intention not found with source "web" and destination "nope"\n'])
+})
+
+test('delete takes services or an ID', async (t) => {
+  const both = await tryCommand(['intention', 'delete', 'web', 'db'], { [`DELETE ${EXACT}`]: { text: 'true' } })
+  t.is(both.out, 'Intention deleted.\n')
+  t.deepEqual(both.seen, ['DELETE /v1/connect/intentions/exact?destination=db&source=web'])
+  const byId = await tryCommand(['intention', 'delete', 'abc'], { 'DELETE /v1/connect/intentions/abc': { text: 'true' } })
+  t.is(byId.code, 0)
+  t.is((await runCommand(['intention', 'delete'])).code, 1)
+})
+
+test('list shows a table, or JSON', async (t) => {
+  const answers = { 'GET /v1/connect/intentions': { json: [INTENTION, { ...LAYER_7, ID: undefined }] } }
+  t.is(
+    (await tryCommand(['intention', 'list'], answers)).out,
+    `ID                                    Source  Action  Destination  Precedence
+1dbe023b-6403-1394-7e46-0c965b68bf6c  web     deny    db           9
+                                      web             db           9
+`,
+  )
+  t.is(JSON.parse((await tryCommand(['intention', 'list', '-format=json'], answers)).out).length, 2)
+  t.is((await tryCommand(['intention', 'list'], { 'GET /v1/connect/intentions': { json: [] } })).out, '')
+})
