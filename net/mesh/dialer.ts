@@ -84,7 +84,7 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
   tcp.once('connect', () => {
     if (!open) return
     if (to.identity === undefined || credentials === undefined)
-      return finish({ leg: reader === undefined ? { stream, tcp } : { stream, tcp, reader } })
+      return finish({ leg: { stream, tcp, isPath: Boolean(to.socketPath), ...(reader === undefined ? {} : { reader }) } })
     stream = secure(tcp, to, to.identity, credentials, (verdict) => {
       finish('why' in verdict ? { why: `dial ${target}: ${verdict.why}` } : { leg: { stream, tcp }, peer: verdict })
     })

@@ -3,9 +3,9 @@ import type { PooledReader } from './reader.ts'
 
 /**
  * One end of a proxied connection. `stream` carries the application's bytes, `tcp` is the socket under it: the same one unless
- * TLS is in between. With `reader`, that is where the bytes arrive.
+ * TLS is in between. With `reader`, that is where the bytes arrive. `isPath` marks a socket path, which knows no resets.
  */
-export type Leg = { readonly stream: Socket; readonly tcp: Socket; readonly reader?: PooledReader }
+export type Leg = { readonly stream: Socket; readonly tcp: Socket; readonly reader?: PooledReader; readonly isPath?: boolean }
 
 /** Counters that a splice keeps up to date: bytes from and to the accepted end. */
 export type Traffic = { receivedBytes: number; sentBytes: number }
@@ -68,10 +68,10 @@ function letGo(): void {
  * Ends a leg at once and lets its other end see a reset, so that a cut stream cannot be taken for a complete one. Only the lower
  * socket is touched: TLS follows when that has closed, never in the middle of its own callbacks.
  */
-export function reset({ stream, tcp }: Leg): void {
+export function reset({ stream, tcp, isPath }: Leg): void {
   if (tcp.destroyed) return
   // The system refuses to reset while a shutdown is on its way; all bytes have left then, and closing cuts nothing off.
   const isShuttingDown = stream.writableEnded && !stream.writableFinished && stream.writableLength === 0
-  if (isShuttingDown) stream.destroy()
+  if (isShuttingDown || isPath) stream.destroy()
   else tcp.resetAndDestroy()
 }

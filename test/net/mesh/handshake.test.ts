@@ -137,6 +137,7 @@ test('a handshake that never comes is ended after handshakeMs, even if bytes kee
   const dripping = await dialPlain(port, rig.lookout)
   const record = Buffer.from([22, 3, 1, 255, 0, 1, 0, 250, 0, 3, 3])
   const drip = (position: number) => {
+    if (dripping.socket.destroyed) return
     dripping.socket.write(record.subarray(position, position + 1), () => setImmediate(drip, Math.min(position + 1, record.length - 1)))
   }
   drip(0)
