@@ -15,7 +15,16 @@ export class Trace {
     this.#mixText(what)
     this.#mix(Math.round(nowMs * 1_000))
     if (bytes) for (const byte of bytes) this.#mix(byte)
-    if (this.#keep) this.lines.push(`${nowMs.toFixed(3)} ms  ${what}${bytes ? ` ${Buffer.from(bytes).toString('latin1').replace(/[^ -~]+/g, '.')}` : ''}`)
+    if (this.#keep)
+      this.lines.push(
+        `${nowMs.toFixed(3)} ms  ${what}${
+          bytes
+            ? ` ${Buffer.from(bytes)
+                .toString('latin1')
+                .replace(/[^ -~]+/g, '.')}`
+            : ''
+        }`,
+      )
   }
 
   get hash(): string {
