@@ -47,6 +47,11 @@ export function keepService(turn: LocalTurn, definition: ServiceDefinition, side
   turn.act('store', { do: 'save', kind: SERVICE, key: definition.id, record })
 }
 
+/** Keeps the definitions of the files for a next life. */
+export function keepDefinitions(turn: LocalTurn, record: KeptReload): void {
+  turn.act('store', { do: 'save', kind: RELOAD, key: 'files', record })
+}
+
 /** Forgets something without waiting: it means nothing any more. */
 export function forgetService(turn: LocalTurn, serviceId: string): void {
   turn.act('store', { do: 'remove', kind: SERVICE, key: serviceId })

@@ -5,7 +5,7 @@ import { same } from '../catalog/same.ts'
 import type { CheckDefinition, ServiceDefinition } from '../definitions.ts'
 import { definitionFault } from './allowed.ts'
 import { sidecarId, sidecarPort } from './expand.ts'
-import { forgetCheck, forgetService, forgetStatus, type KeptRecords } from './keep.ts'
+import { forgetCheck, forgetService, forgetStatus, type KeptRecords, keepDefinitions } from './keep.ts'
 import { type Announcing, putCheck, putService, removeCheck, removeService } from './registrations.ts'
 import { type CheckEntry, type LocalState, type LocalTurn, portsTaken } from './state.ts'
 import { startTtl } from './statuses.ts'
@@ -15,6 +15,7 @@ export function takeOver(state: LocalState, turn: LocalTurn, kept: KeptRecords):
   const { args } = state
   const isRebuilt = kept.reload?.boot === args.boot
   const files = isRebuilt && kept.reload ? kept.reload : args
+  if (!isRebuilt) keepDefinitions(turn, { boot: args.boot, services: args.services, checks: args.checks })
   for (const service of files.services) putFileService(state, turn, service, undefined)
   for (const [id, { definition, sidecarPort: port }] of kept.services) {
     if (state.services.get(id)?.origin === 'file') forgetService(turn, id)

@@ -38,6 +38,8 @@ export function tryLocal(given: Partial<LocalArgs> = {}, surroundings: { tables?
     get nowMs() {
       return a.nowMs
     },
+    /** Registrations only: the definitions of the files are kept too. */
+    keptIds: () => [...kept.keys()].filter((id) => !id.startsWith('definitions/')),
     kept,
     tables,
     /** Calls, and lets the store do its part. */

@@ -33,10 +33,9 @@ export const agentServiceRoute: Route = {
     const found = await asked(localRef, 'service', { serviceId })
     if (isRefused(found)) return found
     const isOther = (service: LocalService | null) => !service || hashedServiceShape(service.definition, settings.datacenter).hash !== known
-    const service =
-      known === '' || isOther(found.service)
-        ? found.service
-        : ((await awaited(localRef, 'serviceChanges', { serviceId }, isOther, wait.waitMs))?.value ?? null)
+    const next =
+      known === '' || isOther(found.service) ? undefined : await awaited(localRef, 'serviceChanges', { serviceId }, isOther, wait.waitMs)
+    const service = next ? next.value : found.service
     if (!service) return { status: 404, text: `unknown service ID: ${serviceId}` }
     const { hash, shape } = hashedServiceShape(service.definition, settings.datacenter)
     return { json: shape, headers: { 'X-Consul-Contenthash': hash } }

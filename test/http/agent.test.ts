@@ -1,0 +1,121 @@
+import test from 'ava'
+import type { LocalCheck, LocalService } from '../../actors/local/protocol.ts'
+import { asked, requested, run } from '../kit/http.ts'
+import { localArgs, service } from '../kit/local.ts'
+
+const web: LocalService = { definition: service({ id: 'web1', name: 'web', tags: ['v1'], meta: { ver: '1' }, port: 8080 }), origin: 'api' }
+const up: LocalCheck = {
+  checkId: 'service:web1',
+  name: 'up',
+  notes: '',
+  status: 'passing',
+  output: '',
+  serviceId: 'web1',
+  serviceName: 'web',
+  serviceTags: ['v1'],
+  type: 'ttl',
+  intervalMs: 0,
+  timeoutMs: 0,
+  standalone: false,
+}
+const WEB =
+  '{"ID":"web1","Service":"web","Tags":["v1"],"Meta":{"ver":"1"},"Port":8080,"Address":"","Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false,"Datacenter":"dc1"}'
+const UP =
+  '{"Node":"n1","CheckID":"service:web1","Name":"up","Status":"passing","Notes":"","Output":"","ServiceID":"web1","ServiceName":"web","ServiceTags":["v1"],"Type":"ttl","Interval":"","Timeout":"","ExposedPort":0,"Definition":{},"CreateIndex":0,"ModifyIndex":0}'
+const text = async (reply: Promise<object>) => JSON.stringify(((await reply) as { json: unknown }).json)
+
+test('services and checks are maps by id, shown byte for byte as Consul shows them', async (t) => {
+  const list = { services: [web], checks: [up] }
+  t.is(await text(run('GET', '/v1/agent/services', { list })), `{"web1":${WEB}}`)
+  t.is(await text(run('GET', '/v1/agent/checks', { list })), `{"service:web1":${UP}}`)
+  const own = { ...up, intervalMs: 90_000, timeoutMs: 0, standalone: true }
+  t.true(
+    (await text(run('GET', '/v1/agent/checks', { list: { services: [], checks: [own] } }))).includes('"Interval":"1m30s","Timeout":"0s"'),
+  )
+})
+
+test('one service has a hash of its content, and a reader who knows it waits for another', async (t) => {
+  const found = { service: web, checks: [up] }
+  const first = (await run('GET', '/v1/agent/service/web1', { service: found })) as {
+    json: { ContentHash: string }
+    headers: Record<string, string>
+  }
+  const hash = first.json.ContentHash
+  t.regex(hash, /^[1-9a-f][0-9a-f]{0,15}$/)
+  t.is(first.headers['X-Consul-Contenthash'], hash)
+  const changed = { ...web, definition: { ...web.definition, port: 81 } }
+  t.like(await run('GET', `/v1/agent/service/web1?hash=${hash}`, { service: found, serviceChanges: changed }), { json: { Port: 81 } })
+  t.like(await run('GET', '/v1/agent/service/web1?hash=other', { service: found }), { json: { Port: 8080 } })
+  t.deepEqual(await run('GET', '/v1/agent/service/no', { service: { service: null, checks: [] } }), {
+    status: 404,
+    text: 'unknown service ID: no',
+  })
+})
+
+test('a reader whose time is over gets what holds', async (t) => {
+  const found = { service: web, checks: [up] }
+  const { json } = (await run('GET', '/v1/agent/service/web1', { service: found })) as { json: { ContentHash: string } }
+  t.like(await run('GET', `/v1/agent/service/web1?hash=${json.ContentHash}&wait=1s`, { service: found }), { json: { Port: 8080 } })
+})
+
+test('the health of a service is a status, a reason and a body', async (t) => {
+  const health = (check: Partial<LocalCheck>, query = '') =>
+    run('GET', `/v1/agent/health/service/id/web1${query}`, { service: { service: web, checks: [{ ...up, ...check }] } })
+  t.like(await health({}), {
+    status: 200,
+    headers: { 'X-Consul-Reason': 'passing' },
+    json: { AggregatedStatus: 'passing', Service: { ID: 'web1' } },
+  })
+  t.like(await health({ status: 'warning' }), { status: 429 })
+  t.like(await health({ status: 'critical' }), { status: 503, json: { AggregatedStatus: 'critical' } })
+  t.like(await health({ status: 'critical', type: 'maintenance' }, '?format=text'), { status: 503, text: 'maintenance' })
+  t.deepEqual(await run('GET', '/v1/agent/health/service/id/no', { service: { service: null, checks: [] } }), {
+    status: 404,
+    headers: { 'X-Consul-Reason': 'ServiceId no not found' },
+    json: { AggregatedStatus: 'critical', Service: null, Checks: null },
+  })
+  const list = { services: [web], checks: [up, { ...up, checkId: 'disk', serviceId: '', status: 'warning' as const }] }
+  t.like(await run('GET', '/v1/agent/health/service/name/web', { list }), { status: 429, json: [{ AggregatedStatus: 'warning' }] })
+  t.like(await run('GET', '/v1/agent/health/service/name/web', { list }, { accept: 'text/plain' }), { text: 'warning' })
+  t.like(await run('GET', '/v1/agent/health/service/name/no', { list }), { status: 404, json: [] })
+})
+
+test('a registration becomes a question to the local registrations', (t) => {
+  t.like(asked('PUT', '/v1/agent/service/register?replace-existing-checks', { Name: 'web', Port: 80, Check: { TTL: '10s' } }), {
+    to: { actor: 'local' },
+    name: 'registerService',
+    request: {
+      service: { id: 'web', name: 'web', checks: [{ id: 'service:web', type: 'ttl', ttlMs: 10_000 }] },
+      replaceExistingChecks: true,
+    },
+  })
+  t.like(asked('PUT', '/v1/agent/service/deregister/a%2Fb'), { name: 'deregisterService', request: { serviceId: 'a/b' } })
+  t.like(asked('PUT', '/v1/agent/check/register', { Name: 'c', TCP: 'x:1', Interval: '5s' }), {
+    name: 'registerCheck',
+    request: { check: { id: 'c', type: 'tcp', intervalMs: 5_000 } },
+  })
+  t.like(asked('PUT', '/v1/agent/check/warn/c?note=hm'), { name: 'ttlUpdate', request: { checkId: 'c', status: 'warning', output: 'hm' } })
+  t.like(asked('PUT', '/v1/agent/check/update/c', { Status: 'critical', Output: 'o' }), { request: { status: 'critical', output: 'o' } })
+  t.like(asked('PUT', '/v1/agent/maintenance?enable=true&reason=r'), { name: 'nodeMaintenance', request: { enable: true, reason: 'r' } })
+})
+
+test('wrong requests are answered with the words that Consul has for them', (t) => {
+  const answers = (method: string, url: string, body: unknown = '') => asked(method, url, body) as { status: number; text: string }
+  t.deepEqual(answers('PUT', '/v1/agent/service/register'), { status: 400, text: 'Request decode failed: EOF' })
+  t.deepEqual(answers('PUT', '/v1/agent/service/register', {}), { status: 400, text: 'Missing service name' })
+  t.is(answers('PUT', '/v1/agent/check/register', { Name: 'c' }).text, 'Invalid check: TTL must be > 0 for TTL checks')
+  t.deepEqual(answers('PUT', '/v1/agent/check/update/c', { Status: 'foo' }), { status: 400, text: "Invalid check status: 'foo'" })
+  t.is(answers('PUT', '/v1/agent/service/maintenance/?enable=true').text, 'Missing service ID')
+  t.is(answers('PUT', '/v1/agent/service/maintenance/x').text, 'Missing value for enable')
+  t.is(answers('PUT', '/v1/agent/maintenance?enable=x').text, 'Invalid value for enable: "x"')
+})
+
+test('the agent tells who it is, in a version that clients accept', async (t) => {
+  const { facts } = localArgs()
+  const { route, request } = requested('GET', '/v1/agent/members')
+  if (!('reply' in route)) throw new Error('members asks')
+  t.like(route.reply(facts as never, request).json, [
+    { Name: 'n1', Addr: '10.0.0.1', Port: 8301, Tags: { role: 'consul', port: '8300', build: '1.10.12:' }, Status: 1, DelegateCur: 4 },
+  ])
+  t.like(route.reply(facts as never, { ...request, query: new URLSearchParams('wan=1') }).json, [{ Name: 'n1.dc1', Port: 8302 }])
+})

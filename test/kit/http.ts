@@ -1,0 +1,70 @@
+import type { EdgeContext } from '../../net/http/context.ts'
+import type { EdgeSettings, HttpReply, HttpRequest, Question, Route } from '../../net/http/route.ts'
+import { createRouter } from '../../net/http/router.ts'
+import { routes } from '../../net/http/routes/index.ts'
+import { isRefused, type Refusal } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
+
+export const settings: EdgeSettings = {
+  node: 'n1',
+  datacenter: 'dc1',
+  defaultWaitMs: 300_000,
+  maxWaitMs: 600_000,
+  kvValueBytesMax: 524_288,
+  threads: [['main', 'state', 'edge', 'mesh']],
+}
+
+const find = createRouter(routes)
+
+/** A request to an endpoint, found as the server finds it. A body that is no text is sent as JSON. */
+export function requested(method: string, url: string, body: unknown = ''): { route: Route; request: HttpRequest } {
+  const { pathname, searchParams } = new URL(url, 'http://agent')
+  const found = find(method, pathname)
+  if (!found || !('route' in found)) throw new Error(`no endpoint for ${method} ${pathname}`)
+  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const request = {
+    method,
+    path: pathname,
+    rest: decodeURIComponent(found.rest),
+    query: searchParams,
+    headers: {},
+    body: bytes,
+    token: '',
+    from: '127.0.0.1',
+  }
+  return { route: found.route, request }
+}
+
+/** What a read answers from these tables. */
+export function read(view: View, url: string): HttpReply & { index?: number } {
+  const { route, request } = requested('GET', url)
+  if (!('read' in route)) throw new Error(`${url} is no read`)
+  const reply = route.read(request, view, settings)
+  if (isRefused(reply)) throw new Error(`refused: ${reply.why}`)
+  return reply
+}
+
+/** What is asked of an actor for a request, or what is answered without asking. */
+export function asked(method: string, url: string, body: unknown = ''): Question | Refusal | HttpReply {
+  const { route, request } = requested(method, url, body)
+  if (!('ask' in route)) throw new Error(`${url} asks nobody`)
+  return route.ask(request, settings)
+}
+
+/** What a longer endpoint answers when actors answer as given, by the name of the call; feeds give their one value. */
+export function run(
+  method: string,
+  url: string,
+  answers: Record<string, unknown>,
+  headers: Record<string, string> = {},
+): Promise<HttpReply | Refusal> {
+  const { route, request } = requested(method, url)
+  if (!('run' in route)) throw new Error(`${url} is no longer endpoint`)
+  const context = {
+    settings,
+    asked: (_to: unknown, name: string) => Promise.resolve(answers[name]),
+    awaited: (_to: unknown, name: string, _request: unknown, wanted: (value: unknown, index: number) => boolean) =>
+      Promise.resolve(name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined),
+  }
+  return route.run({ ...request, headers }, context as unknown as EdgeContext)
+}
