@@ -17,7 +17,7 @@ export type FakeAgent = { address: string; seen: Seen[]; close(): void }
 /** Runs a command line as the program would, without a process. */
 export async function runCommand(
   args: readonly string[],
-  { env = {}, stdin = '' }: { env?: Record<string, string>; stdin?: string } = {},
+  { env = {}, stdin = '', signal }: { env?: Record<string, string>; stdin?: string; signal?: AbortSignal } = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { code: 0, out: '', err: '' }
   const io: Io = {
@@ -32,6 +32,7 @@ export async function runCommand(
     },
     env,
     stdin: async () => Buffer.from(stdin),
+    ...(signal === undefined ? {} : { signal }),
   }
   outcome.code = await dispatch(args, io)
   return outcome
