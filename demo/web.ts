@@ -13,6 +13,7 @@ const server = createServer((request, response) => {
     answer.on('error', () => response.destroy())
   })
   asked.on('error', (error) => {
+    if (response.headersSent) return void response.destroy()
     response.writeHead(502)
     response.end(`web got nothing: ${error.message}\n`)
   })
