@@ -1,0 +1,16 @@
+import type { Benchmark } from './benchmark.ts'
+import { cli } from './cli.ts'
+import { dns } from './dns.ts'
+import { haproxy } from './haproxy.ts'
+import { health } from './health.ts'
+import { kernel } from './kernel.ts'
+import { kv } from './kv.ts'
+import { leaf } from './leaf.ts'
+import { memory } from './memory.ts'
+import { mesh } from './mesh.ts'
+import { registration } from './registration.ts'
+import { restart } from './restart.ts'
+import { wake } from './wake.ts'
+
+/** All benchmarks, in the order in which they run and are shown. */
+export const benchmarks: readonly Benchmark[] = [kernel, kv, health, dns, registration, leaf, wake, mesh, haproxy, restart, memory, cli]

@@ -1,0 +1,72 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { Stage } from './stage.ts'
+import { pathOf, type Tool } from './tools.ts'
+
+/** How long a load lasts: first unmeasured, then measured. */
+const WARM_SECONDS = 1
+const SECONDS = 4
+
+export type WrkOptions = {
+  url: string
+  connections: number
+  headers?: readonly string[]
+  /** Lua that makes each request, as wrk wants it. `number` is the thread's and unique to it. */
+  script?: string
+}
+export type Load = { perSecond: number; note: string }
+
+/** Requests per second by wrk, on one thread of its own, after warming up. Failed requests are an error. */
+export async function wrk(stage: Stage, { url, connections, headers = [], script }: WrkOptions): Promise<Load> {
+  const measure = async (seconds: number, run: number) => {
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency']
+    for (const header of headers) args.push('-H', header)
+    if (script !== undefined) {
+      const file = join(stage.directory, `wrk-${run}.lua`)
+      writeFileSync(file, `local run = ${run}\n${script}`)
+      args.push('-s', file)
+    }
+    return output(stage, 'wrk', [...args, url])
+  }
+  await measure(WARM_SECONDS, 1)
+  const report = await measure(SECONDS, 2)
+  const perSecond = Number(/Requests\/sec: +([\d.]+)/.exec(report)?.[1])
+  if (!(perSecond > 0)) throw new Error(`wrk measured nothing at ${url}:\n${report}`)
+  const wrong = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(report)
+  if (wrong?.[1]) throw new Error(`${wrong[1]} answers from ${url} were not 2xx`)
+  const p99 = /99% +(\S+)/.exec(report)?.[1] ?? '?'
+  return { perSecond, note: `${connections} connections, 99 % within ${p99}${wrong?.[2] ? `; ${wrong[2]}` : ''}` }
+}
+
+/** Answers per second by dnsperf for one question. */
+export async function dnsperf(stage: Stage, port: number, question: string): Promise<Load> {
+  const file = join(stage.directory, 'questions')
+  writeFileSync(file, `${question}\n`)
+  const ask = (seconds: number) =>
+    output(stage, 'dnsperf', ['-s', '127.0.0.1', '-p', String(port), '-d', file, '-l', String(seconds), '-c', '16', '-q', '64'])
+  await ask(WARM_SECONDS)
+  const report = await ask(SECONDS)
+  const perSecond = Number(/Queries per second: +([\d.]+)/.exec(report)?.[1])
+  if (!(perSecond > 0)) throw new Error(`dnsperf measured nothing:\n${report}`)
+  const codes = /Response codes: +(.*)/.exec(report)?.[1] ?? ''
+  if (!codes.startsWith('NOERROR') || codes.includes(',')) throw new Error(`dnsperf was answered ${codes}`)
+  const lost = /Queries lost: +(\d+ \([\d.]+%\))/.exec(report)?.[1] ?? '?'
+  return { perSecond, note: `16 sockets, 64 questions under way; lost ${lost}` }
+}
+
+/** Bytes per second of an endless answer, read by curl. */
+export async function download(stage: Stage, url: string): Promise<number> {
+  const report = await output(stage, 'curl', ['-s', '-o', '/dev/null', '-m', String(SECONDS), '-w', '%{size_download} %{time_total}', url])
+  const [bytes = 0, seconds = 1] = report.split(' ').map(Number)
+  if (!(bytes > 0)) throw new Error(`curl got nothing from ${url}: ${report}`)
+  return bytes / seconds
+}
+
+/** What a tool printed. Its exit code says nothing that the text does not. */
+async function output(stage: Stage, tool: Tool, args: readonly string[]): Promise<string> {
+  const child = stage.start(pathOf(tool) ?? tool, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  if (!child.stdout || !child.stderr) throw new Error(`${tool} has no output`)
+  const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
+  return `${out}${errors}`
+}

@@ -1,0 +1,43 @@
+import { benchmarks } from './index.ts'
+import { openStage } from './kit/stage.ts'
+import { howToInstall, pathOf } from './kit/tools.ts'
+import { type Line, tableOf } from './table.ts'
+
+/** Runs all benchmarks, or those named by the arguments, one after another, and prints one table. */
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))
+  if (unknown.length > 0) {
+    console.error(`There is no benchmark ${unknown.join(', ')}. There are:`)
+    for (const { name, about } of benchmarks) console.error(`  ${name.padEnd(14)}${about}`)
+    return 1
+  }
+  const wanted = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name))
+  const lines: Line[] = []
+  let failed = 0
+  for (const { name, about, needs, run } of wanted) {
+    const missing = needs.filter((tool) => pathOf(tool) === undefined)
+    if (missing.length > 0) {
+      lines.push({ name, skipped: `needs ${missing.join(', ')}: ${howToInstall(missing)}` })
+      continue
+    }
+    console.error(`${name}: ${about}`)
+    const stage = openStage()
+    const interrupted = () => void stage.close().then(() => process.exit(130))
+    process.once('SIGINT', interrupted)
+    process.once('SIGTERM', interrupted)
+    try {
+      lines.push(...(await run(stage)))
+    } catch (error) {
+      failed++
+      lines.push({ name, skipped: `failed: ${error instanceof Error ? error.message : String(error)}` })
+    } finally {
+      process.off('SIGINT', interrupted)
+      process.off('SIGTERM', interrupted)
+      await stage.close()
+    }
+  }
+  console.log(`\n${tableOf(lines)}`)
+  return failed === 0 ? 0 : 1
+}
+
+process.exit(await main(process.argv.slice(2)))

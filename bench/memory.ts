@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import type { Benchmark } from './benchmark.ts'
+import { startAgent } from './kit/agent.ts'
+import { pause } from './kit/wait.ts'
+
+const SETTLED_MS = 3_000
+
+export const memory: Benchmark = {
+  name: 'memory',
+  about: 'what an idle agent holds',
+  needs: [],
+  async run(stage) {
+    const usual = await startAgent(stage, { mode: 'dev' })
+    const single = await startAgent(stage, { mode: 'dev', flags: ['-threads=0'] })
+    await pause(SETTLED_MS)
+    return [
+      {
+        name: 'memory of an idle agent',
+        ours: residentMb(usual.pid()),
+        unit: 'MB',
+        consul: 40,
+        note: `${threadsOf(usual.pid())} threads of the system`,
+      },
+      { name: '  all on one thread', ours: residentMb(single.pid()), unit: 'MB', consul: 40, note: '-threads=0' },
+    ]
+  },
+}
+
+function residentMb(pid: number): number {
+  return Number(statusOf(pid, 'VmRSS')) / 1_024
+}
+
+function threadsOf(pid: number): string {
+  return statusOf(pid, 'Threads')
+}
+
+/** A line of /proc/<pid>/status without its unit, which is kB for memory. */
+function statusOf(pid: number, name: string): string {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? ''
+}
