@@ -121,8 +121,10 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       // A value of an earlier life may still come.
       if (!entry?.plan || status.port !== entry.port || state.ending.has(serviceId)) return
       entry.status = status
-      if (status.phase === 'listening') announce(entry, turn)
-      else if (status.phase === 'failed' && status.refused === 'conflict') portTaken(state, entry, status, turn)
+      if (status.phase === 'listening') {
+        entry.why = ''
+        announce(entry, turn)
+      } else if (status.phase === 'failed' && status.refused === 'conflict') portTaken(state, entry, status, turn)
       tell(state, turn)
     },
 
