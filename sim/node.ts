@@ -180,7 +180,7 @@ export class SimNode {
   /** Runs work of one life on one thread, once that thread is not stalled. */
   #schedule(ms: number, thread: number, life: number, work: () => void): () => void {
     const { world } = this.#options
-    let cancel = () => undefined as void
+    let cancel: () => void = () => undefined
     const attempt = () => {
       if (life !== this.#life) return
       const stalledMs = (this.#stalledUntil.get(thread) ?? 0) - world.nowMs

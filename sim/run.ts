@@ -49,7 +49,7 @@ export class Run {
   readonly printed: string[] = []
   readonly readers: Reader[] = []
   readonly highestIndex = new Map<string, number>()
-  /** What each client saw of each key when it looked last. */
+  /** What each client saw of each key on each node when it looked last. */
   readonly seen = new Map<string, { value: string | null; index: number }>()
   readonly #intentions = new Map<string, { asked: number; unsure: boolean; deniedAtMs: number | undefined }>()
   readonly #disturbedUntil = new Map<string, number>()
@@ -112,9 +112,10 @@ export class Run {
     this.reached.set(mark, (this.reached.get(mark) ?? 0) + 1)
   }
 
-  condition(client: string, key: string, condition: string): { expected?: string | null; cas?: number } {
+  /** What a conditional write expects, by what its client saw when it looked last. */
+  condition(who: string, condition: string): { expected?: string | null; cas?: number } {
     if (condition === 'none') return {}
-    const seen = this.seen.get(`${client} ${key}`)
+    const seen = this.seen.get(who)
     if (condition === 'absent' || !seen || seen.value === null) return { expected: null, cas: 0 }
     return { expected: seen.value, cas: seen.index }
   }

@@ -51,29 +51,35 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'store-forgets',
-    about: 'registrations are acknowledged before this machine has kept them',
+    about: 'the newest registration is acknowledged while it is only in memory',
     caughtBy: 'registrations-survive',
     runsMax: 60,
-    mutations: { ...SOUND, wrapStore: saveEarly },
+    mutations: { ...SOUND, wrapStore: saveLate },
   },
 ]
 
+/** Plain writes of keys: their outcome is known before they are carried out. */
 function answerEarly(log: Devices['log']): Devices['log'] {
   return {
     perform(request, done, event) {
-      // The outcomes are right, only too early; that the disk has them comes later, or never.
-      done({ outcomes: request.commands.map(() => ({ applied: true })), notice: { index: 0, touched: [] } })
+      const commands = request.commands as { kind: string; request: { cas?: number } }[]
+      if (!commands.every(({ kind, request: { cas } }) => kind === 'kv.put' && cas === undefined)) return log.perform(request, done, event)
+      done({ outcomes: commands.map(() => ({ applied: true })), notice: { index: 0, touched: [] } })
       log.perform(request, () => undefined, event)
     },
   }
 }
 
-function saveEarly(store: Devices['store']): Devices['store'] {
+/** Keeps the newest change in memory until the next one comes. */
+function saveLate(store: Devices['store']): Devices['store'] {
+  let flush: () => void = () => undefined
   return {
     perform(request, done, event) {
+      flush()
+      flush = () => undefined
       if (request.do === 'load') return store.perform(request, done, event)
+      flush = () => store.perform(request, () => undefined, event)
       done({ records: [] })
-      store.perform({ do: 'load' }, () => store.perform(request, () => undefined, event), event)
     },
   }
 }

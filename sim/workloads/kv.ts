@@ -24,7 +24,7 @@ export const kvPut: Kind<Run> = {
     const { key, client, value, condition } = event as unknown as ReturnType<typeof draw>
     const node = run.up(event.node)
     if (!node) return
-    const { expected, cas } = run.condition(client, key, condition)
+    const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition)
     const operation = run.history.begin(`kv/${key}`, {
       client,
       do: 'put',
@@ -33,7 +33,7 @@ export const kvPut: Kind<Run> = {
       ...(expected !== undefined && { expected }),
     })
     const request = { key, value: Buffer.from(value), flags: 0n, token: '', ...(cas !== undefined && { cas }) }
-    node.edge.ask(kvRef, 'put', request, 8_000, (result) => settle(run, `kv/${key}`, operation, result))
+    node.edge.ask(kvRef, 'put', request, 8_000, (result) => settle(run, `kv/${event.node}/${key}`, operation, result))
   },
 }
 
@@ -45,7 +45,7 @@ export const kvDelete: Kind<Run> = {
     const { key, client, condition } = event as unknown as ReturnType<typeof draw>
     const node = run.up(event.node)
     if (!node) return
-    const { expected, cas } = run.condition(client, key, condition === 'absent' ? 'none' : condition)
+    const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition === 'absent' ? 'none' : condition)
     const operation = run.history.begin(`kv/${key}`, {
       client,
       do: 'delete',
@@ -54,7 +54,7 @@ export const kvDelete: Kind<Run> = {
       ...(expected !== undefined && { expected }),
     })
     node.edge.ask(kvRef, 'delete', { key, recurse: false, token: '', ...(cas !== undefined && { cas }) }, 8_000, (result) =>
-      settle(run, `kv/${key}`, operation, result),
+      settle(run, `kv/${event.node}/${key}`, operation, result),
     )
   },
 }
@@ -76,9 +76,9 @@ export function readKey(run: Run, nodeName: string, client: string, key: string)
   const { entry } = kvGet(node.edge.ports.tables.view(), key)
   const value = entry ? Buffer.from(entry.value).toString() : null
   const nowMs = run.world.nowMs
-  const operation = run.history.begin(`kv/${key}`, { client, do: 'get', value: null, invokedMs: nowMs, outcome: value })
+  const operation = run.history.begin(`kv/${nodeName}/${key}`, { client, do: 'get', value: null, invokedMs: nowMs, outcome: value })
   operation.answeredMs = nowMs
-  run.seen.set(`${client} ${key}`, { value, index: entry?.modifyIndex ?? 0 })
+  run.seen.set(`${client} ${nodeName} ${key}`, { value, index: entry?.modifyIndex ?? 0 })
   run.reach('kv read')
 }
 

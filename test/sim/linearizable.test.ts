@@ -11,7 +11,14 @@ const put = (value: string, invokedMs: number, answeredMs: number, more: Partial
   outcome: true,
   ...more,
 })
-const get = (outcome: string | null, invokedMs: number, answeredMs: number): Operation => ({ client: 'b', do: 'get', value: null, invokedMs, answeredMs, outcome })
+const get = (outcome: string | null, invokedMs: number, answeredMs: number): Operation => ({
+  client: 'b',
+  do: 'get',
+  value: null,
+  invokedMs,
+  answeredMs,
+  outcome,
+})
 const NEVER = Number.POSITIVE_INFINITY
 
 test('one after the other', (t) => {
@@ -39,7 +46,10 @@ test('a write that nobody heard of again may have happened, late or never', (t) 
 })
 
 test('conditions are judged where the write happens', (t) => {
-  t.is(linearizabilityFault([put('1', 0, 1, { expected: null }), put('2', 2, 3, { expected: null, outcome: false }), get('1', 4, 5)]), undefined)
+  t.is(
+    linearizabilityFault([put('1', 0, 1, { expected: null }), put('2', 2, 3, { expected: null, outcome: false }), get('1', 4, 5)]),
+    undefined,
+  )
   t.truthy(linearizabilityFault([put('1', 0, 1, { expected: null }), put('2', 2, 3, { expected: null }), get('2', 4, 5)]))
   t.is(linearizabilityFault([put('1', 0, 1), put('2', 2, 3, { expected: '1' }), get('2', 4, 5)]), undefined)
 })
