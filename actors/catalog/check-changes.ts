@@ -3,8 +3,9 @@ import type { Transaction } from '../../src/kernel/tables.ts'
 import { bump } from '../command.ts'
 import { bumpCheck, bumpInstance } from './index-bumps.ts'
 import { instanceOf } from './instance-changes.ts'
+import { instanceTable, nodeTable } from './records.ts'
 import { same } from './same.ts'
-import { type CheckRecord, checkTable, instanceKey, instanceTable, nodeIndex, nodeKey, nodeServiceKey, nodeTable } from './tables.ts'
+import { type CheckRecord, checkTable, instanceKey, nodeIndex, nodeKey, nodeServiceKey } from './tables.ts'
 
 /** `node` may be '' where it is known; `serviceId` is '' for a check of the node. */
 export type CheckRegistration = Omit<CheckRecord, 'createIndex' | 'modifyIndex'> & { node: string; serviceId: string }
@@ -15,7 +16,7 @@ export function putCheck(tx: Transaction, index: number, node: string, registrat
   const key = nodeServiceKey(node, told.checkId)
   const pointer = tx.get(checkTable, key)
   const checks = checksOf(tx, node, serviceId)
-  if (!tx.get(nodeTable, nodeKey(node))) return refuse('invalid', 'Missing node registration')
+  if (!nodeTable.get(tx, nodeKey(node))) return refuse('invalid', 'Missing node registration')
   if (!checks) return refuse('invalid', `Missing service registration on node ${JSON.stringify(node)}`)
   const isMoved = pointer !== undefined && pointer.serviceId !== serviceId
   if (isMoved) removeCheck(tx, index, node, told.checkId)
@@ -55,19 +56,19 @@ export function removeCheck(tx: Transaction, index: number, node: string, id: st
 }
 
 function checksOf(tx: Transaction, node: string, serviceId: string): CheckRecord[] | undefined {
-  return serviceId === '' ? tx.get(nodeTable, nodeKey(node))?.checks : instanceOf(tx, node, serviceId)?.checks
+  return serviceId === '' ? nodeTable.get(tx, nodeKey(node))?.checks : instanceOf(tx, node, serviceId)?.checks
 }
 
 function putChecks(tx: Transaction, index: number, node: string, serviceId: string, checks: CheckRecord[]): void {
   bump(tx, nodeIndex(node), index)
   if (serviceId === '') {
-    const record = tx.get(nodeTable, nodeKey(node))
-    if (record) tx.put(nodeTable, nodeKey(node), { ...record, checks, touchedIndex: index })
+    const record = nodeTable.get(tx, nodeKey(node))
+    if (record) nodeTable.put(tx, nodeKey(node), { ...record, checks, touchedIndex: index })
     return
   }
   const instance = instanceOf(tx, node, serviceId)
   if (!instance) return
-  tx.put(instanceTable, instanceKey(instance.name, node, serviceId), { ...instance, checks })
+  instanceTable.put(tx, instanceKey(instance.name, node, serviceId), { ...instance, checks })
   bumpInstance(tx, index, instance)
 }
 

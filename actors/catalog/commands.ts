@@ -5,7 +5,8 @@ import type { CommandFunction } from '../command.ts'
 import { type CheckRegistration, putCheck, removeCheck } from './check-changes.ts'
 import { type InstanceRegistration, putInstance, removeInstance } from './instance-changes.ts'
 import { type NodeRegistration, putNode, removeNode } from './node-changes.ts'
-import { nodeKey, nodeTable } from './tables.ts'
+import { nodeTable } from './records.ts'
+import { nodeKey } from './tables.ts'
 
 /** A node and, in one step with it, a service on it and checks of either. */
 export type CatalogRegister = NodeRegistration & {
@@ -25,7 +26,7 @@ const NAME_BYTES_MAX = 512
 export const catalogRegister: CommandFunction<CatalogRegister, null> = (tx, { index }, request) => {
   const wrong = registrationWrong(request)
   if (wrong !== undefined) return refuse('invalid', wrong)
-  const known = tx.get(nodeTable, nodeKey(request.node))
+  const known = nodeTable.get(tx, nodeKey(request.node))
   if (!known || !request.skipNodeUpdate) {
     const refused = putNode(tx, index, request)
     if (refused) return refused

@@ -1,5 +1,6 @@
 import { joined, type Table, type Transaction } from '../../src/kernel/tables.ts'
 import { bump, indexTable } from '../command.ts'
+import { instanceTable } from './records.ts'
 import {
   CHECKS,
   type CheckRecord,
@@ -7,7 +8,6 @@ import {
   connectTable,
   EXTINCTION,
   type InstanceRecord,
-  instanceTable,
   serviceIndex,
   statusIndex,
 } from './tables.ts'
@@ -32,7 +32,7 @@ export function bumpInstance(tx: Transaction, index: number, instance: InstanceR
 
 /** The instance is gone from the tables. The indexes of names that nobody has any more go too. */
 export function bumpGone(tx: Transaction, index: number, instance: InstanceRecord): void {
-  bumpOrForget(tx, index, instanceTable, instance.name, serviceIndex(instance.name))
+  bumpOrForget(tx, index, instanceTable.rows, instance.name, serviceIndex(instance.name))
   const destination = destinationOf(instance)
   if (destination !== undefined) bumpOrForget(tx, index, connectTable, destination, connectIndex(destination))
 }

@@ -2,13 +2,13 @@ import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { bump } from '../command.ts'
 import { addressKey } from './addresses.ts'
 import { bumpCheck, bumpGone, bumpInstance, destinationOf } from './index-bumps.ts'
+import { instanceTable } from './records.ts'
 import { same } from './same.ts'
 import {
   checkTable,
   connectTable,
   type InstanceRecord,
   instanceKey,
-  instanceTable,
   nodeIndex,
   nodeServiceKey,
   nodeServiceTable,
@@ -59,13 +59,13 @@ export function removeInstance(tx: Transaction, index: number, node: string, id:
 
 export function instanceOf(tx: Transaction, node: string, id: string): InstanceRecord | undefined {
   const pointer = tx.get(nodeServiceTable, nodeServiceKey(node, id))
-  return pointer && tx.get(instanceTable, instanceKey(pointer.name, node, id))
+  return pointer && instanceTable.get(tx, instanceKey(pointer.name, node, id))
 }
 
 function list(tx: Transaction, node: string, instance: InstanceRecord): void {
   const name = instance.name.toLowerCase()
   const at = instanceKey(name, node, instance.id)
-  tx.put(instanceTable, at, instance)
+  instanceTable.put(tx, at, instance)
   tx.put(nodeServiceTable, nodeServiceKey(node, instance.id), { name })
   const destination = destinationOf(instance)
   if (destination !== undefined) tx.put(connectTable, instanceKey(destination, node, instance.id), { name })
@@ -75,7 +75,7 @@ function list(tx: Transaction, node: string, instance: InstanceRecord): void {
 
 function unlist(tx: Transaction, node: string, instance: InstanceRecord): void {
   const at = instanceKey(instance.name, node, instance.id)
-  tx.delete(instanceTable, at)
+  instanceTable.delete(tx, at)
   tx.delete(nodeServiceTable, nodeServiceKey(node, instance.id))
   const destination = destinationOf(instance)
   if (destination !== undefined) tx.delete(connectTable, instanceKey(destination, node, instance.id))

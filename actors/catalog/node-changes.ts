@@ -4,6 +4,7 @@ import { bump, indexTable } from '../command.ts'
 import { addressKey } from './addresses.ts'
 import { bumpCheck } from './index-bumps.ts'
 import { removeInstance } from './instance-changes.ts'
+import { nodeTable } from './records.ts'
 import { same } from './same.ts'
 import {
   checkTable,
@@ -16,7 +17,6 @@ import {
   nodeKey,
   nodeServiceKey,
   nodeServiceTable,
-  nodeTable,
   SERF_HEALTH,
 } from './tables.ts'
 
@@ -37,7 +37,7 @@ export function putNode(tx: Transaction, index: number, registration: NodeRegist
   const clash = id === '' ? undefined : nameClash(tx, registration.node, id, renamed === undefined)
   if (clash) return clash
   if (renamed) removeNode(tx, index, renamed.name)
-  const before = tx.get(nodeTable, key)
+  const before = nodeTable.get(tx, key)
   const told = {
     id: id === '' ? (before?.id ?? '') : id,
     name: registration.node,
@@ -59,7 +59,7 @@ export function putNode(tx: Transaction, index: number, registration: NodeRegist
     modifyIndex: index,
     touchedIndex: index,
   }
-  tx.put(nodeTable, key, after)
+  nodeTable.put(tx, key, after)
   if (after.id !== '') tx.put(nodeIdTable, after.id, { node: key })
   const address = addressKey(after.address)
   if (address !== undefined) tx.put(nodeAddressTable, joined(address, key), { node: key })
@@ -71,7 +71,7 @@ export function putNode(tx: Transaction, index: number, registration: NodeRegist
 /** Removes a node with its services and checks, if it is there. */
 export function removeNode(tx: Transaction, index: number, name: string): void {
   const key = nodeKey(name)
-  const node = tx.get(nodeTable, key)
+  const node = nodeTable.get(tx, key)
   if (!node) return
   const prefix = joined(key, '')
   for (const [at] of [...tx.range(nodeServiceTable, { prefix })]) removeInstance(tx, index, key, at.slice(prefix.length))
@@ -80,7 +80,7 @@ export function removeNode(tx: Transaction, index: number, name: string): void {
     bumpCheck(tx, index, check, undefined)
   }
   unlist(tx, key, node)
-  tx.delete(nodeTable, key)
+  nodeTable.delete(tx, key)
   tx.delete(indexTable, nodeIndex(key))
   bump(tx, NODES, index)
   bump(tx, NODE_EXTINCTION, index)
@@ -89,12 +89,12 @@ export function removeNode(tx: Transaction, index: number, name: string): void {
 /** The node that has this id under another name. */
 function renamedFrom(tx: Transaction, id: string, key: string): NodeRecord | undefined {
   const holder = id === '' ? undefined : tx.get(nodeIdTable, id)?.node
-  return holder === undefined || holder === key ? undefined : tx.get(nodeTable, holder)
+  return holder === undefined || holder === key ? undefined : nodeTable.get(tx, holder)
 }
 
 /** A name belongs to the id that has it, unless that node has failed or is no agent. */
 function nameClash(tx: Transaction, name: string, id: string, mayTakeNameless: boolean): Refusal | undefined {
-  const holder = tx.get(nodeTable, nodeKey(name))
+  const holder = nodeTable.get(tx, nodeKey(name))
   if (!holder || holder.id === id || (holder.id === '' && mayTakeNameless)) return undefined
   const health = holder.checks.find(({ checkId }) => checkId === SERF_HEALTH)
   if (!health || health.status === 'critical') return undefined

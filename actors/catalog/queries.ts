@@ -1,6 +1,7 @@
 import type { HealthStatus } from '../../src/kernel/ports.ts'
 import { joined, SEPARATOR, type View } from '../../src/kernel/tables.ts'
 import { indexOf } from '../command.ts'
+import { instanceTable, nodeTable } from './records.ts'
 import {
   CHECKS,
   type CheckRecord,
@@ -10,7 +11,6 @@ import {
   EXTINCTION,
   type InstanceRecord,
   instanceKey,
-  instanceTable,
   NODE_EXTINCTION,
   NODES,
   type NodeRecord,
@@ -18,7 +18,6 @@ import {
   nodeKey,
   nodeServiceKey,
   nodeServiceTable,
-  nodeTable,
   SERVICE_NAMES,
   SERVICES,
   serviceIndex,
@@ -44,7 +43,7 @@ export type Found<Name extends string, What> = { index: number } & { [N in Name]
 /** All nodes in the order of their names. */
 export function catalogNodes(view: View, { nodeMeta, near }: Narrowing = {}): Found<'nodes', NodeRecord[]> {
   const nodes: NodeRecord[] = []
-  for (const [, node] of view.range(nodeTable)) if (hasMeta(node, nodeMeta)) nodes.push(node)
+  for (const [, node] of nodeTable.range(view)) if (hasMeta(node, nodeMeta)) nodes.push(node)
   return { index: indexOf(view, NODES), nodes: near ? nearFirst(nodes, (node) => node.name, near) : nodes }
 }
 
@@ -60,8 +59,8 @@ export function catalogServices(view: View, { nodeMeta = [] }: Narrowing = {}): 
 export function serviceInstances(view: View, name: string, narrowing: Narrowing = {}): Found<'instances', Instance[]> {
   const prefix = joined(name.toLowerCase(), '')
   const found: Instance[] = []
-  for (const [key, instance] of view.range(instanceTable, { prefix })) {
-    const node = view.get(nodeTable, key.slice(prefix.length, key.indexOf(SEPARATOR, prefix.length)))
+  for (const [key, instance] of instanceTable.range(view, prefix)) {
+    const node = nodeTable.get(view, key.slice(prefix.length, key.indexOf(SEPARATOR, prefix.length)))
     if (node) found.push({ node, instance })
   }
   return narrowed(view, found, indexOf(view, serviceIndex(name)), narrowing)
@@ -74,8 +73,8 @@ export function connectInstances(view: View, name: string, narrowing: Narrowing 
   for (const [key, pointer] of view.range(connectTable, { prefix })) {
     const at = key.indexOf(SEPARATOR, prefix.length)
     const nodeName = key.slice(prefix.length, at)
-    const instance = view.get(instanceTable, instanceKey(pointer.name, nodeName, key.slice(at + 1)))
-    const node = view.get(nodeTable, nodeName)
+    const instance = instanceTable.get(view, instanceKey(pointer.name, nodeName, key.slice(at + 1)))
+    const node = nodeTable.get(view, nodeName)
     if (node && instance) found.push({ node, instance })
   }
   return narrowed(view, found, indexOf(view, connectIndex(name)), narrowing)
@@ -100,7 +99,7 @@ export function worstStatus({ node, instance }: Instance): HealthStatus {
 
 /** A node with its services, ordered by id. */
 export function catalogNode(view: View, name: string): { index: number; node: NodeRecord | undefined; services: InstanceRecord[] } {
-  const node = view.get(nodeTable, nodeKey(name))
+  const node = nodeTable.get(view, nodeKey(name))
   if (!node) return { index: indexOf(view, NODE_EXTINCTION), node, services: [] }
   return { index: indexOf(view, nodeIndex(name)), node, services: servicesOf(view, name) }
 }
@@ -129,7 +128,7 @@ export function stateChecks(view: View, state: string, { nodeMeta, near }: Narro
   for (const [key, { serviceId, status }] of view.range(checkTable)) {
     if (state !== 'any' && state !== status) continue
     const at = key.indexOf(SEPARATOR)
-    const node = view.get(nodeTable, key.slice(0, at))
+    const node = nodeTable.get(view, key.slice(0, at))
     if (!node || !hasMeta(node, nodeMeta)) continue
     const service = serviceId === '' ? undefined : serviceOn(view, node.name, serviceId)
     const check = (service ?? node).checks.find(({ checkId }) => checkId === key.slice(at + 1))
@@ -142,7 +141,7 @@ export function stateChecks(view: View, state: string, { nodeMeta, near }: Narro
 
 export function serviceOn(view: View, node: string, id: string): InstanceRecord | undefined {
   const pointer = view.get(nodeServiceTable, nodeServiceKey(node, id))
-  return pointer && view.get(instanceTable, instanceKey(pointer.name, node, id))
+  return pointer && instanceTable.get(view, instanceKey(pointer.name, node, id))
 }
 
 /** The services of a node, ordered by id. */
@@ -150,7 +149,7 @@ export function servicesOf(view: View, node: string): InstanceRecord[] {
   const prefix = joined(nodeKey(node), '')
   const services: InstanceRecord[] = []
   for (const [key, { name }] of view.range(nodeServiceTable, { prefix })) {
-    const instance = view.get(instanceTable, instanceKey(name, node, key.slice(prefix.length)))
+    const instance = instanceTable.get(view, instanceKey(name, node, key.slice(prefix.length)))
     if (instance) services.push(instance)
   }
   return services
@@ -173,7 +172,7 @@ function narrowed(
 
 function servicesOnNodes(view: View, nodeMeta: Narrowing['nodeMeta']): Found<'services', [string, string[]][]> {
   const services = new Map<string, Set<string>>()
-  for (const [, node] of view.range(nodeTable)) {
+  for (const [, node] of nodeTable.range(view)) {
     if (!hasMeta(node, nodeMeta)) continue
     for (const { name, tags } of servicesOf(view, node.name)) {
       const known = services.get(name) ?? new Set()

@@ -59,12 +59,8 @@ export type CheckRecord = {
   modifyIndex: number
 }
 
-/** By name in lower case. */
-export const nodeTable = table<NodeRecord>('catalog-nodes', 20)
 /** By node id: the node's key. */
 export const nodeIdTable = table<{ node: string }>('catalog-node-ids', 21)
-/** By service name in lower case, node in lower case and service id: all of a service stands together. */
-export const instanceTable = table<InstanceRecord>('catalog-instances', 22)
 /** By node in lower case and service id: the service's name in lower case. */
 export const nodeServiceTable = table<{ name: string }>('catalog-node-services', 23)
 /** By node in lower case and check id: where the check is. `serviceId` is '' for one of the node. */

@@ -1,5 +1,6 @@
 import { connectInstances, type Instance, serviceInstances, worstStatus } from '../../actors/catalog/queries.ts'
-import { type NodeRecord, nodeAddressTable, nodeTable, SERVER_SERVICE, serviceAddressTable } from '../../actors/catalog/tables.ts'
+import { nodeTable } from '../../actors/catalog/records.ts'
+import { type NodeRecord, nodeAddressTable, SERVER_SERVICE, serviceAddressTable } from '../../actors/catalog/tables.ts'
 import { joined, type View } from '../../src/kernel/tables.ts'
 import type { DnsInstance, DnsNode, DnsSource } from './source.ts'
 
@@ -7,13 +8,13 @@ import type { DnsInstance, DnsNode, DnsSource } from './source.ts'
 export function dnsSource(view: () => View): DnsSource {
   return {
     node: (name) => {
-      const node = view().get(nodeTable, name)
+      const node = nodeTable.get(view(), name)
       return node && dnsNode(node)
     },
     nodeByAddress: (address) => {
       const tables = view()
       for (const [, { node }] of tables.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 })) {
-        const record = tables.get(nodeTable, node)
+        const record = nodeTable.get(tables, node)
         return record && dnsNode(record)
       }
       return undefined

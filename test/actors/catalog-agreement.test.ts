@@ -9,14 +9,13 @@ import {
   serviceInstances,
   stateChecks,
 } from '../../actors/catalog/queries.ts'
+import { instanceTable, nodeTable } from '../../actors/catalog/records.ts'
 import {
   checkTable,
   connectTable,
-  instanceTable,
   nodeAddressTable,
   nodeIdTable,
   nodeServiceTable,
-  nodeTable,
   serviceAddressTable,
   summaryTable,
 } from '../../actors/catalog/tables.ts'
@@ -119,7 +118,7 @@ function agrees(t: { deepEqual(actual: unknown, expected: unknown): void }, view
   const ids: unknown[] = []
   const nodeAddresses: unknown[] = []
   const checks: unknown[] = []
-  for (const [key, record] of rows(view, nodeTable)) {
+  for (const [key, record] of nodeTable.range(view)) {
     if (record.id !== '') ids.push([record.id, { node: key }])
     const at = addressKey(record.address)
     if (at !== undefined) nodeAddresses.push([joined(at, key), { node: key }])
@@ -129,7 +128,7 @@ function agrees(t: { deepEqual(actual: unknown, expected: unknown): void }, view
   const connect: unknown[] = []
   const serviceAddresses: unknown[] = []
   const summary = new Map<string, { instances: number; tags: Map<string, number> }>()
-  for (const [key, record] of rows(view, instanceTable)) {
+  for (const [key, record] of instanceTable.range(view)) {
     const [lowerName = '', nodeName = '', service = ''] = key.split('\u0000')
     services.push([joined(nodeName, service), { name: lowerName }])
     const destination = record.native ? record.name : record.proxy?.destinationServiceName
