@@ -25,7 +25,7 @@ export const kvPut: Kind<Run> = {
     const node = run.up(event.node)
     if (!node) return
     const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition)
-    const operation = run.history.begin(`kv/${key}`, {
+    const operation = run.history.begin(`kv/${event.node}/${key}`, {
       client,
       do: 'put',
       value,
@@ -46,7 +46,7 @@ export const kvDelete: Kind<Run> = {
     const node = run.up(event.node)
     if (!node) return
     const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition === 'absent' ? 'none' : condition)
-    const operation = run.history.begin(`kv/${key}`, {
+    const operation = run.history.begin(`kv/${event.node}/${key}`, {
       client,
       do: 'delete',
       value: null,

@@ -1,4 +1,5 @@
 import type { Turn } from './actor.ts'
+import { Calls } from './calls.ts'
 import { Feeds } from './feeds.ts'
 import { type ActorStats, type AnyActor, type Envelope, Instance, statsOf } from './instance.ts'
 import { Link } from './link.ts'
@@ -33,7 +34,6 @@ export type HostOptions = {
   packLocally?: boolean
 }
 
-type Waiting = { peer: Peer; deadlineAt: number; done: (result: Result<unknown>) => void }
 type Started = { actor: string; key: string; args: unknown; peer: Peer }
 
 /**
@@ -55,14 +55,11 @@ export class Host {
   readonly #instances = new Map<string, Instance>()
   readonly #started = new Map<string, Started>()
   readonly #links = new Map<Peer, Link>()
-  readonly #calls = new Map<number, Waiting>()
+  readonly #calls: Calls
   readonly #feeds: Feeds
   readonly #queue = new Queue<Envelope>()
   readonly #recorder = new Recorder()
-  #lastCall = 0
   #scheduled = false
-  #cancelSweep: (() => void) | undefined
-  #sweepAt = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(options: HostOptions) {
@@ -70,6 +67,7 @@ export class Host {
     this.node = options.node
     this.thread = options.thread
     this.ports = options.ports
+    this.#calls = new Calls(options.ports.clock)
     for (const definition of options.actors) this.#definitions.set(definition.name, definition)
     this.#feeds = new Feeds({
       here: this.thread,
@@ -147,7 +145,7 @@ export class Host {
 
   close(): void {
     this.#closed = true
-    this.#cancelSweep?.()
+    this.#calls.close()
     for (const instance of this.#instances.values()) instance.clear()
     this.#instances.clear()
   }
@@ -163,7 +161,7 @@ export class Host {
 
   disconnect(peer: Peer, why: string): void {
     this.#links.delete(peer)
-    for (const [call, waiting] of this.#calls) if (waiting.peer === peer) this.#settle(call, wire.gone(why))
+    this.#calls.lose(peer, why)
     this.#feeds.disconnected(peer)
     for (const instance of this.#instances.values()) {
       for (const [owed, caller] of instance.owed) if (caller.peer === peer) instance.owed.delete(owed)
@@ -186,7 +184,7 @@ export class Host {
       case wire.CAST:
         return this.#deliverCast(item[1], item[2], item[3], peer)
       case wire.ANSWER:
-        return this.#settle(item[1], item[2] as Result<unknown>)
+        return this.#calls.settle(item[1], item[2] as Result<unknown>)
       case wire.SUBSCRIBE:
         return this.#feeds.subscribed({ peer, feed: item[4] }, item[1], item[2], item[3])
       case wire.UNSUBSCRIBE:
@@ -336,17 +334,14 @@ export class Host {
 
   #call(to: Ref, name: string, request: unknown, withinMs: number, done: (result: Result<unknown>) => void): void {
     const peer = this.#peerOf(to)
-    const call = ++this.#lastCall
-    const deadlineAt = this.ports.clock.monotonicMs() + withinMs
+    const call = this.#calls.begin(peer, withinMs, done)
     const address = addressOf(to)
-    this.#calls.set(call, { peer, deadlineAt, done })
-    this.#sweepBy(deadlineAt)
     if (peer === this.thread) {
       this.#deliverCall(address, name, this.#local(request), { peer, call }, withinMs)
     } else {
       const link = this.#links.get(peer)
-      if (!link) this.#settle(call, wire.gone(`no link to ${typeof peer === 'number' ? `thread ${peer}` : `node ${peer}`}`))
-      else if (link.full) this.#settle(call, refuse('busy', `the link to ${peer} is full`))
+      if (!link) this.#calls.settle(call, wire.gone(`no link to ${typeof peer === 'number' ? `thread ${peer}` : `node ${peer}`}`))
+      else if (link.full) this.#calls.settle(call, refuse('busy', `the link to ${peer} is full`))
       else link.push([wire.CALL, address, name, request, call, withinMs])
     }
     this.#schedule()
@@ -354,39 +349,12 @@ export class Host {
 
   #reply(caller: Caller, result: Result<unknown>, by?: Instance): void {
     if (by) assert(by.owed.delete(owedKey(caller)), `${by.address} answers each caller once`)
-    if (caller.peer === this.thread) this.#settle(caller.call, this.#local(result))
+    if (caller.peer === this.thread) this.#calls.settle(caller.call, this.#local(result))
     else this.#push(caller.peer, [wire.ANSWER, caller.call, result])
-  }
-
-  #settle(call: number, result: Result<unknown>): void {
-    const waiting = this.#calls.get(call)
-    if (!waiting) return
-    this.#calls.delete(call)
-    waiting.done(result)
   }
 
   #local<T>(value: T): T {
     return this.#options.packLocally ? wire.travelled(value) : value
-  }
-
-  /** Makes sure that calls are looked through by then. */
-  #sweepBy(atMs: number): void {
-    if (atMs >= this.#sweepAt) return
-    this.#cancelSweep?.()
-    this.#sweepAt = atMs
-    this.#cancelSweep = this.ports.clock.after(Math.max(1, atMs - this.ports.clock.monotonicMs()), () => this.#sweep())
-  }
-
-  #sweep(): void {
-    const nowMs = this.ports.clock.monotonicMs()
-    this.#sweepAt = Number.POSITIVE_INFINITY
-    this.#cancelSweep = undefined
-    let next = Number.POSITIVE_INFINITY
-    for (const [call, waiting] of this.#calls) {
-      if (waiting.deadlineAt <= nowMs) this.#settle(call, refuse('late', 'no answer before the deadline'))
-      else if (waiting.deadlineAt < next) next = waiting.deadlineAt
-    }
-    if (next < Number.POSITIVE_INFINITY) this.#sweepBy(next)
   }
 
   // ---------------------------------------------------------------- wishes
