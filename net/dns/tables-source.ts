@@ -1,35 +1,62 @@
 import { connectInstances, type Instance, serviceInstances, worstStatus } from '../../actors/catalog/queries.ts'
 import { nodeTable } from '../../actors/catalog/records.ts'
 import { type NodeRecord, nodeAddressTable, SERVER_SERVICE, serviceAddressTable } from '../../actors/catalog/tables.ts'
+import { lastIndex } from '../../actors/command.ts'
 import { joined, type View } from '../../src/kernel/tables.ts'
 import type { DnsInstance, DnsNode, DnsSource } from './source.ts'
 
+/** Answers that are kept until the tables change. Questions come from anybody, so there is a limit. */
+const KEPT_MAX = 4_096
+
 /** Answers DNS from the newest durable state of the tables. `view` is asked for at every question. */
 export function dnsSource(view: () => View): DnsSource {
-  return {
-    node: (name) => {
-      const node = nodeTable.get(view(), name)
-      return node && dnsNode(node)
-    },
-    nodeByAddress: (address) => {
-      const tables = view()
-      for (const [, { node }] of tables.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 })) {
-        const record = nodeTable.get(tables, node)
-        return record && dnsNode(record)
-      }
-      return undefined
-    },
-    service: (name) => serviceInstances(view(), name).instances.map(dnsInstance),
-    connect: (name) => connectInstances(view(), name).instances.map(dnsInstance),
-    serviceByAddress: (address) => {
-      for (const [, { name }] of view().range(serviceAddressTable, { prefix: joined(address, ''), limit: 1 })) return name
-      return undefined
-    },
-    servers: () =>
-      serviceInstances(view(), SERVER_SERVICE)
-        .instances.filter((server) => worstStatus(server) !== 'critical')
-        .map(({ node }) => dnsNode(node)),
+  const kept = new Map<string, unknown>()
+  let keptAt = -1
+
+  /** The answer to a question, found anew only when something has changed since. */
+  function answer<T>(question: string, name: string, find: (tables: View, name: string) => T): T {
+    const tables = view()
+    const index = lastIndex(tables)
+    if (index !== keptAt || kept.size >= KEPT_MAX) {
+      kept.clear()
+      keptAt = index
+    }
+    const key = joined(question, name)
+    if (kept.has(key)) return kept.get(key) as T
+    const found = find(tables, name)
+    kept.set(key, found)
+    return found
   }
+
+  return {
+    node: (name) => answer('node', name, nodeNamed),
+    nodeByAddress: (address) => answer('node-address', address, nodeAt),
+    service: (name) => answer('service', name, (tables) => serviceInstances(tables, name).instances.map(dnsInstance)),
+    connect: (name) => answer('connect', name, (tables) => connectInstances(tables, name).instances.map(dnsInstance)),
+    serviceByAddress: (address) => answer('service-address', address, serviceAt),
+    servers: () => answer('servers', '', servers),
+  }
+}
+
+function nodeNamed(tables: View, name: string): DnsNode | undefined {
+  const node = nodeTable.get(tables, name)
+  return node && dnsNode(node)
+}
+
+function nodeAt(tables: View, address: string): DnsNode | undefined {
+  for (const [, { node }] of tables.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 })) return nodeNamed(tables, node)
+  return undefined
+}
+
+function serviceAt(tables: View, address: string): string | undefined {
+  for (const [, { name }] of tables.range(serviceAddressTable, { prefix: joined(address, ''), limit: 1 })) return name
+  return undefined
+}
+
+function servers(tables: View): DnsNode[] {
+  return serviceInstances(tables, SERVER_SERVICE)
+    .instances.filter((server) => worstStatus(server) !== 'critical')
+    .map(({ node }) => dnsNode(node))
 }
 
 function dnsNode({ name, address, meta }: NodeRecord): DnsNode {
