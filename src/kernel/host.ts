@@ -1,13 +1,25 @@
 import type { Turn } from './actor.ts'
 import { Calls } from './calls.ts'
 import { Feeds } from './feeds.ts'
+import { fulfilOwn, type Surroundings } from './fulfil.ts'
+import type { HostOptions } from './host-options.ts'
 import { type ActorStats, type AnyActor, type Envelope, Instance, statsOf } from './instance.ts'
 import { Link } from './link.ts'
-import type { Device, LogLevel, Ports } from './ports.ts'
-import { type AnswerOf, addressOf, type Caller, type CallsOf, LATER, type Peer, type Ref, type RequestOf } from './protocol.ts'
+import type { LogLevel, Ports } from './ports.ts'
+import {
+  type AnswerOf,
+  addressOf,
+  type Caller,
+  type CallsOf,
+  LATER,
+  type Peer,
+  type Ref,
+  type RequestOf,
+  type Subscriber,
+} from './protocol.ts'
 import { Queue } from './queue.ts'
 import { Waiters } from './recording-view.ts'
-import { assert, type Refusal, type Result, refuse } from './refusal.ts'
+import { assert, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
 import type { ChangeNotice } from './tables.ts'
 import * as wire from './wire.ts'
 import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
@@ -17,22 +29,6 @@ const SLICE_MS = 4
 const CRASHES_MAX = 5
 const CRASH_WINDOW_MS = 60_000
 const RESTART_AFTER_MS = 50
-
-export type HostOptions = {
-  node: string
-  thread: number
-  ports: Ports
-  /** Everything that can be started here, by name. */
-  actors: readonly AnyActor[]
-  /** The placement table: which thread an actor lives on. */
-  place(actor: string, key: string): number
-  /** Calls `work` soon, after what is at hand. */
-  soon(work: () => void): void
-  /** This thread cannot go on: an actor crashes again and again. */
-  fatal(why: string): void
-  /** Also sends messages on the same thread through the codec, as a link would. For simulations. */
-  packLocally?: boolean
-}
 
 type Started = { actor: string; key: string; args: unknown; peer: Peer }
 
@@ -57,6 +53,7 @@ export class Host {
   readonly #links = new Map<Peer, Link>()
   readonly #calls: Calls
   readonly #feeds: Feeds
+  readonly #surroundings: Surroundings
   readonly #queue = new Queue<Envelope>()
   readonly #recorder = new Recorder()
   #scheduled = false
@@ -69,13 +66,19 @@ export class Host {
     this.ports = options.ports
     this.#calls = new Calls(options.ports.clock)
     for (const definition of options.actors) this.#definitions.set(definition.name, definition)
+    this.#surroundings = {
+      ports: this.ports,
+      waiters: this.waiters,
+      tell: (instance, message) => this.#enqueue(instance.own(message)),
+      later: (instance, then) => this.#later(instance, then),
+      count: (metric, by) => this.count(metric, by),
+    }
     this.#feeds = new Feeds({
       here: this.thread,
       peerOf: (to) => this.#peerOf(to),
       push: (peer, item) => this.#push(peer, item),
       produce: (address, name, request, subscriber) => this.#deliverSubscription(address, name, request, subscriber),
-      left: (instance, subscriber) =>
-        this.#guarded(instance, () => instance.definition.left?.(instance.state as never, subscriber, this.#turnOf(instance) as never)),
+      left: (instance, subscriber) => this.#left(instance, subscriber),
       soon: () => this.#schedule(),
     })
   }
@@ -321,6 +324,15 @@ export class Host {
     return instance
   }
 
+  #left(instance: Instance, subscriber: Subscriber): void {
+    const { left } = instance.definition
+    if (!left || instance.down) return
+    this.#guarded(instance, () => {
+      left(instance.state as never, subscriber, this.#turnOf(instance) as never)
+      this.#fulfil(instance, this.#recorder.end())
+    })
+  }
+
   #mayDeliver(instance: Instance | undefined, address: string, name: string, peer: Peer): Refusal | undefined {
     if (!instance) return wire.gone(`no actor ${address} on thread ${this.thread}`)
     if (instance.waiting >= instance.definition.mailboxMax) return refuse('busy', `${address} has ${instance.waiting} messages waiting`)
@@ -391,49 +403,12 @@ export class Host {
         return this.#unsubscribe(instance, wish.name)
       case 'emit':
         return this.#feeds.emit(wish.subscriber, wish.index, this.#local(wish.value))
-      case 'wake': {
-        instance.wakes.get(wish.name)?.()
-        const forget = this.waiters.add(wish.reads, () => {
-          instance.wakes.delete(wish.name)
-          this.#enqueue(instance.own(wish.message))
-        })
-        instance.wakes.set(wish.name, forget)
-        return
-      }
-      case 'unwake':
-        instance.wakes.get(wish.name)?.()
-        instance.wakes.delete(wish.name)
-        return
       case 'start':
         return this.start(wish.actor, wish.key, wish.args)
       case 'stop':
         return this.stop(wish.actor, wish.key)
-      case 'timer': {
-        instance.timers.get(wish.name)?.()
-        const cancel = this.ports.clock.after(wish.afterMs, () => {
-          instance.timers.delete(wish.name)
-          this.#enqueue(instance.own(wish.message))
-        })
-        instance.timers.set(wish.name, cancel)
-        return
-      }
-      case 'cancel':
-        instance.timers.get(wish.name)?.()
-        instance.timers.delete(wish.name)
-        return
-      case 'act': {
-        const device = this.ports.devices[wish.device] as Device<unknown, unknown, unknown> | undefined
-        assert(device, `the device "${wish.device}" is on the thread of ${instance.address}`)
-        const { then, on } = wish
-        device.perform(wish.request, then ? this.#later(instance, then) : ignore, on ? this.#later(instance, on) : ignore)
-        return
-      }
-      case 'again':
-        return this.#enqueue(instance.own(wish.message))
-      case 'print':
-        return this.print(wish.level, instance.address, wish.line, wish.facts)
-      case 'count':
-        return this.count(wish.metric, wish.by)
+      default:
+        return fulfilOwn(instance, wish, this.#surroundings)
     }
   }
 
@@ -527,12 +502,4 @@ export class Host {
 
 function owedKey(caller: Caller): string {
   return `${caller.peer}:${caller.call}`
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
-}
-
-function ignore(): void {
-  // The actor did not ask to be told.
 }

@@ -21,3 +21,8 @@ export function isRefused(result: unknown): result is Refusal {
 export function assert(condition: unknown, promise: string): asserts condition {
   if (!condition) throw new Error(`broken promise: ${promise}`)
 }
+
+/** Whether something would have to be waited for. */
+export function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
