@@ -27,7 +27,7 @@ export async function startEdge({ host, config, layout }: EdgeOptions): Promise<
           source: dnsSource(() => host.ports.tables.view()),
           settings: () => settings,
           report: (kind) => host.count(`dns.${kind}`),
-          print: (level, line, facts) => host.print(level, 'dns', line, facts),
+          print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),
         })
   if (isRefused(dns)) {
     await http.close()

@@ -99,7 +99,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
       if ('read' in found.route) return read(found.route, request, message, response)
       if ('ask' in found.route) return ask(found.route, request, reply)
       void run(found.route, request, response).then(reply, (error: Error) => {
-        host.print('error', 'http', `${request.method} ${request.path} failed`, { error: error.stack ?? error.message })
+        host.ports.print('error', 'http', `${request.method} ${request.path} failed`, { error: error.stack ?? error.message })
         reply({ status: 500, text: 'internal error; the log has it' })
       })
     })

@@ -5,7 +5,7 @@ import { fulfilOwn, type Surroundings } from './fulfil.ts'
 import type { HostOptions } from './host-options.ts'
 import { type ActorStats, type AnyActor, type Envelope, Instance, statsOf } from './instance.ts'
 import { Link } from './link.ts'
-import type { LogLevel, Ports } from './ports.ts'
+import type { Ports } from './ports.ts'
 import {
   type AnswerOf,
   addressOf,
@@ -410,10 +410,6 @@ export class Host {
       default:
         return fulfilOwn(instance, wish, this.#surroundings)
     }
-  }
-
-  print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void {
-    this.ports.print(level, from, line, facts)
   }
 
   /** Makes what happens later a message to the actor, if it is still in the same life. */
