@@ -12,7 +12,6 @@ import { type LocalProtocol, managedProxyId } from '../../actors/local/protocol.
 import type { ProxiesArgs } from '../../actors/proxies/index.ts'
 import { type ManagedProxy, proxiesRef } from '../../actors/proxies/protocol.ts'
 import { realClock, realRandom } from '../../net/clock.ts'
-import { localLog } from '../../net/log-local.ts'
 import { createMesh } from '../../net/mesh/index.ts'
 import { createSigner } from '../../net/signer.ts'
 import { memoryStore } from '../../net/store.ts'
@@ -22,6 +21,7 @@ import { Host } from '../../src/kernel/host.ts'
 import type { AnyActor } from '../../src/kernel/instance.ts'
 import type { Call, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { localLog } from '../../src/local-log.ts'
 
 export const CA_ARGS: CaArgs = {
   enabled: true,
@@ -60,13 +60,21 @@ const standIn = defineActor<StandInProtocol, { done: Cast<null> }, StandInState>
   },
 })
 
+export type MachineOptions = {
+  /** Given to sidecars. */
+  ports: { from: number; to: number }
+  defaultAllow?: boolean
+  /** What the agent keeps. */
+  store?: ReturnType<typeof memoryStore>
+}
+
 /** Everything of Connect on one thread with real sockets, real certificates and the tables of a temporary directory. */
-export function startMachine({ ports = [21_300, 21_399] as [number, number], defaultAllow = true } = {}) {
+export function startMachine({ ports, defaultAllow = true, store = memoryStore() }: MachineOptions) {
   const tables = openTemporaryTables()
   const mesh = createMesh()
-  const store = memoryStore()
   const lines: { level: string; from: string; line: string; facts: Record<string, unknown> }[] = []
   const watchers = new Set<() => void>()
+  let closed = false
   const host: Host = new Host({
     node: 'n1',
     thread: 0,
@@ -97,8 +105,8 @@ export function startMachine({ ports = [21_300, 21_399] as [number, number], def
     settings: {
       datacenter: 'dc1',
       bindAddress: '127.0.0.1',
-      portMin: ports[0],
-      portMax: ports[1],
+      portMin: ports.from,
+      portMax: ports.to,
       defaults: { upstreams: [], opaque: {} },
       command: [],
     },
@@ -147,6 +155,8 @@ export function startMachine({ ports = [21_300, 21_399] as [number, number], def
       })
     },
     async close() {
+      if (closed) return
+      closed = true
       host.close()
       await mesh.close()
       tables.close()
@@ -189,7 +199,7 @@ export function upstream(destinationName: string, localBindPort: number): Manage
 }
 
 /** A server that sends back what it gets. */
-export function startEcho(): Promise<{ port: number; close(): void }> {
+export function startEcho(at = 0): Promise<{ port: number; close(): void }> {
   return new Promise((resolve) => {
     const open = new Set<Socket>()
     const server: Server = createServer((socket) => {
@@ -198,7 +208,7 @@ export function startEcho(): Promise<{ port: number; close(): void }> {
       socket.on('close', () => open.delete(socket))
       socket.pipe(socket)
     })
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(at, '127.0.0.1', () => {
       const address = server.address()
       resolve({
         port: typeof address === 'object' && address ? address.port : 0,
@@ -245,17 +255,15 @@ export function dial(port: number) {
   }
 }
 
-/** A port nothing listens on, for upstreams. */
-export async function freePort(): Promise<number> {
-  const { port, close } = await startEcho()
-  close()
-  return port
-}
-
 export async function asked(host: Host, actor: string, name: string, request: unknown): Promise<unknown> {
   const answer = await host.asked({ actor, key: '' } as never, name as never, request as never, 10_000)
   if (isRefused(answer)) throw new Error(answer.why)
   return answer
+}
+
+/** Puts a healthy instance of a service, reached by Connect at that port, into the catalog. */
+export async function registerInstance(host: Host, id: string, service: string, port: number): Promise<void> {
+  await asked(host, 'ledger', 'commit', { kind: 'catalog.register', atMs: 0, request: registration(id, service, port) })
 }
 
 function registration(serviceId: string, destination: string, port: number): CatalogRegister {
