@@ -3,7 +3,7 @@ import { Calls } from './calls.ts'
 import { Feeds } from './feeds.ts'
 import { fulfilOwn, type Surroundings } from './fulfil.ts'
 import type { HostOptions } from './host-options.ts'
-import { type ActorStats, type AnyActor, type Envelope, Instance, statsOf } from './instance.ts'
+import { type ActorStats, type AnyActor, type Envelope, Instance, owedKey, statsOf } from './instance.ts'
 import { Link } from './link.ts'
 import type { Ports } from './ports.ts'
 import {
@@ -494,8 +494,4 @@ export class Host {
     for (const caller of instance.owed.values()) this.#reply(caller, wire.gone(why))
     instance.owed.clear()
   }
-}
-
-function owedKey(caller: Caller): string {
-  return `${caller.peer}:${caller.call}`
 }

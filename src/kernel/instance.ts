@@ -107,3 +107,8 @@ export function statsOf(instance: Instance, thread: number, nowMs: number): Acto
     ageMs: nowMs - startedAtMs,
   }
 }
+
+/** Under which an actor owes a caller its answer. */
+export function owedKey(caller: Caller): string {
+  return `${caller.peer}:${caller.call}`
+}
