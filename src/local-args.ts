@@ -14,6 +14,7 @@ export function localArgs(config: Config): LocalArgs {
     sidecarPorts: { from: ports.sidecarMinPort, to: ports.sidecarMaxPort },
     checkUpdateIntervalMs: check.updateIntervalMs,
     discardCheckOutput: check.discardOutput,
+    checkOutputMaxSize: check.outputMaxSize,
     localScripts: check.enableLocalScripts,
     remoteScripts: check.enableRemoteScripts,
     allowManagedApiRegistration: connect.proxy.allowManagedApiRegistration,

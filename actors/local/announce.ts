@@ -59,6 +59,13 @@ export function announceCheckGone(state: LocalState, turn: LocalTurn, checkId: s
   deregister(state, turn, of, { serviceId: '', checkId }, `removal of check ${JSON.stringify(checkId)}`)
 }
 
+/** Tells the catalog of this machine. */
+export function announceNode(state: LocalState, turn: LocalTurn, of: number): void {
+  expectOne(state, of)
+  const own = ownRegistration(state.args.facts)
+  commit(turn, 'catalog.register', own, (result) => ({ name: 'announced', request: { operation: of, result, what: 'node' } }))
+}
+
 /** What became of a command. A refused one is tried again with the next full comparison, which then comes early. */
 export function announced(state: LocalState, turn: LocalTurn, of: number, what: string, result: Result<null>): void {
   if (isRefused(result)) {
@@ -75,9 +82,7 @@ export function announced(state: LocalState, turn: LocalTurn, of: number, what: 
 export function syncAll(state: LocalState, turn: LocalTurn): void {
   const { facts } = state.args
   const of = operation(state, undefined)
-  const own = ownRegistration(facts)
-  expectOne(state, of)
-  commit(turn, 'catalog.register', own, (result) => ({ name: 'announced', request: { operation: of, result, what: 'node' } }))
+  announceNode(state, turn, of)
   const known = new Map(servicesOf(turn.view, facts.node).map((record) => [record.id, record]))
   const checks = new Map(nodeChecks(turn.view, facts.node).checks.map((placed) => [placed.check.checkId, placed.check]))
   for (const [id, record] of known) {

@@ -133,8 +133,8 @@ export const calls: Calls = {
 
   facts: ({ args }) => args.facts,
 
-  reload(state, { services, checks }, turn, caller) {
-    keep(turn, { do: 'reload', services, checks }, caller, state.args.boot)
+  reload(state, reload, turn, caller) {
+    keep(turn, { do: 'reload', ...reload }, caller, state.args.boot)
     return LATER
   },
 

@@ -1,6 +1,7 @@
 import type { HealthStatus, StoreOutcome, StoreRequest } from '../../src/kernel/ports.ts'
 import type { Caller } from '../../src/kernel/protocol.ts'
 import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitions.ts'
+import type { Reload } from './protocol.ts'
 import type { LocalTurn, Step } from './state.ts'
 
 /** What is kept of one service that was registered through the API. */
@@ -9,8 +10,8 @@ export type KeptService = { definition: ServiceDefinition; sidecarPort: number }
 export type KeptCheck = { definition: CheckDefinition; type: CheckType | 'maintenance' }
 /** What is kept of a TTL check's last word. */
 export type KeptStatus = { status: HealthStatus; output: string; expiresAtMs: number }
-/** The newest definitions of the files, for a next life within the same run of the process. */
-export type KeptReload = { boot: string; services: ServiceDefinition[]; checks: CheckDefinition[] }
+/** What the files said last, for a next life within the same run of the process. */
+export type KeptReload = Reload & { boot: string }
 
 export type KeptRecords = {
   services: Map<string, KeptService>
@@ -84,7 +85,8 @@ function requestOf(step: Step, nowMs: number, boot: string): StoreRequest {
     case 'remove-check':
       return { do: 'remove', kind: CHECK, key: step.checkId }
     case 'reload': {
-      const record: KeptReload = { boot, services: step.services, checks: step.checks }
+      const { do: _do, ...reload } = step
+      const record: KeptReload = { boot, ...reload }
       return { do: 'save', kind: RELOAD, key: 'files', record }
     }
     case 'ttl': {

@@ -6,6 +6,7 @@ import type { CheckDefinition, ServiceDefinition } from '../definitions.ts'
 import { definitionFault } from './allowed.ts'
 import { sidecarId, sidecarPort } from './expand.ts'
 import { forgetCheck, forgetService, forgetStatus, type KeptRecords, keepDefinitions } from './keep.ts'
+import type { Reload } from './protocol.ts'
 import { type Announcing, putCheck, putService, removeCheck, removeService } from './registrations.ts'
 import { type CheckEntry, type LocalState, type LocalTurn, portsTaken } from './state.ts'
 import { startTtl } from './statuses.ts'
@@ -15,6 +16,7 @@ export function takeOver(state: LocalState, turn: LocalTurn, kept: KeptRecords):
   const { args } = state
   const isRebuilt = kept.reload?.boot === args.boot
   const files = isRebuilt && kept.reload ? kept.reload : args
+  if (isRebuilt && kept.reload) takeSettings(state, kept.reload)
   if (!isRebuilt) keepDefinitions(turn, { boot: args.boot, services: args.services, checks: args.checks })
   for (const service of files.services) putFileService(state, turn, service, undefined)
   for (const [id, { definition, sidecarPort: port }] of kept.services) {
@@ -37,6 +39,16 @@ export function takeOver(state: LocalState, turn: LocalTurn, kept: KeptRecords):
     else putCheck(state, turn, { definition: { ...definition, status: 'critical' }, type, origin: 'api', standalone: true }, undefined)
   }
   takeOverStatuses(state, turn, kept, isRebuilt)
+}
+
+/** Settings that may change while the agent runs. */
+export function takeSettings(state: LocalState, { nodeMeta, discardCheckOutput }: Reload): void {
+  const { args } = state
+  state.args = {
+    ...args,
+    facts: { ...args.facts, nodeMeta: nodeMeta ?? args.facts.nodeMeta },
+    discardCheckOutput: discardCheckOutput ?? args.discardCheckOutput,
+  }
 }
 
 /** The definitions of the files, read anew. What is as it was is left alone. */

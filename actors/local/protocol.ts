@@ -27,7 +27,7 @@ export type LocalProtocol = {
   /** Who this agent is. */
   facts: Call<null, AgentFacts>
   /** The definitions of the configuration files, read anew: those that left the files go, those of the API stay. */
-  reload: Call<{ services: ServiceDefinition[]; checks: CheckDefinition[] }, null>
+  reload: Call<Reload, null>
   /**
    * The managed proxy of a service accepts connections: it becomes the service `managedProxyId(serviceId)` in the catalog, with its
    * TCP check. Saying it again is harmless, and needed after every value of `services`, because the agent may have
@@ -46,6 +46,14 @@ export type LocalProtocol = {
 }
 
 export const localRef = refOf<LocalProtocol>('local')
+
+export type Reload = {
+  services: ServiceDefinition[]
+  checks: CheckDefinition[]
+  /** What else of the configuration may change while the agent runs; absent: it stays as it is. */
+  nodeMeta?: Record<string, string>
+  discardCheckOutput?: boolean
+}
 
 export type LocalList = { services: LocalService[]; checks: LocalCheck[] }
 

@@ -22,6 +22,7 @@ export function putService(state: LocalState, turn: LocalTurn, change: ServiceCh
   const { definition, origin, sidecarPort, replaceExistingChecks, parent = '' } = change
   const { id } = definition
   const before = state.services.get(id)
+  if (before?.definition.name !== definition.name && parent === '') warnOfNames(turn, definition)
   state.services.set(id, { definition, origin, parent })
   const named = new Set(definition.checks.map((check) => check.id))
   if (replaceExistingChecks) {
@@ -81,6 +82,20 @@ export function removeCheck(state: LocalState, turn: LocalTurn, id: string, of: 
   refreshAliasesOf(state, turn, entry.definition.serviceId)
 }
 
+/** DNS has no way to say such names. */
+function warnOfNames(turn: LocalTurn, { name, tags }: ServiceDefinition): void {
+  const valid = 'Valid characters include all alpha-numerics and dashes.'
+  if (!LABEL.test(name)) {
+    turn.print('warn', `Service name will not be discoverable via DNS due to invalid characters. ${valid}`, { service: name })
+  }
+  for (const tag of tags) {
+    if (LABEL.test(tag)) continue
+    turn.print('debug', `Service tag will not be discoverable via DNS due to invalid characters. ${valid}`, { service: name, tag })
+  }
+}
+
+const LABEL = /^[a-zA-Z0-9-]{1,63}$/
+
 function putSidecar(state: LocalState, turn: LocalTurn, parent: ServiceDefinition, port: number, of: Announcing): void {
   const definition = sidecarOf(parent, port)
   if (!definition) return removeChild(state, turn, sidecarId(parent.id), parent.id, of)
@@ -92,7 +107,8 @@ function removeChild(state: LocalState, turn: LocalTurn, id: string, parent: str
   if (state.services.get(id)?.parent === parent) removeService(state, turn, id, of)
 }
 
-function setCheck(state: LocalState, turn: LocalTurn, { definition, type, origin, standalone }: CheckChange): void {
+function setCheck(state: LocalState, turn: LocalTurn, { definition: asked, type, origin, standalone }: CheckChange): void {
+  const definition = { ...asked, outputMaxSize: Math.min(asked.outputMaxSize, state.args.checkOutputMaxSize) }
   const before = state.checks.get(definition.id)
   if (before) unlink(state, before)
   const status = before?.status ?? (definition.status === '' ? 'critical' : definition.status)

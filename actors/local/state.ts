@@ -3,7 +3,7 @@ import type { HealthStatus, StoreOutcome } from '../../src/kernel/ports.ts'
 import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Refusal, Result } from '../../src/kernel/refusal.ts'
 import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitions.ts'
-import type { AgentFacts, LocalCheck, Origin } from './protocol.ts'
+import type { AgentFacts, LocalCheck, Origin, Reload } from './protocol.ts'
 
 export type LocalArgs = {
   facts: AgentFacts
@@ -16,6 +16,8 @@ export type LocalArgs = {
   /** How long a change of nothing but a check's output may stay unannounced. */
   checkUpdateIntervalMs: number
   discardCheckOutput: boolean
+  /** Bytes of output that a check keeps at most, whatever it asks for. */
+  checkOutputMaxSize: number
   /** Checks that run a program may come from files; from the API. */
   localScripts: boolean
   remoteScripts: boolean
@@ -55,7 +57,7 @@ export type Step =
   | { do: 'remove-service'; serviceId: string }
   | { do: 'put-check'; definition: CheckDefinition; type: CheckType | 'maintenance' }
   | { do: 'remove-check'; checkId: string }
-  | { do: 'reload'; services: ServiceDefinition[]; checks: CheckDefinition[] }
+  | ({ do: 'reload' } & Reload)
   | { do: 'ttl'; checkId: string; status: HealthStatus; output: string; ttlMs: number }
 
 export type LocalOwn = {
@@ -72,7 +74,8 @@ export type LocalOwn = {
 }
 
 export type LocalState = {
-  readonly args: LocalArgs
+  /** With what a reload has changed. */
+  args: LocalArgs
   loaded: boolean
   /** Calls that came before everything was loaded. */
   early: { name: string; request: unknown; caller: Caller }[]

@@ -1,6 +1,7 @@
+import { announceNode } from './announce.ts'
 import { sidecarId } from './expand.ts'
 import { forgetCheck, forgetService, forgetStatus, keepService } from './keep.ts'
-import { takeFiles } from './load.ts'
+import { takeFiles, takeSettings } from './load.ts'
 import { putCheck, putService, removeCheck, removeService } from './registrations.ts'
 import { checksOfService, type LocalState, type LocalTurn, type Step } from './state.ts'
 import { setStatus, startTtl } from './statuses.ts'
@@ -18,7 +19,9 @@ export function take(state: LocalState, turn: LocalTurn, step: Step, of: number)
     case 'remove-check':
       return takeRemoveCheck(state, turn, step.checkId, of)
     case 'reload':
-      return takeFiles(state, turn, step.services, step.checks, of)
+      takeSettings(state, step)
+      takeFiles(state, turn, step.services, step.checks, of)
+      return announceNode(state, turn, of)
     case 'ttl': {
       const entry = state.checks.get(step.checkId)
       if (entry?.type !== 'ttl') return forgetStatus(turn, step.checkId)

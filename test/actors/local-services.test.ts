@@ -221,3 +221,14 @@ test('one service can be followed by its id', (t) => {
     [null, 'web', null],
   )
 })
+
+test('a reload may change the metadata of the node and whether outputs are announced, also beyond a crash', (t) => {
+  const a = tryLocal({ checks: [tcpCheck('c')] })
+  a.ask('reload', { services: [], checks: [tcpCheck('c')], nodeMeta: { rack: 'r1' }, discardCheckOutput: true })
+  const shown = () => catalogNode(a.tables.view(), 'n1').node?.meta
+  t.deepEqual(shown(), { rack: 'r1', 'consul-network-segment': '' })
+  a.crash()
+  a.cast('checked', { checkId: 'c', status: 'passing', output: 'long' })
+  t.deepEqual(shown(), { rack: 'r1', 'consul-network-segment': '' })
+  t.is(catalogNode(a.tables.view(), 'n1').node?.checks.find(({ checkId }) => checkId === 'c')?.output, '')
+})

@@ -91,6 +91,7 @@ export function localArgs(given: Partial<LocalArgs> = {}): LocalArgs {
     sidecarPorts: { from: 21_000, to: 21_255 },
     checkUpdateIntervalMs: 300_000,
     discardCheckOutput: false,
+    checkOutputMaxSize: 4_096,
     localScripts: false,
     remoteScripts: false,
     allowManagedApiRegistration: false,
