@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import type { Config } from '../src/config/config.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
+import { portsFree } from './ports-free.ts'
 import { openTables, openTemporaryTables } from './tables.ts'
 import { openThread } from './thread.ts'
 import { type FromWorker, linkOver, type ToWorker, type WorkerSetup } from './worker.ts'
@@ -18,6 +19,8 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   const { config, layout, print, fatal } = options
   let current = config
   let closing = false
+  const taken = layout.length > 1 ? await portsFree(config) : undefined
+  if (taken) return taken
   const opened = openDirectory(config)
   if (isRefused(opened)) return opened
   const { directory, close: closeDirectory } = opened

@@ -5,6 +5,7 @@ import type { Config } from '../../src/config/config.ts'
 import type { Host } from '../../src/kernel/host.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import type { Layout } from '../../src/placement.ts'
+import { Active } from './active.ts'
 import { type Answer, Answers, encodeReply } from './answers.ts'
 import { Parked, waitOf } from './blocking.ts'
 import { createContext } from './context.ts'
@@ -17,6 +18,8 @@ import { refusalReply } from './status.ts'
 
 /** Smaller bodies are sent as they are even to clients that accept gzip. */
 const GZIP_BYTES_MIN = 1_400
+/** How long answers that are under way may take once the agent stops. */
+const DRAIN_MS = 500
 
 export type HttpServer = { addresses: string[]; close(): Promise<void> }
 export type HttpServerOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
@@ -27,7 +30,7 @@ export async function startHttp({ host, config, layout, routes }: HttpServerOpti
   const reusePort = layout.length > 1
   const servers: Server[] = []
   const addresses: string[] = []
-  for (const address of config.ports.http > 0 ? config.addresses.http : []) {
+  for (const address of addressesOf(config, layout, host.thread)) {
     const server = createServer(
       { keepAliveTimeout: 0, ...(config.http.maxHeaderBytes > 0 && { maxHeaderSize: config.http.maxHeaderBytes }) },
       edge.take,
@@ -45,10 +48,20 @@ export async function startHttp({ host, config, layout, routes }: HttpServerOpti
   return {
     addresses,
     async close() {
+      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+      for (const server of servers) server.closeIdleConnections()
+      await edge.active.idle(DRAIN_MS)
       for (const server of servers) server.closeAllConnections()
-      await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
+      await Promise.all(closed)
     },
   }
+}
+
+/** A port can be shared by all edge threads, a socket's path is for the first of them. */
+function addressesOf({ ports, addresses }: Config, layout: Layout, thread: number): readonly string[] {
+  if (ports.http <= 0) return []
+  const first = layout.findIndex((roles) => roles.includes('edge'))
+  return addresses.http.filter((address) => thread === first || !address.startsWith('unix://'))
 }
 
 type Reply = (reply: HttpReply) => void
@@ -67,6 +80,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
   const answers = new Answers(host, settings, config.devMode)
   const parked = new Parked(host, answers)
   const gate = createGate(config)
+  const active = new Active()
   const fixedHeaders = Object.entries({
     Vary: 'Accept-Encoding',
     'X-Consul-Default-Acl-Policy': config.acl.defaultPolicy,
@@ -81,6 +95,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
       const kept = answers.kept(url)
       if (kept && message.headers['cache-control'] === undefined) return sendAnswer(message, response, kept)
     }
+    active.begin(response)
     const queryAt = url.indexOf('?')
     const path = queryAt < 0 ? url : url.slice(0, queryAt)
     const reply: Reply = (given) => sendReply(message, response, given)
@@ -162,7 +177,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
     response.end(bytes)
   }
 
-  return { take, connected: gate.connected }
+  return { take, connected: gate.connected, active }
 }
 
 /** Bodies of keys and transactions have their own limits; anything else is a definition. */

@@ -67,6 +67,7 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
     keepAliveInitialDelay: KEEP_ALIVE_MS,
   })
   reader?.attach(tcp)
+  const isPath = Boolean(to.socketPath)
   let stream: Socket = tcp
   let open = true
   const finish = (outcome: Dialled) => {
@@ -83,10 +84,11 @@ export function dial(to: Destination, credentials: Credentials | undefined, sett
   tcp.on('error', failed)
   tcp.once('connect', () => {
     if (!open) return
-    if (to.identity === undefined || credentials === undefined)
-      return finish({ leg: { stream, tcp, isPath: Boolean(to.socketPath), ...(reader === undefined ? {} : { reader }) } })
+    if (to.identity === undefined || credentials === undefined) {
+      return finish({ leg: { stream, tcp, isPath, ...(reader === undefined ? {} : { reader }) } })
+    }
     stream = secure(tcp, to, to.identity, credentials, (verdict) => {
-      finish('why' in verdict ? { why: `dial ${target}: ${verdict.why}` } : { leg: { stream, tcp }, peer: verdict })
+      finish('why' in verdict ? { why: `dial ${target}: ${verdict.why}` } : { leg: { stream, tcp, isPath }, peer: verdict })
     })
     stream.on('error', failed)
     stream.once('close', () => finish({ why: `dial ${target}: the connection was closed during the TLS handshake` }))

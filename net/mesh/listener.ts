@@ -4,7 +4,7 @@ import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
 import { joinHostPort, KEEP_ALIVE_MS, TIMER_MS_MAX } from './dialer.ts'
 import { type Failure, failureOf, handshakeReason, systemReason } from './reasons.ts'
-import type { Leg } from './splice.ts'
+import { type Leg, reset } from './splice.ts'
 import { type Identity, peerCertificate } from './tls.ts'
 
 export type ListenerOptions = {
@@ -138,8 +138,8 @@ export class Listener {
       this.#options.arrived({ stream, tcp }, from, { uri: peer.uri, serial: peer.serial })
       return
     }
-    stream.on('error', () => stream.destroy())
-    stream.destroy()
+    // The peer takes its handshake for done: a reset tells it that it was not heard.
+    reset({ stream, tcp })
     this.#failed(from, why ?? NO_CERTIFICATE, peer?.serial)
   }
 
