@@ -52,6 +52,8 @@ const SIGN_WITHIN_MS = 10_000
 /** How long callers wait for a certificate authority that is being founded. */
 const ROOTS_WITHIN_MS = 10_000
 const SERVICE_LENGTH_MAX = 512
+/** Leaves kept at most, but for those that somebody follows. The one unused longest goes first. */
+const ENTRIES_MAX = 20_000
 
 /** Makes keys and CSRs here, has them signed by the authority, keeps the leaves and renews them in time. */
 export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
@@ -172,8 +174,12 @@ function entryOf({ entries }: LeafState, service: string, token: Token, turn: Tu
   const known = entries.get(service)
   if (known) {
     known.usedMs = turn.nowMs
+    // The newest used stands last.
+    entries.delete(service)
+    entries.set(service, known)
     return known
   }
+  makeRoom(entries, turn)
   const entry: Entry = {
     service,
     token,
@@ -188,6 +194,16 @@ function entryOf({ entries }: LeafState, service: string, token: Token, turn: Tu
   }
   entries.set(service, entry)
   return entry
+}
+
+function makeRoom(entries: LeafState['entries'], turn: Turn<LeafOwn>): void {
+  if (entries.size < ENTRIES_MAX) return
+  for (const [service, { underWay, subscribers, waiting }] of entries) {
+    if (underWay || subscribers.length > 0 || waiting.length > 0) continue
+    entries.delete(service)
+    turn.cancel(`look/${service}`)
+    return
+  }
 }
 
 function issue({ args, bundle }: LeafState, entry: Entry, turn: Turn<LeafOwn>): void {

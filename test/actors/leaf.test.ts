@@ -155,3 +155,19 @@ test('names that are none are refused', (t) => {
   t.is(refused(a.call('get', { service: '', token: '' }).result).why, 'URI must be either service or agent')
   t.regex(refused(a.call('get', { service: 'x'.repeat(600), token: '' }).result).why, /longer than 512/)
 })
+
+test('names without number do not fill the memory: the one unused longest makes room', (t) => {
+  const { a, issue } = tryLeaf()
+  a.value('roots', BUNDLE)
+  const names = Array.from({ length: 20_002 }, (_, number) => `svc-${number}`)
+  const followed = a.subscribe('leaf', { service: 'svc-0', token: '' })
+  issue()
+  for (const service of names.slice(1)) {
+    a.call('get', { service, token: '' })
+    issue()
+  }
+  t.is(a.state.entries.size, 20_000)
+  t.true(a.state.entries.has('svc-0'))
+  t.false(a.state.entries.has('svc-1'))
+  t.is(followed.values.length, 1)
+})
