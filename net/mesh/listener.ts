@@ -128,6 +128,7 @@ export class Listener {
     const from = joinHostPort(stream.remoteAddress ?? '', stream.remotePort ?? 0)
     const tcp = this.#settle(from)
     if (tcp === undefined) {
+      endReported(stream)
       stream.destroy()
       return
     }
@@ -139,6 +140,7 @@ export class Listener {
       return
     }
     // The peer takes its handshake for done: a reset tells it that it was not heard.
+    endReported(stream)
     reset({ stream, tcp })
     this.#failed(from, why ?? NO_CERTIFICATE, peer?.serial)
   }
@@ -169,6 +171,11 @@ const BACKLOG = 4_096
 const NO_CERTIFICATE = 'no client certificate was shown'
 const TOO_SLOW = 'the TLS handshake took too long'
 const CLOSED_EARLY = 'the connection was closed during the TLS handshake'
+
+/** What still happens to a stream whose failure has been reported is no news. */
+function endReported(stream: TLSSocket): void {
+  stream.on('error', () => undefined)
+}
 
 /** Why a finished handshake is not good enough, or undefined if it is. */
 function unacceptable(stream: TLSSocket, peer: ReturnType<typeof peerCertificate>): string | undefined {
