@@ -6,7 +6,7 @@ import { isRefused } from '../../src/kernel/refusal.ts'
 
 const SIZE = { nodes: 1, seconds: 60 }
 
-test('the sound build holds for as many runs as any mutant is given', (t) => {
+test('the sound build holds for as many runs as every mutant is given', (t) => {
   const runs = Math.max(...mutants.map(({ runsMax }) => runsMax))
   t.is(campaign({ seed: 'mutants', runs, ...SIZE, mutations: SOUND }).failed?.failure.what, undefined)
 })
