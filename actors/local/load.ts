@@ -74,7 +74,6 @@ export function takeFiles(
   for (const check of checks) {
     const before = state.checks.get(check.id)
     if (before?.origin === 'file' && same(before.definition, check)) continue
-    if (before?.origin === 'api') forgetCheck(turn, check.id)
     putFileCheck(state, turn, check, of)
   }
 }

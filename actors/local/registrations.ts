@@ -2,6 +2,7 @@ import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitio
 import { announceCheck, announceCheckGone, announceService, announceServiceGone } from './announce.ts'
 import { managedProxyOf, sidecarId, sidecarOf } from './expand.ts'
 import { mark, markService } from './feeds.ts'
+import { forgetCheck, forgetStatus } from './keep.ts'
 import { managedProxyId, type Origin } from './protocol.ts'
 import { type CheckEntry, checksOfService, isProbed, type LocalState, type LocalTurn, type ServiceEntry } from './state.ts'
 import { judgedAlias, refreshAliasesOf, startTtl } from './statuses.ts'
@@ -110,7 +111,11 @@ function removeChild(state: LocalState, turn: LocalTurn, id: string, parent: str
 function setCheck(state: LocalState, turn: LocalTurn, { definition: asked, type, origin, standalone }: CheckChange): void {
   const definition = { ...asked, outputMaxSize: Math.min(asked.outputMaxSize, state.args.checkOutputMaxSize) }
   const before = state.checks.get(definition.id)
-  if (before) unlink(state, before)
+  if (before) {
+    unlink(state, before)
+    const isKept = standalone && origin === 'api'
+    forget(turn, before, isKept, type === 'ttl')
+  }
   const status = before?.status ?? (definition.status === '' ? 'critical' : definition.status)
   const entry: CheckEntry = {
     definition,
@@ -130,8 +135,15 @@ function setCheck(state: LocalState, turn: LocalTurn, { definition: asked, type,
   if (type === 'alias') Object.assign(entry, judgedAlias(state, turn, entry))
 }
 
+/** Forgets what is kept of a check, but for what belongs to the one in its place. */
+function forget(turn: LocalTurn, { definition, type, origin, standalone }: CheckEntry, exceptCheck: boolean, exceptStatus: boolean): void {
+  if (standalone && origin === 'api' && !exceptCheck) forgetCheck(turn, definition.id)
+  if (type === 'ttl' && !exceptStatus) forgetStatus(turn, definition.id)
+}
+
 function dropCheck(state: LocalState, turn: LocalTurn, entry: CheckEntry): void {
   const { id } = entry.definition
+  forget(turn, entry, false, false)
   unlink(state, entry)
   state.checks.delete(id)
   if (entry.type === 'ttl') turn.cancel(`ttl/${id}`)

@@ -1,19 +1,18 @@
 import { announceNode } from './announce.ts'
 import { sidecarId } from './expand.ts'
-import { forgetCheck, forgetService, forgetStatus, keepService } from './keep.ts'
+import { forgetService, forgetStatus, keepService } from './keep.ts'
 import { takeFiles, takeSettings } from './load.ts'
 import { putCheck, putService, removeCheck, removeService } from './registrations.ts'
-import { checksOfService, type LocalState, type LocalTurn, type Step } from './state.ts'
+import type { LocalState, LocalTurn, Step } from './state.ts'
 import { setStatus, startTtl } from './statuses.ts'
 
 /** Takes a step that was kept on this machine. `of`: the operation that announces it. */
 export function take(state: LocalState, turn: LocalTurn, step: Step, of: number): void {
   switch (step.do) {
     case 'put-service':
-      if (step.replaceExistingChecks) forgetChecks(state, turn, step.definition.id, new Set(step.definition.checks.map(({ id }) => id)))
       return putService(state, turn, { ...step, origin: 'api' }, of)
     case 'remove-service':
-      return forgetAndRemove(state, turn, step.serviceId, of)
+      return removeService(state, turn, step.serviceId, of)
     case 'put-check':
       return putCheck(state, turn, { definition: step.definition, type: step.type, origin: 'api', standalone: true }, of)
     case 'remove-check':
@@ -31,23 +30,16 @@ export function take(state: LocalState, turn: LocalTurn, step: Step, of: number)
   }
 }
 
-/** Removes a service with all that is kept of its checks. */
-export function forgetAndRemove(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
-  forgetChecks(state, turn, serviceId, new Set())
-  removeService(state, turn, serviceId, of)
-}
-
 /** A service that was removed without being asked to be is forgotten too. */
 export function reapService(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
   forgetService(turn, serviceId)
-  forgetAndRemove(state, turn, serviceId, of)
+  removeService(state, turn, serviceId, of)
 }
 
 /** A check within a service of the API goes from what is kept of that service too. */
 function takeRemoveCheck(state: LocalState, turn: LocalTurn, checkId: string, of: number): void {
   const entry = state.checks.get(checkId)
   if (!entry) return
-  if (entry.type === 'ttl') forgetStatus(turn, checkId)
   const service = state.services.get(entry.definition.serviceId)
   if (service?.origin === 'api' && !entry.standalone) {
     const checks = service.definition.checks.filter(({ id }) => id !== checkId)
@@ -55,12 +47,4 @@ function takeRemoveCheck(state: LocalState, turn: LocalTurn, checkId: string, of
     keepService(turn, { ...service.definition, checks }, state.sidecarPorts.get(sidecarId(service.definition.id)) ?? 0)
   }
   removeCheck(state, turn, checkId, of)
-}
-
-function forgetChecks(state: LocalState, turn: LocalTurn, serviceId: string, except: ReadonlySet<string>): void {
-  for (const { definition, type, origin, standalone } of checksOfService(state, serviceId)) {
-    if (except.has(definition.id)) continue
-    if (standalone && origin === 'api') forgetCheck(turn, definition.id)
-    if (type === 'ttl') forgetStatus(turn, definition.id)
-  }
 }
