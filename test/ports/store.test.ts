@@ -105,7 +105,7 @@ for (const { name, make } of arms) {
     const model = new Map<string, { kind: string; key: string; record: unknown }>()
     const names = { kind: fc.constantFrom('check', 'service'), key: fc.constantFrom('', 'a', 'b', 'é', '\u{ffff}', '\u{10000}') }
     const request = fc.oneof(
-      fc.record({ do: fc.constant('save' as const), ...names, record: fc.jsonValue() }),
+      fc.record({ do: fc.constant('save' as const), ...names, record: RECORD }),
       fc.record({ do: fc.constant('remove' as const), ...names }),
     )
     await fc.assert(
@@ -125,6 +125,9 @@ for (const { name, make } of arms) {
     )
   })
 }
+
+/** msgpackr gives a field named `__proto__` another name, so that no message can change what objects are; no record has one. */
+const RECORD = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('__proto__'))
 
 test('simulated: a crash loses what was not answered, a full disk refuses and can still be read', async (t) => {
   const clock = manualClock()
