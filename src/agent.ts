@@ -10,6 +10,7 @@ import type { Threads, World } from './world.ts'
 
 /** A second signal, or this long without an end, ends the process at once. */
 const GRACE_MS = 15_000
+const RELOAD_WITHIN_MS = 30_000
 
 /** `tribune agent`: runs until it is told to stop. The answer is the exit code. */
 export async function runAgent(args: string[], io: Io, world: World): Promise<number> {
@@ -36,7 +37,9 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     logger.setLevel(next.log.level)
     if (isRefused(threads)) return threads
     threads.reconfigure(next)
-    const result = await threads.host.asked(localRef, 'reload', { services: [...next.services], checks: [...next.checks] }, 30_000)
+    const definitions = { services: [...next.services], checks: [...next.checks] }
+    const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
+    const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
     return isRefused(result) ? result : { warnings }
   }
 

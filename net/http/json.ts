@@ -5,9 +5,19 @@ const ESCAPED: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '
  * printed as a number of any size.
  */
 export function encodeJson(value: unknown, pretty: boolean): string {
-  const text = JSON.stringify(value, plainNumber, pretty ? 4 : undefined) ?? 'null'
+  const text = stringified(value, pretty ? 4 : undefined) ?? 'null'
   const escaped = /[<>&\u2028\u2029]/.test(text) ? text.replace(/[<>&\u2028\u2029]/g, (character) => ESCAPED[character] ?? character) : text
   return pretty ? `${escaped}\n` : escaped
+}
+
+/** A replacer costs half of the time, and few values hold a bigint: without one first. */
+function stringified(value: unknown, indent: number | undefined): string | undefined {
+  try {
+    return JSON.stringify(value, undefined, indent)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    return JSON.stringify(value, plainNumber, indent)
+  }
 }
 
 function plainNumber(_key: string, value: unknown): unknown {

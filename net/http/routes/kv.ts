@@ -68,7 +68,7 @@ function shown(key: string, { lockIndex, flags, value, session, createIndex, mod
   return {
     LockIndex: lockIndex,
     Key: key,
-    Flags: flags,
+    Flags: flags <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(flags) : flags,
     Value: value.byteLength === 0 ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'),
     ...(session !== '' && { Session: session }),
     CreateIndex: createIndex,
