@@ -27,12 +27,12 @@ import { makeRequest, readRequest, type SigningRequest } from './pki/request.ts'
 /** Signs with the keys it is handed and keeps none but a few that were used last. RSA keys are answered later, all else at once. */
 export function createSigner(): Device<SignerRequest, SignerOutcome> {
   const authorityOf = authorities()
-  const requestOf = provenRequests()
+  const { requestOf, prove } = provenRequests()
   return {
     perform(request, done) {
       switch (request.do) {
         case 'key':
-          return key(request, done)
+          return key(request, prove, done)
         case 'root':
           return done(root(request))
         case 'cross-sign':
@@ -54,27 +54,38 @@ type RequestReader = (csrPem: string) => Result<SigningRequest>
 /** How many CSRs that were proven are remembered: a CSR is read before it is signed, and proving it again would cost more than signing. */
 const PROVEN_MAX = 1_024
 
-function provenRequests(): RequestReader {
+/** Requests whose sender has the key: those that were read, and those that were made here with the key at hand. */
+function provenRequests(): { requestOf: RequestReader; prove: (csrPem: string, request: SigningRequest) => void } {
   const proven = new Map<string, SigningRequest>()
-  return (csrPem) => {
-    const remembered = proven.get(csrPem)
-    if (remembered) return remembered
-    const request = readRequest(csrPem, 'csrPem')
-    if (isRefused(request)) return request
+  const prove = (csrPem: string, request: SigningRequest) => {
     const [oldest] = proven.keys()
     if (oldest !== undefined && proven.size >= PROVEN_MAX) proven.delete(oldest)
     proven.set(csrPem, request)
+  }
+  const requestOf = (csrPem: string) => {
+    const remembered = proven.get(csrPem)
+    if (remembered) return remembered
+    const request = readRequest(csrPem, 'csrPem')
+    if (!isRefused(request)) prove(csrPem, request)
     return request
   }
+  return { requestOf, prove }
 }
 
-function key({ type, bits, request }: Asked<'key'>, done: (outcome: Result<SignerOutcome>) => void): void {
+function key(
+  { type, bits, request }: Asked<'key'>,
+  prove: (csrPem: string, request: SigningRequest) => void,
+  done: (outcome: Result<SignerOutcome>) => void,
+): void {
   const fault = request && namesFault(request)
   if (fault !== undefined) return done(refuse('invalid', `request.${fault}`))
   makeKey(type, bits, (made) => {
     if (isRefused(made)) return done(made)
     const outcome: SignerOutcome = { keyPem: privateKeyPem(made), keyType: type, keyBits: bits, keyId: colonHex(made.publicKey.keyId) }
-    done(request ? { ...outcome, csrPem: makeRequest(request, made) } : outcome)
+    if (!request) return done(outcome)
+    const csrPem = makeRequest(request, made)
+    prove(csrPem, { publicKey: made.publicKey, commonName: request.commonName, uris: [request.uri] })
+    done({ ...outcome, csrPem })
   })
 }
 
