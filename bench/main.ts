@@ -1,7 +1,11 @@
 import { benchmarks } from './index.ts'
+import { busyElsewhere } from './kit/busy.ts'
 import { openStage } from './kit/stage.ts'
 import { howToInstall, pathOf } from './kit/tools.ts'
 import { type Line, tableOf } from './table.ts'
+
+/** More than this at work on other things makes figures look worse than they are. */
+const BUSY_PART_MAX = 0.1
 
 /** Runs all benchmarks, or those named by the arguments, one after another, and prints one table. */
 async function main(names: readonly string[]): Promise<number> {
@@ -13,6 +17,7 @@ async function main(names: readonly string[]): Promise<number> {
   }
   const wanted = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name))
   const lines: Line[] = []
+  const disturbed: string[] = []
   let failed = 0
   for (const { name, about, needs, run } of wanted) {
     const missing = needs.filter((tool) => pathOf(tool) === undefined)
@@ -21,6 +26,8 @@ async function main(names: readonly string[]): Promise<number> {
       continue
     }
     console.error(`${name}: ${about}`)
+    const busyPart = await busyElsewhere()
+    if (busyPart > BUSY_PART_MAX) disturbed.push(`${name} (${Math.round(busyPart * 100)} %)`)
     const stage = openStage()
     const interrupted = () => void stage.close().then(() => process.exit(130))
     process.once('SIGINT', interrupted)
@@ -37,6 +44,8 @@ async function main(names: readonly string[]): Promise<number> {
     }
   }
   console.log(`\n${tableOf(lines)}`)
+  if (disturbed.length > 0)
+    console.log(`\nThe machine was busy with other things just before: ${disturbed.join(', ')}. Expect better figures on an idle one.`)
   return failed === 0 ? 0 : 1
 }
 
