@@ -1,14 +1,24 @@
+import { resolve } from 'node:path'
 import { benchmarks } from './index.ts'
 import { busyElsewhere } from './kit/busy.ts'
 import { openStage } from './kit/stage.ts'
 import { howToInstall, pathOf } from './kit/tools.ts'
 import { type Line, tableOf } from './table.ts'
 
+/** Begins the option that has agents profiled. */
+const PROFILES = '--profiles='
 /** More than this at work on other things makes figures look worse than they are. */
 const BUSY_PART_MAX = 0.1
 
 /** Runs all benchmarks, or those named by the arguments, one after another, and prints one table. */
-async function main(names: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const names = args.filter((arg) => !arg.startsWith('--'))
+  const wrong = args.find((arg) => arg.startsWith('--') && !arg.startsWith(PROFILES))
+  if (wrong !== undefined) {
+    console.error(`There is no option ${wrong}, only ${PROFILES}DIRECTORY, where agents then leave a .cpuprofile of each thread.`)
+    return 1
+  }
+  const profiles = args.find((arg) => arg.startsWith(PROFILES))?.slice(PROFILES.length)
   const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))
   if (unknown.length > 0) {
     console.error(`There is no benchmark ${unknown.join(', ')}. There are:`)
@@ -28,7 +38,7 @@ async function main(names: readonly string[]): Promise<number> {
     console.error(`${name}: ${about}`)
     const busyPart = await busyElsewhere()
     if (busyPart > BUSY_PART_MAX) disturbed.push(`${name} (${Math.round(busyPart * 100)} %)`)
-    const stage = openStage()
+    const stage = openStage(profiles && resolve(profiles))
     const interrupted = () => void stage.close().then(() => process.exit(130))
     process.once('SIGINT', interrupted)
     process.once('SIGTERM', interrupted)

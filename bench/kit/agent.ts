@@ -72,10 +72,11 @@ export async function makeAgent(stage: Stage, { mode, config = {}, flags = [] }:
     const log = openSync(logFile, 'a')
     const started = stage.start(TRIBUNE, ['agent', ...modeFlags, '-log-level=warn', '-config-file', configFile, ...flags], {
       stdio: ['ignore', log, log],
+      ...(stage.profiles && { env: { ...process.env, NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${stage.profiles}` } }),
     })
     child = started
     started.on('exit', (code) => {
-      if (code === 0 || code === null || child !== started) return
+      if (stage.closing || code === null || child !== started) return
       process.stderr.write(`the agent ended with code ${code}:\n${lastLines(logFile)}\n`)
     })
   }

@@ -7,6 +7,10 @@ import { join } from 'node:path'
 /** A temporary directory and the processes of one benchmark. */
 export type Stage = {
   readonly directory: string
+  /** Where agents leave a profile of each of their threads; undefined for none. */
+  readonly profiles: string | undefined
+  /** Whether it is being closed, so that processes end because they are told to. */
+  readonly closing: boolean
   /** Starts a process that ends with the stage at the latest. */
   start(file: string, args: readonly string[], options?: SpawnOptions): ChildProcess
   /** Does `work` before the processes are ended. */
@@ -15,12 +19,17 @@ export type Stage = {
   close(): Promise<void>
 }
 
-export function openStage(): Stage {
+export function openStage(profiles?: string): Stage {
   const directory = mkdtempSync(join(tmpdir(), 'tribune-bench-'))
   const children: ChildProcess[] = []
   const works: (() => void)[] = []
+  let closing = false
   return {
     directory,
+    profiles,
+    get closing() {
+      return closing
+    },
     start(file, args, options = {}) {
       const child = spawn(file, args, { stdio: 'ignore', ...options })
       child.on('error', (error) => process.stderr.write(`${file}: ${error.message}\n`))
@@ -31,8 +40,10 @@ export function openStage(): Stage {
       works.push(work)
     },
     async close() {
+      closing = true
       for (const work of works) work()
-      await Promise.all(children.map((child) => ended(child, 'SIGKILL')))
+      // A profile is written by a process that may end by itself.
+      await Promise.all(children.map((child) => ended(child, profiles === undefined ? 'SIGKILL' : 'SIGTERM')))
       rmSync(directory, { recursive: true, force: true })
     },
   }
