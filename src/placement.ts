@@ -40,18 +40,18 @@ export function layoutOf({ threads }: Pick<Config, 'threads'>, cores: number): L
   return [['main'], ['state'], ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
 }
 
-/** Finds the thread of an actor: the only one of its role, or for one of many by the hash of its key. */
-export function placer(layout: Layout): (actor: string, key: string) => number {
+/** Finds the thread of an actor: the only one of its role, or for one of many by its lane or the hash of its key. */
+export function placer(layout: Layout): (actor: string, key: string, lane?: number) => number {
   const byRole = new Map<Role, number[]>()
   layout.forEach((roles, thread) => {
     for (const role of roles) byRole.set(role, [...(byRole.get(role) ?? []), thread])
   })
-  return (actor, key) => {
+  return (actor, key, lane) => {
     if (actor === 'thread') return Number(key)
     const place = placement[actor]
     if (!place) throw new Error(`broken promise: the placement table names every actor, "${actor}" too`)
     const threads = byRole.get(place.role) ?? [0]
-    return threads[key === '' ? 0 : hash(key) % threads.length] ?? 0
+    return threads[key === '' ? 0 : (lane ?? hash(key)) % threads.length] ?? 0
   }
 }
 

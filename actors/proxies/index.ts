@@ -28,6 +28,8 @@ type ProxiesOwn = {
 
 type Entry = {
   serviceId: string
+  /** Spreads the sidecars over the mesh threads. */
+  lane: number
   definition: ServiceDefinition
   /** As text, to see whether anything changed that matters. */
   planned: string
@@ -53,6 +55,7 @@ export type ProxiesState = {
   book: PortBook
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
+  lanes: number
 }
 
 const PORT_KIND = 'proxy-port'
@@ -81,6 +84,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       book: { min: portMin, max: portMax, kept: new Map(), foreign: new Set() },
       subscribers: [],
       told: 0,
+      lanes: 0,
     }
   },
   on: {
@@ -214,7 +218,7 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   Object.assign(entry, { plan, planned, port, why: '', status: null, announcedPort: 0 })
   const { service, token, upstreams } = plan
   const args: ProxyArgs = { service, token, upstreams, inbound: { ...plan.inbound, port }, datacenter: settings.datacenter, feeds, leaf }
-  turn.start('proxy', serviceId, args)
+  turn.start('proxy', serviceId, args, entry.lane)
   turn.subscribe(`status/${serviceId}`, proxyRef(serviceId), 'status', null, (status) => ({
     name: 'status',
     request: { serviceId, status },
@@ -268,11 +272,12 @@ function keep(serviceId: string, port: number | undefined, turn: Turn<ProxiesOwn
   )
 }
 
-function entryOf({ entries }: ProxiesState, serviceId: string, definition: ServiceDefinition): Entry {
-  const known = entries.get(serviceId)
+function entryOf(state: ProxiesState, serviceId: string, definition: ServiceDefinition): Entry {
+  const known = state.entries.get(serviceId)
   if (known) return known
   const entry: Entry = {
     serviceId,
+    lane: state.lanes++,
     definition,
     planned: '',
     plan: undefined,
@@ -282,7 +287,7 @@ function entryOf({ entries }: ProxiesState, serviceId: string, definition: Servi
     announcedPort: 0,
     announceFailures: 0,
   }
-  entries.set(serviceId, entry)
+  state.entries.set(serviceId, entry)
   return entry
 }
 

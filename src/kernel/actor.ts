@@ -82,8 +82,9 @@ export interface Turn<Own> {
   /** Sends me `message` once when anything of `reads` changes. The same name again replaces it. */
   wake(name: string, reads: ReadSet, message: Message<Own>): void
   unwake(name: string): void
-  /** Starts an actor by name and key where the placement table puts it; it is started anew if its thread is. */
-  start(actor: string, key: string, args: unknown): void
+  /** Starts an actor by name and key where the placement table puts it; it is started anew if its thread is. With a `lane`, the
+   * one of its threads that this number falls on, so that many of a kind spread evenly; then only its starter can address it. */
+  start(actor: string, key: string, args: unknown, lane?: number): void
   stop(actor: string, key: string): void
   /** Sends me `message` after at least `afterMs`. The same name again replaces it. */
   timer(name: string, afterMs: number, message: Message<Own>): void

@@ -9,7 +9,7 @@ export type HostOptions = {
   /** Everything that can be started here, by name. */
   actors: readonly AnyActor[]
   /** The placement table: which thread an actor lives on. */
-  place(actor: string, key: string): number
+  place(actor: string, key: string, lane?: number): number
   /** Calls `work` soon, after what is at hand. */
   soon(work: () => void): void
   /** This thread cannot go on: an actor crashes again and again. */

@@ -86,8 +86,8 @@ export class Host {
   // ---------------------------------------------------------------- for the world around the actors
 
   /** Starts an actor here or wherever the placement table puts it. Starting one that runs replaces it. */
-  start(actor: string, key: string, args: unknown): void {
-    const peer = this.#options.place(actor, key)
+  start(actor: string, key: string, args: unknown, lane?: number): void {
+    const peer = this.#options.place(actor, key, lane)
     this.#started.set(addressOf({ actor, key }), { actor, key, args, peer })
     if (peer === this.thread) this.#startHere(actor, key, args)
     else this.#push(peer, [wire.START, actor, key, args])
@@ -95,7 +95,7 @@ export class Host {
 
   stop(actor: string, key: string): void {
     const address = addressOf({ actor, key })
-    const peer = this.#options.place(actor, key)
+    const peer = this.#peerOf({ actor, key })
     this.#started.delete(address)
     if (peer === this.thread) this.#stopHere(address)
     else this.#push(peer, [wire.STOP, actor, key])
@@ -213,7 +213,9 @@ export class Host {
   }
 
   #peerOf(to: Ref): Peer {
-    return to.node === undefined || to.node === this.node ? this.#options.place(to.actor, to.key) : to.node
+    return to.node === undefined || to.node === this.node
+      ? (this.#started.get(addressOf(to))?.peer ?? this.#options.place(to.actor, to.key))
+      : to.node
   }
 
   // ---------------------------------------------------------------- running
@@ -404,7 +406,7 @@ export class Host {
       case 'emit':
         return this.#feeds.emit(wish.subscriber, wish.index, this.#local(wish.value))
       case 'start':
-        return this.start(wish.actor, wish.key, wish.args)
+        return this.start(wish.actor, wish.key, wish.args, wish.lane)
       case 'stop':
         return this.stop(wish.actor, wish.key)
       default:

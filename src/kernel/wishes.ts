@@ -18,7 +18,7 @@ export type Wish =
   | { did: 'emit'; subscriber: Subscriber; index: number; value: unknown }
   | { did: 'wake'; name: string; reads: ReadSet; message: OwnMessage }
   | { did: 'unwake'; name: string }
-  | { did: 'start'; actor: string; key: string; args: unknown }
+  | { did: 'start'; actor: string; key: string; args: unknown; lane?: number }
   | { did: 'stop'; actor: string; key: string }
   | { did: 'timer'; name: string; afterMs: number; message: OwnMessage }
   | { did: 'cancel'; name: string }
@@ -97,8 +97,8 @@ export class Recorder {
   unwake(name: string): void {
     this.wishes.push({ did: 'unwake', name })
   }
-  start(actor: string, key: string, args: unknown): void {
-    this.wishes.push({ did: 'start', actor, key, args })
+  start(actor: string, key: string, args: unknown, lane?: number): void {
+    this.wishes.push({ did: 'start', actor, key, args, ...(lane !== undefined && { lane }) })
   }
   stop(actor: string, key: string): void {
     this.wishes.push({ did: 'stop', actor, key })
