@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Config } from '../src/config/config.ts'
@@ -35,6 +37,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
           maxThreads: numbers.length,
           concurrentTasksPerWorker: 1,
           atomics: 'disabled',
+          env: workerEnvironment(),
         })
   const workers = new Map<number, Worker>()
   const listening: Listening = { http: [], dns: [] }
@@ -132,6 +135,12 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     },
     close,
   }
+}
+
+/** Workers find the compiled code that the main thread keeps: reading TypeScript anew is half of what their start costs. */
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const directory = getCompileCacheDir()
+  return directory === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(directory) }
 }
 
 /** The tables' directory, kept by this process alone until it is closed. */
