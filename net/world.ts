@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { refuse } from '../src/kernel/refusal.ts'
 import type { World } from '../src/world.ts'
+import { claimDirectory } from './data-directory.ts'
 import { createLogger } from './logger.ts'
 import { startThreads } from './threads.ts'
 
@@ -14,20 +16,23 @@ export const world: World = {
   newId: () => randomUUID(),
   nodeId(dataDirectory) {
     if (dataDirectory === '') return randomUUID()
-    const path = join(dataDirectory, 'node-id')
-    mkdirSync(dataDirectory, { recursive: true, mode: 0o700 })
     try {
-      const kept = readFileSync(path, 'utf8').trim()
-      if (kept !== '') return kept
+      const { release } = claimDirectory(dataDirectory, { create: true, readOnly: false })
+      try {
+        return keptNodeId(join(dataDirectory, 'node-id'))
+      } finally {
+        release()
+      }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      return refuse('conflict', error instanceof Error ? error.message : String(error))
     }
-    const made = randomUUID()
-    writeFileSync(path, `${made}\n`, { mode: 0o600 })
-    return made
   },
   writePid(path) {
-    writeFileSync(path, String(process.pid), { mode: 0o644 })
+    try {
+      writeFileSync(path, String(process.pid), { mode: 0o644 })
+    } catch (error) {
+      return refuse('invalid', `could not write the pid file: ${error instanceof Error ? error.message : String(error)}`)
+    }
     return () => rmSync(path, { force: true })
   },
   onSignals(handlers) {
@@ -37,4 +42,13 @@ export const world: World = {
       for (const [signal, listener] of listeners) process.off(signal, listener)
     }
   },
+}
+
+/** Reads the file, or makes it with a new id. */
+function keptNodeId(path: string): string {
+  const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
+  if (kept !== '') return kept
+  const made = randomUUID()
+  writeFileSync(path, `${made}\n`, { mode: 0o600 })
+  return made
 }

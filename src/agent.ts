@@ -3,7 +3,7 @@ import type { Io } from './cli/io.ts'
 import type { Config } from './config/config.ts'
 import { loadAgentConfig, reloadDifference } from './config/index.ts'
 import type { ProcessOutcome } from './kernel/ports.ts'
-import { isRefused, type Result } from './kernel/refusal.ts'
+import { isRefused, type Result, refuse } from './kernel/refusal.ts'
 import { layoutOf } from './placement.ts'
 import { COMPATIBLE_VERSION, VERSION } from './version.ts'
 import type { Threads, World } from './world.ts'
@@ -18,6 +18,10 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   if (typeof loaded === 'number') return loaded
   for (const warning of loaded.warnings) io.err(`==> WARNING: ${warning}`)
   const config = identified(loaded.config, world)
+  if (isRefused(config)) {
+    io.err(`==> ${config.why}`)
+    return 1
+  }
   const logger = world.createLogger(config.log, io.write)
   let current = config
   let stop: (code: number) => void = () => undefined
@@ -25,17 +29,22 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     stop = resolve
   })
 
+  let threads: Threads | undefined
   async function reload(): Promise<Result<ProcessOutcome>> {
+    if (threads === undefined) {
+      logger.print('warn', 'agent', 'Not reloading: the agent is still starting')
+      return refuse('busy', 'the agent is still starting')
+    }
     logger.print('info', 'agent', 'Reloading configuration...')
     const read = await loadAgentConfig(args, { ...io, err: (line) => logger.print('error', 'agent', line) })
     if (typeof read === 'number') return { refused: 'invalid', why: 'the configuration cannot be used; the log has the reasons' }
     const next = identified(read.config, world, current)
+    if (isRefused(next)) return next
     const { needsRestart } = reloadDifference(current, next)
     const warnings = [...read.warnings, ...needsRestart.map((key) => `${key} has changed; it takes effect at the next start`)]
     for (const warning of warnings) logger.print('warn', 'agent', warning)
     current = next
     logger.setLevel(next.log.level)
-    if (isRefused(threads)) return threads
     threads.reconfigure(next)
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
@@ -43,9 +52,21 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     return isRefused(result) ? result : { warnings }
   }
 
+  let signals = 0
+  const onSignal = (name: string, leaves: boolean) => () => {
+    logger.print('info', 'agent', 'Caught', { signal: name })
+    if (++signals > 1) process.exit(1)
+    logger.print('info', 'agent', leaves ? 'Gracefully shutting down agent...' : 'Shutting down without leaving the cluster')
+    stop(leaves ? 0 : 1)
+  }
+  const ignoreSignals = world.onSignals({
+    SIGINT: onSignal('interrupt', !config.leave.skipOnInterrupt),
+    SIGTERM: onSignal('terminated', config.leave.onTerminate),
+    SIGHUP: () => void reload(),
+  })
   io.out('==> Starting Tribune agent...')
   const layout = layoutOf(config, world.cores)
-  const threads = await world.startThreads({
+  const started = await world.startThreads({
     config,
     layout,
     print: logger.print,
@@ -63,39 +84,34 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
       stop(1)
     },
   })
-  if (isRefused(threads)) {
-    io.err(`==> ${threads.why}`)
+  if (isRefused(started)) {
+    io.err(`==> ${started.why}`)
     return 1
   }
-  const removePid = config.pidFile === '' ? undefined : world.writePid(config.pidFile)
+  threads = started
+  const removePid = config.pidFile === '' ? () => undefined : world.writePid(config.pidFile)
+  if (isRefused(removePid)) {
+    io.err(`==> ${removePid.why}`)
+    await threads.close()
+    return 1
+  }
   banner(config, layout.length, threads.listening, io)
   logger.print('info', 'agent', 'Tribune agent running!')
 
-  let signals = 0
-  const onSignal = (name: string, leaves: boolean) => () => {
-    logger.print('info', 'agent', 'Caught', { signal: name })
-    if (++signals > 1) stop(1)
-    logger.print('info', 'agent', leaves ? 'Gracefully shutting down agent...' : 'Shutting down without leaving the cluster')
-    stop(leaves ? 0 : 1)
-  }
-  const ignoreSignals = world.onSignals({
-    SIGINT: onSignal('interrupt', !config.leave.skipOnInterrupt),
-    SIGTERM: onSignal('terminated', config.leave.onTerminate),
-    SIGHUP: () => void reload(),
-  })
   const code = await stopped
   const tooLong = setTimeout(() => process.exit(1), GRACE_MS)
   await threads.close()
   clearTimeout(tooLong)
-  removePid?.()
+  removePid()
   logger.print('info', 'agent', 'Exit code', { code })
   ignoreSignals()
   return code
 }
 
 /** The configuration with what this machine and this run add to it. */
-function identified(config: Config, world: World, running?: Config): Config {
+function identified(config: Config, world: World, running?: Config): Result<Config> {
   const id = config.node.id || running?.node.id || world.nodeId(config.dataDir)
+  if (isRefused(id)) return id
   return { ...config, boot: running?.boot ?? world.newId(), node: { ...config.node, id } }
 }
 

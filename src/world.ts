@@ -11,10 +11,10 @@ export type World = {
   createLogger(config: LogConfig, write: (text: string) => void): { print: Ports['print']; setLevel(level: LogLevel): void }
   /** A new UUID. */
   newId(): string
-  /** The id that this machine keeps in its data directory; a new one for ''. */
-  nodeId(dataDirectory: string): string
-  /** The answer removes the file. */
-  writePid(path: string): () => void
+  /** The id that this machine keeps in its data directory; a new one for ''. Refused if the directory cannot be used, with its name. */
+  nodeId(dataDirectory: string): Result<string>
+  /** The answer removes the file. Refused as `could not write the pid file …`. */
+  writePid(path: string): Result<() => void>
   /** The answer stops listening. */
   onSignals(handlers: Partial<Record<NodeJS.Signals, () => void>>): () => void
 }
