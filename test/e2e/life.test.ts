@@ -1,0 +1,99 @@
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import test from 'ava'
+import { type Agent, startAgent, temporaryDirectory, writeFiles } from '../kit/agents.ts'
+import { freePorts } from '../kit/free-ports.ts'
+import { until } from '../kit/running.ts'
+
+const STOPPED_WITHIN_MS = 5_000
+
+test.serial('SIGHUP and `reload` take over what changed in the files', async (t) => {
+  t.timeout(60_000)
+  const agent = await startAgent(t, {
+    files: { 'a.json': { service: { name: 'stays', port: 1001 } }, 'b.json': { service: { name: 'goes', port: 1002 } } },
+  })
+  await servicesAre(agent, ['goes', 'stays'])
+  rmSync(join(agent.folder, 'b.json'))
+  writeFiles(agent.folder, { 'c.hcl': 'service { name = "comes" port = 1003 }' })
+  agent.signal('SIGHUP')
+  await servicesAre(agent, ['comes', 'stays'])
+
+  rmSync(join(agent.folder, 'c.hcl'))
+  t.deepEqual(await agent.tribune('reload'), { code: 0, signal: null, out: 'Configuration reload triggered\n', err: '' })
+  await servicesAre(agent, ['stays'])
+})
+
+test.serial('a reload changes the log level, and a broken file changes nothing', async (t) => {
+  t.timeout(60_000)
+  const { port, proxied } = { port: (await freePorts()).next(), proxied: { connect: { proxy: {} } } }
+  const agent = await startAgent(t, { files: { 'log.json': { log_level: 'warn' }, 'a.json': { service: { name: 'a', port } } } })
+  writeFiles(agent.folder, { 'log.json': { log_level: 'info' }, 'a.json': { service: { name: 'a', port, ...proxied } } })
+  t.notRegex(agent.said(), /\[INFO\]/)
+  agent.signal('SIGHUP')
+  await agent.line(/\[INFO\] {2}proxy\/a: Proxy loaded config and ready to serve/)
+  writeFiles(agent.folder, { 'a.json': '{"service": {"name": "c", "prot": 1}}' })
+  agent.signal('SIGHUP')
+  const complaint = await agent.line(/\[ERROR\]/)
+  t.regex(complaint, /a\.json/)
+  await agent.line(/invalid config key .*prot/)
+  await servicesAre(agent, ['a', 'a-proxy'])
+})
+
+for (const { signal, config, code } of [
+  { signal: 'SIGINT', config: {}, code: 1 },
+  { signal: 'SIGTERM', config: {}, code: 1 },
+  { signal: 'SIGINT', config: { skip_leave_on_interrupt: false }, code: 0 },
+  { signal: 'SIGTERM', config: { leave_on_terminate: true }, code: 0 },
+] as const) {
+  test.serial(`${signal} with ${JSON.stringify(config)} ends a server with code ${code}, in time, whatever is open`, async (t) => {
+    const pidFile = join(temporaryDirectory(t), 'pid')
+    const agent = await startAgent(t, { args: ['-dev', '-pid-file', pidFile], files: { 'leave.json': config } })
+    t.is(readFileSync(pidFile, 'utf8').trim(), String(agent.pid))
+    const waiting = agent.http('GET', '/v1/kv/x?index=1&wait=5m').catch(() => undefined)
+    const idle = await openConnection(agent.ports.http)
+    const beganMs = performance.now()
+    const ended = await agent.stop(signal)
+    const tookMs = performance.now() - beganMs
+    t.deepEqual([ended.code, ended.signal, ended.err], [code, null, ''])
+    t.true(tookMs < STOPPED_WITHIN_MS, `it took ${tookMs} ms`)
+    t.regex(ended.out, new RegExp(`agent: Exit code: code=${code}\\n$`))
+    t.false(existsSync(pidFile))
+    await waiting
+    await idle.closed
+  })
+}
+
+test.serial('`leave` ends the agent with code 0', async (t) => {
+  const agent = await startAgent(t)
+  t.deepEqual(await agent.tribune('leave'), { code: 0, signal: null, out: 'Graceful leave complete\n', err: '' })
+  t.is((await agent.ended).code, 0)
+})
+
+test.serial('a second signal does not wait', async (t) => {
+  const agent = await startAgent(t)
+  agent.signal('SIGINT')
+  agent.signal('SIGTERM')
+  t.is((await agent.ended).code, 1)
+})
+
+/** A connection on which nothing is said. `closed` resolves when the other side ends it, in whichever way. */
+async function openConnection(port: number): Promise<{ closed: Promise<unknown> }> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.resume()
+  const closed = new Promise((resolve) => {
+    socket.once('error', resolve)
+    socket.once('close', resolve)
+  })
+  return { closed }
+}
+
+async function servicesAre(agent: Agent, names: string[]): Promise<void> {
+  await until(
+    `the services are ${names}`,
+    async () => Object.keys(await agent.json<Record<string, unknown>>('/v1/agent/services')).sort(),
+    (found) => JSON.stringify(found) === JSON.stringify(names),
+  )
+}
