@@ -1,4 +1,5 @@
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { jsonOf } from './parameters.ts'
 
 /** What a field of a body must be. `any` is taken as it is; `ignored` is accepted for clients that send back what they got. */
 export type FieldKind = 'string' | 'number' | 'boolean' | 'list' | 'object' | 'texts' | 'any' | 'ignored'
@@ -21,8 +22,9 @@ export type Decoded<Fields extends Record<string, FieldKind>> = { [Name in keyof
  * of strings.
  */
 export function decodeBody<Fields extends Record<string, FieldKind>>(body: Buffer, fields: Fields): Result<Decoded<Fields>> {
-  const parsed = parse(body)
-  if (isRefused(parsed)) return parsed
+  const json = jsonOf(body)
+  if (isRefused(json)) return json
+  const parsed = json.value
   if (!isObject(parsed)) return refuse('invalid', `json: cannot unmarshal ${typeName(parsed)} into an object`)
   const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]))
   const decoded: Record<string, unknown> = {}
@@ -36,15 +38,6 @@ export function decodeBody<Fields extends Record<string, FieldKind>>(body: Buffe
     decoded[name] = value
   }
   return decoded as Decoded<Fields>
-}
-
-function parse(body: Buffer): Result<unknown> {
-  if (body.byteLength === 0) return refuse('invalid', 'EOF')
-  try {
-    return JSON.parse(body.toString('utf8')) as unknown
-  } catch (error) {
-    return refuse('invalid', `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
 }
 
 function wrongKind(name: string, kind: FieldKind, value: unknown): string | undefined {

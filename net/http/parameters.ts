@@ -1,5 +1,7 @@
 import type { Narrowing } from '../../actors/catalog/queries.ts'
+import { DEPTH_MAX, isTooDeep } from '../../src/config/tree.ts'
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import { jsonProblem } from './json-problem.ts'
 import type { EdgeSettings, HttpReply } from './route.ts'
 
 /** What a request narrows a list of nodes or instances down to. */
@@ -27,12 +29,25 @@ export function parseBool(text: string): boolean | undefined {
   return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined
 }
 
-/** A body of JSON; refused with the text that follows `Request decode failed: `. */
+/**
+ * A body of JSON; refused with the text that follows `Request decode failed: `, in Go's words. What is nested deeper than any
+ * definition is refused too: it would have to be packed for another thread, and that takes stack.
+ */
 export function jsonOf(body: Buffer): { value: unknown } | Refusal {
-  if (body.byteLength === 0) return refuse('invalid', 'EOF')
+  const text = body.toString('utf8')
+  let value: unknown
   try {
-    return { value: JSON.parse(body.toString('utf8')) as unknown }
+    value = JSON.parse(text)
   } catch (error) {
-    return refuse('invalid', `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    if (error instanceof SyntaxError) return refuse('invalid', jsonProblem(body))
+    throw error
   }
+  return mayBeDeep(body) && isTooDeep(value) ? refuse('invalid', 'exceeded max depth') : { value }
+}
+
+/** Counts brackets, whatever they stand in: most bodies have too few of them to be worth a closer look. */
+function mayBeDeep(body: Buffer): boolean {
+  let opened = 0
+  for (const byte of body) if ((byte === 0x5b || byte === 0x7b) && ++opened > DEPTH_MAX) return true
+  return false
 }

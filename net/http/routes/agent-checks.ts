@@ -3,9 +3,9 @@ import { checkFromApi } from '../../../src/config/definitions.ts'
 import type { HealthStatus } from '../../../src/kernel/ports.ts'
 import { isRefused } from '../../../src/kernel/refusal.ts'
 import { agentCheckShape } from '../agent-shapes.ts'
-import { Misfit, readFields } from '../loose-body.ts'
+import { decodeBody } from '../decode-body.ts'
 import { filterWrong, jsonOf } from '../parameters.ts'
-import { type HttpReply, question, type Route } from '../route.ts'
+import { question, type Route } from '../route.ts'
 
 /** GET /v1/agent/checks */
 export const agentChecksRoute: Route = {
@@ -56,10 +56,11 @@ export const checkUpdateRoute: Route = {
   path: '/v1/agent/check/update/*id',
   ask({ rest: checkId, body, token }) {
     if (checkId === '') return { status: 400, text: 'Missing check ID' }
-    const decoded = jsonOf(body)
+    const decoded = decodeBody(body, { Status: 'string', Output: 'string' })
     if (isRefused(decoded)) return { status: 400, text: `Request decode failed: ${decoded.why}` }
-    const update = updateOf(decoded.value)
-    return 'status' in update && 'output' in update ? question(localRef, 'ttlUpdate', { checkId, ...update, token }) : update
+    const { Status: status = '', Output: output = '' } = decoded
+    if (!isStatus(status)) return { status: 400, text: `Invalid check status: '${status}'` }
+    return question(localRef, 'ttlUpdate', { checkId, status, output, token })
   },
   reply: () => ({}),
 }
@@ -76,15 +77,6 @@ function ttlRoute(path: string, status: HealthStatus): Route {
   }
 }
 
-function updateOf(body: unknown): { status: HealthStatus; output: string } | HttpReply {
-  try {
-    const fields = readFields(body, '')
-    const status = fields.text('Status')
-    const output = fields.text('Output')
-    if (status === 'passing' || status === 'warning' || status === 'critical') return { status, output }
-    return { status: 400, text: `Invalid check status: '${status}'` }
-  } catch (error) {
-    if (error instanceof Misfit) return { status: 400, text: `Request decode failed: ${error.message}` }
-    throw error
-  }
+function isStatus(text: string): text is HealthStatus {
+  return text === 'passing' || text === 'warning' || text === 'critical'
 }
