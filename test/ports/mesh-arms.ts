@@ -1,10 +1,10 @@
 import { createSimMesh, type SimMesh } from '../../sim/ports/mesh.ts'
-import type { CertificateFacts } from '../../sim/ports/mesh-identity.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
+import { createSimSigner, readSimCertificate } from '../../sim/ports/signer.ts'
 import type { SimSocket } from '../../sim/ports/socket.ts'
 import type { Device, MeshEvent, MeshOutcome, MeshRequest, Random } from '../../src/kernel/ports.ts'
-import { assert, isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { authority, crossSigned, dialPlain, type Material, Rig, TRUST_DOMAIN, type Validity } from '../net/mesh/kit.ts'
+import { assert, isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { authority, type CertificateKit, certificateKit, crossSigned, dialPlain, newKey, Rig } from '../net/mesh/kit.ts'
 
 /** One end of an application's connection. */
 export type End = {
@@ -16,17 +16,11 @@ export type End = {
   reset(): void
 }
 
-export type ArmAuthority = {
-  issue(uri: string, validity?: Validity): Material
-  /** An intermediate: what `this` issues is believed by whoever knows `old`. */
-  crossSignedBy(old: ArmAuthority): string
-}
-
 /** One adapter of the port with its surroundings. All addresses are 127.0.0.1. */
 export type Arm = {
   readonly name: string
   readonly device: Device<MeshRequest, MeshOutcome, MeshEvent>
-  authority(trustDomain?: string): ArmAuthority
+  readonly certificates: CertificateKit
   nowMs(): number
   /** An application; the ends it accepted so far. */
   application(): Promise<{ port: number; ends: End[]; close(): void }>
@@ -45,17 +39,11 @@ export const arms: { name: string; make(): Arm }[] = [
 
 function realArm(): Arm {
   const rig = new Rig()
-  const known = new Map<ArmAuthority, ReturnType<typeof authority>>()
   return {
     name: 'sockets',
     device: rig.mesh,
     nowMs: Date.now,
-    authority(trustDomain) {
-      const real = authority(trustDomain)
-      const made: ArmAuthority = { issue: real.issue, crossSignedBy: (old) => crossSigned(real, known.get(old)!) }
-      known.set(made, real)
-      return made
-    },
+    certificates: { newKey, authority, crossSigned },
     async application() {
       const { application, port } = await rig.application()
       return { port, ends: application.ends, close: () => application.close() }
@@ -69,39 +57,18 @@ function realArm(): Arm {
 
 const NODE = 'here'
 const EPOCH_MS = Date.UTC(2030, 0, 1)
-const HOUR_MS = 3_600_000
 
 function simArm(): Arm {
   const clock = steppingClock()
-  const network = new SimNetwork({ nowMs: clock.nowMs, after: clock.after, random: () => evenRandom })
+  const network = new SimNetwork({ nowMs: clock.nowMs, after: clock.after, random: () => countingRandom() })
   network.addNode(NODE, '10.0.0.1')
   const wallMs = () => EPOCH_MS + clock.nowMs()
-  const mesh: SimMesh = createSimMesh({ network, node: NODE, wallMs, readCertificate: readFake })
-  const roots = new Map<ArmAuthority, CertificateFacts>()
-  let serial = 1
+  const mesh: SimMesh = createSimMesh({ network, node: NODE, wallMs, readCertificate: readSimCertificate })
   return {
     name: 'simulated',
     device: mesh,
     nowMs: wallMs,
-    authority(trustDomain = TRUST_DOMAIN) {
-      const keyId = `key ${serial}`
-      const root: CertificateFacts = {
-        uris: [`spiffe://${trustDomain}`],
-        serial: String(serial++),
-        isCa: true,
-        keyId,
-        authorityKeyId: keyId,
-      }
-      const made: ArmAuthority = {
-        issue(uri, { notBeforeMs = wallMs() - HOUR_MS, notAfterMs = wallMs() + HOUR_MS } = {}) {
-          const leaf: CertificateFacts = { uris: [uri], serial: String(serial++), authorityKeyId: keyId, notBeforeMs, notAfterMs }
-          return { certPem: fakePem(leaf), keyPem: 'key', rootsPem: [fakePem(root)] }
-        },
-        crossSignedBy: (old) => fakePem({ ...root, authorityKeyId: roots.get(old)?.keyId ?? '' }),
-      }
-      roots.set(made, root)
-      return made
-    },
+    certificates: certificateKit(createSimSigner({ random: countingRandom() }), wallMs),
     application() {
       const ends: End[] = []
       const bound = network.listen(NODE, '127.0.0.1', 0, (socket) => ends.push(simEnd(socket)))
@@ -160,21 +127,14 @@ function simEnd(socket: SimSocket): End {
   }
 }
 
-const evenRandom: Random = {
-  next: () => 0.5,
-  int: (from, to) => Math.floor((from + to) / 2),
-  uuid: () => '00000000-0000-4000-8000-000000000000',
-}
-
-function fakePem(facts: CertificateFacts): string {
-  return `-----BEGIN CERTIFICATE-----\n${Buffer.from(JSON.stringify(facts)).toString('base64')}\n-----END CERTIFICATE-----\n`
-}
-
-function readFake(certPem: string): Result<CertificateFacts> {
-  const body = /-----BEGIN CERTIFICATE-----([^-]*)-----END/.exec(certPem)?.[1]
-  return body === undefined
-    ? refuse('invalid', 'no PEM block')
-    : (JSON.parse(Buffer.from(body, 'base64').toString('utf8')) as CertificateFacts)
+/** No chance at all, but every id is another. */
+function countingRandom(): Random {
+  let count = 0
+  return {
+    next: () => 0.5,
+    int: (from, to) => Math.floor((from + to) / 2),
+    uuid: () => `00000000-0000-4000-8000-${String(count++).padStart(12, '0')}`,
+  }
 }
 
 /** Simulated time that moves from one thing that is due to the next. */

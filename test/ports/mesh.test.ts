@@ -1,8 +1,8 @@
 import test from 'ava'
 import type { MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../src/kernel/refusal.ts'
-import { serviceId } from '../net/mesh/kit.ts'
-import { type Arm, type ArmAuthority, arms, type End } from './mesh-arms.ts'
+import { serviceId, type TestAuthority } from '../net/mesh/kit.ts'
+import { type Arm, arms, type End } from './mesh-arms.ts'
 
 const LOCAL = '127.0.0.1'
 type Did = MeshEvent['did']
@@ -55,11 +55,11 @@ class Bench {
     return { listener: outcome.listener ?? 0, port: outcome.port ?? 0 }
   }
 
-  async identify(owner: string, by: ArmAuthority, uri = serviceId(owner)): Promise<void> {
+  async identify(owner: string, by: TestAuthority, uri = serviceId(owner)): Promise<void> {
     assert(!isRefused(await this.ask({ do: 'identify', owner, ...by.issue(uri) })), 'the material is taken')
   }
 
-  async pair(roots = this.arm.authority()) {
+  async pair(roots = this.arm.certificates.authority()) {
     const application = await this.arm.application()
     await this.identify('web', roots)
     await this.identify('db', roots)
@@ -196,14 +196,14 @@ for (const { name, make } of arms) {
 
   on('a destination that never shakes hands is given up after withinMs', async (t, bench) => {
     const mute = await bench.arm.application()
-    await bench.identify('web', bench.arm.authority())
+    await bench.identify('web', bench.arm.certificates.authority())
     const { port } = await bench.listen('web', 'upstream', { port: mute.port, identity: serviceId('db'), withinMs: 150 })
     await bench.arm.dial(port)
     t.is((await bench.event('dial-failed')).why, `dial tcp 127.0.0.1:${mute.port}: i/o timeout`)
   })
 
   on('a caller that never shakes hands, or speaks no TLS, is reported', async (t, bench) => {
-    await bench.identify('db', bench.arm.authority())
+    await bench.identify('db', bench.arm.certificates.authority())
     const { port, listener } = await bench.listen('db', 'public')
     await bench.arm.dial(port)
     t.like(await bench.event('handshake-failed'), { listener, why: 'the TLS handshake took too long' })
@@ -224,7 +224,7 @@ for (const { name, make } of arms) {
   })
 
   on('a destination that is somebody else, or of an unknown CA, is not talked to', async (t, bench) => {
-    const roots = bench.arm.authority()
+    const roots = bench.arm.certificates.authority()
     await bench.identify('web', roots)
     await bench.identify('db', roots, serviceId('cache'))
     const { port: publicPort } = await bench.listen('db', 'public', { port: 1 })
@@ -233,14 +233,14 @@ for (const { name, make } of arms) {
     const expected = `the certificate is for ${serviceId('cache')}, expected ${serviceId('db')}`
     const first = await bench.event('dial-failed')
     t.true(first.why.startsWith(`dial tcp 127.0.0.1:${publicPort}: ${expected} (serial `), first.why)
-    await bench.identify('db', bench.arm.authority())
+    await bench.identify('db', bench.arm.certificates.authority())
     await bench.arm.dial(port)
     await bench.event('dial-failed', ({ why }) => why.includes('unknown CA'))
     t.deepEqual(bench.all('connected'), [])
   })
 
   on('a caller with an expired certificate is refused, with its serial', async (t, bench) => {
-    const roots = bench.arm.authority()
+    const roots = bench.arm.certificates.authority()
     await bench.identify('db', roots)
     const expired = roots.issue(serviceId('web'), { notBeforeMs: bench.arm.nowMs() - 7_200_000, notAfterMs: bench.arm.nowMs() - 3_600_000 })
     await bench.ask({ do: 'identify', owner: 'web', ...expired })
@@ -258,8 +258,8 @@ for (const { name, make } of arms) {
   })
 
   on('new material counts for later handshakes and leaves open connections alone', async (t, bench) => {
-    const old = bench.arm.authority()
-    const young = bench.arm.authority()
+    const old = bench.arm.certificates.authority()
+    const young = bench.arm.certificates.authority()
     const { application, upstreamPort } = await bench.pair(old)
     const standing = await bench.arm.dial(upstreamPort)
     const far = await bench.exchange(standing, application.ends)
@@ -267,8 +267,8 @@ for (const { name, make } of arms) {
     // web knows only the old root: the cross-signed intermediate leads there.
     const chained = {
       ...issued,
-      certPem: issued.certPem + young.crossSignedBy(old),
-      rootsPem: [...issued.rootsPem, ...old.issue(serviceId('x')).rootsPem],
+      certPem: issued.certPem + bench.arm.certificates.crossSigned(young, old),
+      rootsPem: [...issued.rootsPem, old.certPem],
     }
     t.deepEqual(await bench.ask({ do: 'identify', owner: 'db', ...chained }), {})
     await bench.exchange(await bench.arm.dial(upstreamPort), application.ends, 1)
@@ -330,7 +330,7 @@ for (const { name, make } of arms) {
       refused: 'invalid',
       why: 'listen tcp 192.0.2.1:4000: bind: cannot assign requested address',
     })
-    const material = bench.arm.authority().issue(serviceId('web'))
+    const material = bench.arm.certificates.authority().issue(serviceId('web'))
     const noRoots = await bench.ask({ do: 'identify', owner: 'web', ...material, rootsPem: [] })
     t.deepEqual(noRoots, { refused: 'invalid', why: 'rootsPem: at least one root certificate is required' })
     const noCertificate = await bench.ask({ do: 'identify', owner: 'web', ...material, certPem: 'x' })

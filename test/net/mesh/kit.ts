@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { createMesh, type MeshDevice } from '../../../net/mesh/index.ts'
 import { createSigner } from '../../../net/signer.ts'
-import type { MeshEvent, MeshOutcome, MeshRequest, SignerOutcome, SignerRequest } from '../../../src/kernel/ports.ts'
+import type { Device, MeshEvent, MeshOutcome, MeshRequest, SignerOutcome, SignerRequest } from '../../../src/kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../../src/kernel/refusal.ts'
 
 /** What a sidecar proves itself with. */
@@ -16,50 +16,57 @@ export function serviceId(service: string, trustDomain = TRUST_DOMAIN): string {
   return `spiffe://${trustDomain}/ns/default/dc/dc1/svc/${service}`
 }
 
-const signer = createSigner()
-let serial = 1
-
-function sign(request: SignerRequest): SignerOutcome {
-  const outcomes: Result<SignerOutcome>[] = []
-  signer.perform(
-    request,
-    (outcome) => outcomes.push(outcome),
-    () => undefined,
-  )
-  const outcome = outcomes[0]
-  assert(outcome !== undefined && !isRefused(outcome), `the signer does ${request.do}: ${JSON.stringify(outcome)}`)
-  return outcome
+export type CertificateKit = {
+  newKey(request?: { commonName: string; uri: string }): { keyPem: string; csrPem: string }
+  /** A certificate authority that issues leaves at once. */
+  authority(trustDomain?: string): TestAuthority
+  /** `old` signs `young`'s root, so that whoever knows only `old` believes what `young` issues. */
+  crossSigned(young: TestAuthority, old: TestAuthority): string
 }
 
-export function newKey(request?: { commonName: string; uri: string }): { keyPem: string; csrPem: string } {
-  const { keyPem = '', csrPem = '' } = sign({ do: 'key', type: 'ec', bits: 256, ...(request === undefined ? {} : { request }) })
-  return { keyPem, csrPem }
-}
-
-/** A certificate authority that issues leaves at once. */
-export function authority(trustDomain = TRUST_DOMAIN): TestAuthority {
-  const { keyPem } = newKey()
-  const nowMs = Date.now()
-  const valid = { notBeforeMs: nowMs - HOUR_MS, notAfterMs: nowMs + 1_000 * HOUR_MS }
-  const { certPem = '' } = sign({ do: 'root', keyPem, commonName: 'test root', uri: `spiffe://${trustDomain}`, serial: serial++, ...valid })
+/** Certificates by any signer that answers at once. */
+export function certificateKit(signer: Device<SignerRequest, SignerOutcome>, nowMs: () => number): CertificateKit {
+  let serial = 1
+  const sign = (request: SignerRequest): SignerOutcome => {
+    const outcomes: Result<SignerOutcome>[] = []
+    signer.perform(
+      request,
+      (outcome) => outcomes.push(outcome),
+      () => undefined,
+    )
+    const outcome = outcomes[0]
+    assert(outcome !== undefined && !isRefused(outcome), `the signer does ${request.do}: ${JSON.stringify(outcome)}`)
+    return outcome
+  }
+  const hours = (from: number, to: number) => ({ notBeforeMs: nowMs() + from * HOUR_MS, notAfterMs: nowMs() + to * HOUR_MS })
+  const newKey: CertificateKit['newKey'] = (request) => {
+    const { keyPem = '', csrPem = '' } = sign({ do: 'key', type: 'ec', bits: 256, ...(request === undefined ? {} : { request }) })
+    return { keyPem, csrPem }
+  }
   return {
-    certPem,
-    keyPem,
-    issue(uri, { notBeforeMs = Date.now() - HOUR_MS, notAfterMs = Date.now() + HOUR_MS } = {}) {
-      const commonName = 'a.service'
-      const leaf = newKey({ commonName, uri })
-      const by = { certPem, keyPem }
-      const signed = sign({ do: 'leaf', csrPem: leaf.csrPem, by, commonName, uri, serial: serial++, notBeforeMs, notAfterMs })
-      return { certPem: signed.certPem ?? '', keyPem: leaf.keyPem, rootsPem: [certPem] }
+    newKey,
+    authority(trustDomain = TRUST_DOMAIN) {
+      const { keyPem } = newKey()
+      const uri = `spiffe://${trustDomain}`
+      const { certPem = '' } = sign({ do: 'root', keyPem, commonName: 'test root', uri, serial: serial++, ...hours(-1_000, 1_000) })
+      return {
+        certPem,
+        keyPem,
+        issue(leafUri, validity = {}) {
+          const commonName = 'a.service'
+          const leaf = newKey({ commonName, uri: leafUri })
+          const asked = { csrPem: leaf.csrPem, by: { certPem, keyPem }, commonName, uri: leafUri, serial: serial++ }
+          const signed = sign({ do: 'leaf', ...asked, ...hours(-1, 1), ...validity })
+          return { certPem: signed.certPem ?? '', keyPem: leaf.keyPem, rootsPem: [certPem] }
+        },
+      }
     },
+    crossSigned: (young, old) =>
+      sign({ do: 'cross-sign', certPem: young.certPem, by: old, serial: serial++, ...hours(-1, 1) }).certPem ?? '',
   }
 }
 
-/** `old` signs `young`'s root, so that whoever knows only `old` believes what `young` issues. */
-export function crossSigned(young: TestAuthority, old: TestAuthority): string {
-  const valid = { notBeforeMs: Date.now() - HOUR_MS, notAfterMs: Date.now() + HOUR_MS }
-  return sign({ do: 'cross-sign', certPem: young.certPem, by: old, serial: serial++, ...valid }).certPem ?? ''
-}
+export const { newKey, authority, crossSigned } = certificateKit(createSigner(), Date.now)
 
 /** Lets a test wait for a condition: `until` looks again whenever somebody calls `changed`. */
 export class Lookout {
