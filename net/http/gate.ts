@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import type { Config } from '../../src/config/config.ts'
+import { parseDuration } from '../../src/config/durations.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
 import type { HttpReply, HttpRequest } from './route.ts'
+import { isUnprintable } from './target.ts'
 
-const UNPRINTABLE = /%(0[0-9a-f]|1[0-9a-f]|7f)|[\u0000-\u001f\u007f]/i
 /** Endpoints that know namespaces, and refuse them. */
 const NAMESPACED =
   /^\/v1\/(kv|session|catalog\/(service|connect|register)|health\/(service|connect|checks)|config|connect\/intentions|agent\/(service|check))/
@@ -39,7 +41,7 @@ export function createGate(config: Config) {
     },
 
     refusal(message: IncomingMessage, path: string): HttpReply | undefined {
-      if (!disableUnprintableCharFilter && UNPRINTABLE.test(path)) return { status: 400 }
+      if (!disableUnprintableCharFilter && isUnprintable(path)) return { status: 400 }
       if (blockEndpoints.some((prefix) => path.startsWith(prefix)))
         return { status: 403, text: 'Endpoint is blocked by agent configuration' }
       const reads = message.method === 'GET' || message.method === 'HEAD' || message.method === 'OPTIONS'
@@ -48,7 +50,7 @@ export function createGate(config: Config) {
     },
 
     parametersWrong({ path, query, headers }: HttpRequest): HttpReply | undefined {
-      if (query.size === 0 && headers['x-consul-namespace'] === undefined) return undefined
+      if (query.size === 0 && headers['x-consul-namespace'] === undefined && headers['cache-control'] === undefined) return undefined
       if (NAMESPACED.test(path)) {
         if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
         if (headers['x-consul-namespace']) return { status: 400, text: `Bad request: Invalid header: "X-Consul-Namespace" - ${NAMESPACES}` }
@@ -59,6 +61,11 @@ export function createGate(config: Config) {
       if (query.has('cached') && query.has('consistent')) {
         return { status: 400, text: 'Cannot specify ?cached with ?consistent, conflicting semantics.' }
       }
+      const staleness = query.get('max_stale')
+      if (staleness && isRefused(parseDuration(staleness))) {
+        return { status: 400, text: `Invalid max_stale value ${JSON.stringify(staleness)}` }
+      }
+      if (cacheControlWrong(String(headers['cache-control'] ?? ''))) return { status: 400, text: 'Invalid Cache-Control header.' }
       const datacenter = query.get('dc')
       if (datacenter && datacenter.toLowerCase() !== config.datacenter && !path.startsWith('/v1/agent/')) {
         return { status: 500, text: 'No path to datacenter' }
@@ -66,6 +73,15 @@ export function createGate(config: Config) {
       return undefined
     },
   }
+}
+
+/** Whether one of the numbers of seconds that a reader can ask for is none. */
+function cacheControlWrong(header: string): boolean {
+  return header
+    .toLowerCase()
+    .split(',')
+    .map((part) => part.trim())
+    .some((part) => /^(max-age|stale-if-error)(=|$)/.test(part) && !/^[^=]+=\d+$/.test(part))
 }
 
 function blockListOf(cidrs: readonly string[]): BlockList {

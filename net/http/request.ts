@@ -10,13 +10,11 @@ const DRAIN_BYTES_MAX = 16 * 1024 * 1024
 export function readRequest(
   message: IncomingMessage,
   path: string,
-  rawRest: string,
+  rest: string,
   queryText: string,
   { bytesMax, option }: { bytesMax: number; option: string },
   done: (request: HttpRequest | (HttpReply & { status: number })) => void,
 ): void {
-  const rest = decoded(rawRest)
-  if (rest === undefined) return done({ status: 400, text: `Bad request: invalid URL escape in ${JSON.stringify(rawRest)}` })
   const query = queryText === '' ? NO_QUERY : new URLSearchParams(queryText)
   const request: HttpRequest = {
     method: message.method ?? 'GET',
@@ -50,15 +48,6 @@ export function keyOf({ path, query }: HttpRequest): string {
   if (query.size === 0) return path
   const kept = [...query].filter(([name]) => name !== 'index' && name !== 'wait')
   return kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
-}
-
-function decoded(text: string): string | undefined {
-  if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** `?token=`, then X-Consul-Token, then `Authorization: Bearer`. */

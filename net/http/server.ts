@@ -15,6 +15,7 @@ import { keyOf, readRequest } from './request.ts'
 import type { AskRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import { createRouter } from './router.ts'
 import { refusalReply } from './status.ts'
+import { cleanPath, redirected, targetOf } from './target.ts'
 
 /** Smaller bodies are sent as they are even to clients that accept gzip. */
 const GZIP_BYTES_MIN = 1_400
@@ -93,31 +94,45 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
     const url = message.url ?? '/'
     if (message.method === 'GET' && gate.open) {
       const kept = answers.kept(url)
-      if (kept && message.headers['cache-control'] === undefined) return sendAnswer(message, response, kept)
+      if (kept && !mayChangeAnswer(message)) return sendAnswer(message, response, kept)
     }
     active.begin(response)
-    const queryAt = url.indexOf('?')
-    const path = queryAt < 0 ? url : url.slice(0, queryAt)
+    const method = message.method ?? 'GET'
     const reply: Reply = (given) => sendReply(message, response, given)
+    const target = targetOf(url)
+    if ('status' in target) return reply(target)
+    const { path, rawPath, queryText } = target
     const refusal = gate.refusal(message, path)
     if (refusal) return reply(refusal)
-    const found = find(message.method ?? 'GET', path)
-    if (!found) return reply(path === '/' ? { text: 'Consul Agent' } : { status: 404 })
+    const clean = cleanPath(path)
+    if (clean !== undefined) return reply(redirected(method, clean, queryText))
+    const found = find(method, path)
+    if (!found) {
+      if (path === '/') return reply({ text: 'Consul Agent' })
+      return reply(find(method, `${path}/`) ? redirected(method, `${path}/`, queryText) : { status: 404 })
+    }
     if ('allow' in found) {
       if (found.optionsOnly) return reply({ headers: { Allow: found.allow } })
       return reply({ status: 405, headers: { Allow: found.allow }, text: `method ${message.method} not allowed` })
     }
-    readRequest(message, path, found.rest, queryAt < 0 ? '' : url.slice(queryAt + 1), bodyBytesMax(config, path), (request) => {
+    readRequest(message, rawPath, found.rest, queryText, bodyBytesMax(config, path), (request) => {
       if ('status' in request) return reply(request)
-      const wrong = gate.parametersWrong(request)
-      if (wrong) return reply(wrong)
-      if ('read' in found.route) return read(found.route, request, message, response)
-      if ('ask' in found.route) return ask(found.route, request, reply)
-      void run(found.route, request, response).then(reply, (error: Error) => {
-        host.ports.print('error', 'http', `${request.method} ${request.path} failed`, { error: error.stack ?? error.message })
+      answer(found.route, request, message, response).catch((error: unknown) => {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+        host.ports.print('error', 'http', `${request.method} ${request.path} failed`, { error: text })
         reply({ status: 500, text: 'internal error; the log has it' })
       })
     })
+  }
+
+  /** Fails where an endpoint breaks a promise; the connections of others go on then. */
+  async function answer(route: Route, request: HttpRequest, message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const reply: Reply = (given) => sendReply(message, response, given)
+    const wrong = gate.parametersWrong(request)
+    if (wrong) return reply(wrong)
+    if ('read' in route) return read(route, request, message, response)
+    if ('ask' in route) return ask(route, request, reply)
+    reply(await run(route, request, response))
   }
 
   function read(route: ReadRoute, request: HttpRequest, message: IncomingMessage, response: ServerResponse): void {
@@ -178,6 +193,11 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
   }
 
   return { take, connected: gate.connected, active }
+}
+
+/** Whether a request says more than its URL about what it wants to read. */
+function mayChangeAnswer({ headers }: IncomingMessage): boolean {
+  return headers['cache-control'] !== undefined || headers['x-consul-namespace'] !== undefined
 }
 
 /** Bodies of keys and transactions have their own limits; anything else is a definition. */

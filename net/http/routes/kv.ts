@@ -3,7 +3,7 @@ import { kvGet, kvKeys, kvList } from '../../../actors/kv/queries.ts'
 import type { KvEntry } from '../../../actors/kv/tables.ts'
 import { isRefused, type Refusal, refuse } from '../../../src/kernel/refusal.ts'
 import { tooLarge } from '../request.ts'
-import { type HttpReply, type HttpRequest, question, type Route } from '../route.ts'
+import { type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
 
 const RAW_HEADERS = { 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': 'sandbox' }
 
@@ -19,12 +19,14 @@ export const kvGetRoute: Route = {
     }
     if (recurse) {
       const { index, entries } = kvList(view, key)
-      return entries.length === 0 ? { index, status: 404 } : { index, json: entries.map(([name, entry]) => shown(name, entry)) }
+      const [first] = entries
+      if (!first) return { index, status: 404 }
+      return query.has('raw') ? rawReading(index, first[1]) : { index, json: entries.map(([name, entry]) => shown(name, entry)) }
     }
     if (key === '') return { status: 400, text: 'Missing key name' }
     const { index, entry } = kvGet(view, key)
     if (!entry) return { index, status: 404 }
-    if (query.has('raw')) return { index, bytes: entry.value, type: 'text/plain', headers: RAW_HEADERS }
+    if (query.has('raw')) return rawReading(index, entry)
     return { index, json: [shown(key, entry)] }
   },
 }
@@ -54,14 +56,18 @@ export const kvDeleteRoute: Route = {
   path: '/v1/kv/*key',
   ask({ rest: key, query, token }) {
     const recurse = query.has('recurse')
-    if (recurse && query.has('cas'))
-      return { status: 400, text: `Conflicting flags: recurse=${query.get('recurse')}&cas=${query.get('cas')}` }
+    const conflicting = conflict(query, ['recurse', 'cas'])
+    if (conflicting) return conflicting
     if (key === '' && !recurse) return { status: 400, text: 'Missing key name' }
     const cas = casOf(query)
     if (isRefused(cas)) return { status: 500, text: cas.why }
     return question(kvRef, 'delete', { key, recurse, token, ...(cas !== undefined && { cas }) })
   },
   reply: ({ applied }: { applied: boolean }) => ({ json: applied }),
+}
+
+function rawReading(index: number, { value }: KvEntry): Reading {
+  return { index, bytes: value, type: 'text/plain', headers: RAW_HEADERS }
 }
 
 function shown(key: string, { lockIndex, flags, value, session, createIndex, modifyIndex }: KvEntry): object {
@@ -78,9 +84,8 @@ function shown(key: string, { lockIndex, flags, value, session, createIndex, mod
 
 function keyOrFlagsWrong({ rest: key, query }: HttpRequest): HttpReply | undefined {
   if (key === '') return { status: 400, text: 'Missing key name' }
-  const conflicting = ['acquire', 'release', 'cas'].filter((name) => query.has(name))
-  if (conflicting.length > 1)
-    return { status: 400, text: `Conflicting flags: ${conflicting.map((name) => `${name}=${query.get(name)}`).join('&')}` }
+  const conflicting = conflict(query, ['cas', 'acquire', 'release'])
+  if (conflicting) return conflicting
   if (query.has('acquire') || query.has('release')) {
     return {
       status: 400,
@@ -88,6 +93,14 @@ function keyOrFlagsWrong({ rest: key, query }: HttpRequest): HttpReply | undefin
     }
   }
   return undefined
+}
+
+/** Of these parameters only one may be given; the answer shows all there are, by name. */
+function conflict(query: URLSearchParams, names: readonly string[]): HttpReply | undefined {
+  if (names.filter((name) => query.has(name)).length < 2) return undefined
+  const shown = new URLSearchParams(query)
+  shown.sort()
+  return { status: 400, text: `Conflicting flags: ${shown}` }
 }
 
 function casOf(query: URLSearchParams): number | undefined | Refusal {
