@@ -2,12 +2,25 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { SOMETIMES } from '../sim/campaign.ts'
+import { faults } from '../sim/faults/index.ts'
+import { invariants } from '../sim/invariants/index.ts'
+import { mutants } from '../sim/mutants/index.ts'
+import { workloads } from '../sim/workloads/index.ts'
+import { deadPaths, mapFaults, unlisted } from './kit/lists.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LINES_MAX = 500
 const CODE = ['src', 'actors', 'net', 'sim', 'test', 'bench', 'demo'].flatMap((folder) =>
   filesBelow(folder).filter((file) => file.endsWith('.ts')),
 )
+const TEXTS = new Map(CODE.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]))
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+/** What people are to find their way in: not what is installed, built or hidden. */
+const FOLDERS = readdirSync(ROOT, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !['node_modules', 'dist'].includes(entry.name))
+  .map(({ name }) => name)
+const PATHS = new Set(FOLDERS.flatMap((folder) => filesBelow(folder)).flatMap((file) => [file, ...foldersOf(file)]))
 
 /** Which folders may import which. A file may always import its own folder. */
 const MAY_IMPORT: Record<string, RegExp> = {
@@ -54,16 +67,90 @@ test('imports go one way', (t) => {
   t.deepEqual(wrong, [])
 })
 
-test('whoever adds an actor, a command or an endpoint also adds its line to the list beside it', (t) => {
-  const lists = ['actors/index.ts', 'net/http/routes/index.ts', 'src/cli/index.ts']
-  const missing = lists.flatMap((list) => {
-    const folder = list.slice(0, list.lastIndexOf('/'))
-    const text = readFileSync(join(ROOT, list), 'utf8')
-    return CODE.filter((file) => file.startsWith(`${folder}/`) && file !== list && listedKind(file)).flatMap((file) =>
-      text.includes(`./${relative(folder, file)}`) ? [] : [`${file} is not in ${list}`],
-    )
+test('whoever adds something also adds its line to the list beside it', (t) => {
+  t.deepEqual(unlisted(TEXTS), [])
+})
+
+const FORGOTTEN: [file: string, text: string, said: string[]][] = [
+  [
+    'actors/clock.ts',
+    "export const clock = defineActor<ClockProtocol, { tick: Cast<null> }, null>({\n  name: 'clock',\n",
+    ['actor clock of actors/clock.ts is not in actors/index.ts', 'actor clock of actors/clock.ts is not in src/placement.ts'],
+  ],
+  [
+    'actors/kv/commands.ts',
+    'export const kvRename: CommandFunction<KvRename, null> = (tx) => {',
+    ['state change kvRename of actors/kv/commands.ts is not in actors/commands.ts'],
+  ],
+  [
+    'net/http/routes/clock.ts',
+    'export const clockRoute: Route = {',
+    ['endpoint clockRoute of net/http/routes/clock.ts is not in net/http/routes/index.ts'],
+  ],
+  [
+    'net/http/routes/clock.ts',
+    'const tickRoute: ReadRoute = tick(1)',
+    ['endpoint tickRoute of net/http/routes/clock.ts is not in net/http/routes/index.ts'],
+  ],
+  [
+    'net/http/routes/clock.ts',
+    'const tickRoute: Route = {\n}\nexport const clockRoutes: readonly Route[] = [tickRoute]\n',
+    ['endpoint clockRoutes of net/http/routes/clock.ts is not in net/http/routes/index.ts'],
+  ],
+  [
+    'src/cli/clock.ts',
+    'export const clockCommand = defineCommand({',
+    ['command clockCommand of src/cli/clock.ts is not in src/cli/index.ts'],
+  ],
+  [
+    'src/cli/clock.ts',
+    'export const clockCommand = defineApiCommand({',
+    ['command clockCommand of src/cli/clock.ts is not in src/cli/index.ts'],
+  ],
+  ['src/cli/clock.ts', 'export const clockCommand: Command = {', ['command clockCommand of src/cli/clock.ts is not in src/cli/index.ts']],
+  [
+    'sim/faults/clock.ts',
+    'export const clockStops: Kind<Run> = {',
+    ['fault clockStops of sim/faults/clock.ts is not in sim/faults/index.ts'],
+  ],
+  ['sim/workloads/clock.ts', 'const wind: Kind<Run> = {', ['workload wind of sim/workloads/clock.ts is not in sim/workloads/index.ts']],
+  [
+    'sim/invariants/clock.ts',
+    'const clockTicks: Invariant = {',
+    ['invariant clockTicks of sim/invariants/clock.ts is not in sim/invariants/index.ts'],
+  ],
+  [
+    'sim/mutants/clock.ts',
+    'export const lateClock: Mutant = {',
+    ['mutant lateClock of sim/mutants/clock.ts is not in sim/mutants/index.ts'],
+  ],
+  ['bench/clock.ts', 'export const clock: Benchmark = {', ['benchmark clock of bench/clock.ts is not in bench/index.ts']],
+]
+
+for (const [file, text, said] of FORGOTTEN) {
+  test(`a line that was forgotten is noticed: ${said.join('; ')} (${text.split('\n')[0]})`, (t) => {
+    t.deepEqual(unlisted(new Map([...TEXTS, [file, `${TEXTS.get(file) ?? ''}\n${text}`]])), said)
   })
-  t.deepEqual(missing, [])
+}
+
+test('a thing that leaves its list is noticed, even in the file that has the list', (t) => {
+  const file = 'sim/faults/index.ts'
+  const without = TEXTS.get(file)?.replace(/(: readonly Kind<Run>\[\] = \[)crash, /, '$1') ?? ''
+  t.deepEqual(unlisted(new Map([...TEXTS, [file, without]])), [`fault crash of ${file} is not in ${file}`])
+})
+
+test('the simulator proves what it has: every fault must be reached, every mutant is caught by an invariant that exists', (t) => {
+  const marks: readonly string[] = SOMETIMES
+  t.deepEqual(
+    faults.map(({ name }) => `fault ${name}`).filter((mark) => !marks.includes(mark)),
+    [],
+  )
+  const names = invariants.map(({ name }) => name)
+  t.deepEqual(
+    mutants.filter(({ caughtBy }) => !names.includes(caughtBy)).map(({ name }) => name),
+    [],
+  )
+  for (const list of [[...faults, ...workloads], invariants, mutants]) t.is(new Set(list.map(({ name }) => name)).size, list.length)
 })
 
 test('files stay readable', (t) => {
@@ -85,20 +172,22 @@ test('nothing is silenced', (t) => {
   t.deepEqual(found, [])
 })
 
-test('the map in the README names every folder of the program', (t) => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-  const folders = ['src', 'actors', 'net', 'sim', 'test', 'bench', 'demo', 'docs']
-  t.deepEqual(
-    folders.filter((folder) => !readme.includes(`${folder}/`)),
-    [],
-  )
+test('the map in the README is the tree', (t) => {
+  t.deepEqual(mapFaults(README, FOLDERS, PATHS), [])
+  t.deepEqual(mapFaults(README, [...FOLDERS, 'ui'], PATHS), ['ui/ is not in the map'])
+  t.deepEqual(mapFaults(README.replace('src/ ', 'source/ '), FOLDERS, PATHS).slice(0, 2), [
+    'src/ is not in the map',
+    'the map names source, which is not there',
+  ])
+  t.deepEqual(mapFaults(README.replace('main.ts', 'start.ts'), FOLDERS, PATHS), ['the map names src/start.ts, which is not there'])
 })
 
-/** Whether a file defines one of the things that a flat list must name. */
-function listedKind(file: string): boolean {
-  const text = readFileSync(join(ROOT, file), 'utf8')
-  return /export const \w+( =|: \w+<?.*) (defineActor|\{\n\s+(method|name): ')/.test(text) && /defineActor<|: Route = |: Command/.test(text)
-}
+test('the pages name only files that exist', (t) => {
+  const pages = ['README.md', ...filesBelow('docs').filter((file) => file.endsWith('.md'))]
+  const dead = pages.flatMap((page) => deadPaths(readFileSync(join(ROOT, page), 'utf8'), PATHS).map((path) => `${page} names ${path}`))
+  t.deepEqual(dead, [])
+  t.deepEqual(deadPaths('see `net/http/nowhere.ts`, `actors/x.ts` and `src/kernel/`.', PATHS), ['net/http/nowhere.ts'])
+})
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
@@ -113,4 +202,10 @@ function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+}
+
+/** Each folder above a file. */
+function foldersOf(file: string): string[] {
+  const parts = file.split('/').slice(0, -1)
+  return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
 }
