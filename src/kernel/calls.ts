@@ -26,10 +26,10 @@ export class Calls {
     return call
   }
 
-  /** An answer came. One that comes twice or too late is dropped. */
-  settle(call: number, result: Result<unknown>): void {
+  /** An answer came. One that comes twice, too late or `from` somebody who was not asked is dropped. */
+  settle(call: number, result: Result<unknown>, from?: Peer): void {
     const waiting = this.#waiting.get(call)
-    if (!waiting) return
+    if (!waiting || (from !== undefined && from !== waiting.peer)) return
     this.#waiting.delete(call)
     waiting.done(result)
   }

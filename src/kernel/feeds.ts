@@ -57,10 +57,10 @@ export class Feeds {
     else this.#host.push(followed.peer, [UNSUBSCRIBE, id])
   }
 
-  /** A value came. Whoever takes it says when it was handled. */
+  /** A value came. Whoever takes it says when it was handled. One from somebody who was not asked for it is dropped. */
   arrived(id: number, index: number, value: unknown, peer: Peer): void {
     const followed = this.#followed.get(id)
-    if (!followed) return
+    if (!followed || followed.peer !== peer) return
     followed.take(value, index, () => this.sendTaken(peer, id), { peer, feed: id })
   }
 

@@ -19,7 +19,7 @@ import {
 } from './protocol.ts'
 import { Queue } from './queue.ts'
 import { Waiters } from './recording-view.ts'
-import { assert, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
+import { assert, isRefused, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
 import type { ChangeNotice } from './tables.ts'
 import * as wire from './wire.ts'
 import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
@@ -173,7 +173,8 @@ export class Host {
   }
 
   receive(peer: Peer, batch: Uint8Array): void {
-    const items = wire.unpackItems(batch)
+    const items = wire.readBatch(batch, peer)
+    if (isRefused(items)) return this.#dropped('a batch', { from: peer, why: items.why })
     for (const item of items) this.#take(peer, item)
     this.#links.get(peer)?.handled(items.length)
     // Not at once: what else has arrived by then is handled in the same run, and committed in the same group.
@@ -187,7 +188,7 @@ export class Host {
       case wire.CAST:
         return this.#deliverCast(item[1], item[2], item[3], peer)
       case wire.ANSWER:
-        return this.#calls.settle(item[1], item[2] as Result<unknown>)
+        return this.#calls.settle(item[1], item[2] as Result<unknown>, peer)
       case wire.SUBSCRIBE:
         return this.#feeds.subscribed({ peer, feed: item[4] }, item[1], item[2], item[3])
       case wire.UNSUBSCRIBE:
@@ -301,7 +302,7 @@ export class Host {
     }
   }
 
-  // ---------------------------------------------------------------- delivering
+  // ---------------------------------------------------------------- delivering and calls
 
   #deliverCall(address: string, name: string, request: unknown, caller: Caller, withinMs: number): void {
     const instance = this.#instances.get(address)
@@ -315,8 +316,12 @@ export class Host {
     const refusal = this.#mayDeliver(instance, address, name, peer)
     if (instance && !refusal) return this.#enqueue({ to: instance, name, request })
     if (instance) instance.dropped++
-    this.count('kernel.casts_dropped')
-    this.ports.print('warn', 'kernel', `dropped "${name}"`, { to: address, why: refusal?.why })
+    this.#dropped(`"${name}"`, { to: address, why: refusal?.why })
+  }
+
+  #dropped(what: string, facts: Record<string, unknown>): void {
+    this.count('kernel.dropped')
+    this.ports.print('warn', 'kernel', `dropped ${what}`, facts)
   }
 
   #deliverSubscription(address: string, name: string, request: unknown, subscriber: { peer: Peer; feed: number }): Instance | undefined {
@@ -344,8 +349,6 @@ export class Host {
     return undefined
   }
 
-  // ---------------------------------------------------------------- calls
-
   #call(to: Ref, name: string, request: unknown, withinMs: number, done: (result: Result<unknown>) => void): void {
     const peer = this.#peerOf(to)
     const call = this.#calls.begin(peer, withinMs, done)
@@ -371,8 +374,6 @@ export class Host {
     return this.#options.packLocally ? wire.travelled(value) : value
   }
 
-  // ---------------------------------------------------------------- wishes
-
   #fulfil(instance: Instance, wishes: Wish[]): void {
     for (const wish of wishes) this.#carryOut(instance, wish)
   }
@@ -384,8 +385,7 @@ export class Host {
         if (peer === this.thread) return this.#deliverCast(addressOf(wish.to), wish.name, this.#local(wish.request), peer)
         const link = this.#links.get(peer)
         if (link && !link.full) return this.#push(peer, [wire.CAST, addressOf(wish.to), wish.name, wish.request])
-        this.count('kernel.casts_dropped')
-        return this.ports.print('warn', 'kernel', `dropped "${wish.name}"`, { to: addressOf(wish.to), why: link ? 'link full' : 'no link' })
+        return this.#dropped(`"${wish.name}"`, { to: addressOf(wish.to), why: link ? 'link full' : 'no link' })
       }
       case 'call':
         return this.#call(wish.to, wish.name, wish.request, wish.withinMs, this.#later(instance, wish.then))

@@ -29,7 +29,7 @@ export class Link {
 
   /** The other side has handled so many items. */
   credited(items: number): void {
-    this.#underWay -= items
+    this.#underWay = Math.max(0, this.#underWay - items)
   }
 
   /** This side has handled so many items of the other. */
@@ -40,7 +40,7 @@ export class Link {
   flush(): void {
     if (this.#out.length === 0 && this.#toCredit < 1_024) return
     if (this.#toCredit > 0) {
-      this.#out.push([CREDIT, this.#toCredit])
+      this.push([CREDIT, this.#toCredit])
       this.#toCredit = 0
     }
     const items = this.#out

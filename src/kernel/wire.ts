@@ -1,5 +1,6 @@
 import { Packr, Unpackr } from 'msgpackr'
-import type { Refusal } from './refusal.ts'
+import type { Peer } from './protocol.ts'
+import { type Refusal, type Result, refuse } from './refusal.ts'
 
 /** What travels over a link, as arrays whose first item says which. A flush is one packed array of them. */
 export const CALL = 0
@@ -38,8 +39,66 @@ export function packItems(items: readonly Item[]): Uint8Array<ArrayBuffer> {
   return exact
 }
 
+/** Throws if the bytes are no msgpack; their items may still be anything. */
 export function unpackItems(bytes: Uint8Array): Item[] {
   return unpackr.unpack(bytes) as Item[]
+}
+
+/** The items of a batch, all of them in their form and allowed to their sender, or none. Another machine may neither start nor stop actors nor tell of commits. */
+export function readBatch(bytes: Uint8Array, from: Peer): Result<Item[]> {
+  let items: unknown
+  try {
+    items = unpackItems(bytes)
+  } catch (error) {
+    return refuse('invalid', `not msgpack: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  if (!Array.isArray(items)) return refuse('invalid', 'not a list of items')
+  const isThread = typeof from === 'number'
+  const wrong = items.findIndex((item) => !isItem(item, isThread))
+  return wrong < 0 ? items : refuse('invalid', `item ${wrong} of ${items.length} is malformed or not for its sender to send`)
+}
+
+function isItem(item: unknown, isThread: boolean): boolean {
+  if (!Array.isArray(item)) return false
+  const [kind, first, second, , fourth, fifth] = item as unknown[]
+  switch (kind) {
+    case CALL:
+      return isText(first) && isText(second) && isNumber(fourth) && isWait(fifth)
+    case CAST:
+      return isText(first) && isText(second)
+    case SUBSCRIBE:
+      return isText(first) && isText(second) && isNumber(fourth)
+    case EMIT:
+      return isNumber(first) && isNumber(second)
+    case ANSWER:
+    case UNSUBSCRIBE:
+    case TAKEN:
+    case CREDIT:
+      return isNumber(first)
+    case START:
+    case STOP:
+      return isThread && isText(first) && isText(second)
+    case NOTICE:
+      return isThread && isNumber(first) && Array.isArray(second) && second.every(isTouched)
+    default:
+      return false
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isWait(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0
+}
+
+function isTouched(pair: unknown): boolean {
+  return Array.isArray(pair) && isNumber(pair[0]) && isText(pair[1])
 }
 
 /** A value as it looks after a journey over a link. */
