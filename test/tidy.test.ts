@@ -189,6 +189,20 @@ test('the pages name only files that exist', (t) => {
   t.deepEqual(deadPaths('see `net/http/nowhere.ts`, `actors/x.ts` and `src/kernel/`.', PATHS), ['net/http/nowhere.ts'])
 })
 
+test('the pages name only tests that exist', (t) => {
+  const tests = CODE.filter((file) => file.startsWith('test/')).map((file) => TEXTS.get(file) ?? '')
+  const quoted = [...readFileSync(join(ROOT, 'docs/security.md'), 'utf8').matchAll(/“([^”]+)”/g)].map(([, name = '']) =>
+    name.replace(/\s+/g, ' '),
+  )
+  t.true(quoted.length > 0)
+  // `…` stands for what a test's name has from a list.
+  const parts = quoted.flatMap((name) => name.split('…').map((part) => part.trim()))
+  t.deepEqual(
+    parts.filter((part) => !tests.some((text) => text.includes(part))),
+    [],
+  )
+})
+
 function importsOf(file: string): string[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
   return [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target = '']) => relative(ROOT, join(ROOT, file, '..', target)))
