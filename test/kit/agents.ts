@@ -20,6 +20,8 @@ export type AgentSetup = {
   ports?: AgentPorts
   /** Default: `TRIBUNE`. */
   program?: string
+  /** A shell line that runs `"$@"`. */
+  wrapped?: string
   env?: Readonly<Record<string, string>>
 }
 
@@ -55,14 +57,13 @@ export async function startAgent(t: ExecutionContext, setup: AgentSetup = {}): P
 }
 
 /** Starts an agent process that need not come to serve. */
-export async function beginAgent(
-  t: ExecutionContext,
-  { args = ['-dev'], files = {}, ports, program = TRIBUNE, env }: AgentSetup = {},
-): Promise<Agent> {
+export async function beginAgent(t: ExecutionContext, setup: AgentSetup = {}): Promise<Agent> {
+  const { args = ['-dev'], files = {}, ports, program = TRIBUNE, wrapped = 'exec "$@"', env } = setup
   const own = ports ?? agentPorts(await freePorts())
   const folder = temporaryDirectory(t)
   writeFiles(folder, { 'ports.json': { ports: portKeys(own) }, ...files })
-  const running = startProgram(t, 'agent', program, ['agent', ...args, '-config-dir', folder], { env: cleanEnvironment(env) })
+  const line = ['-c', wrapped, 'sh', program, 'agent', ...args, '-config-dir', folder]
+  const running = startProgram(t, 'agent', '/bin/sh', line, { env: cleanEnvironment(env) })
   const address = `127.0.0.1:${own.http}`
   const http: Agent['http'] = (method, path, body) => ask(`http://${address}${path}`, method, body)
   return {
