@@ -139,7 +139,7 @@ test('bytes that are no request are answered or cut off, and the next request is
   await fc.assert(
     fc.asyncProperty(bytes, async (sent) => {
       const answer = await exchanged(agent.ports.http, sent)
-      t.regex(answer, /^(HTTP\/1\.1 \d{3} [^]*)?$/, JSON.stringify(sent.toString('latin1')))
+      t.regex(answer, /^(HTTP\/1\.1 \d{3} [\s\S]*)?$/, JSON.stringify(sent.toString('latin1')))
       t.notRegex(answer, /internal error/, JSON.stringify(sent.toString('latin1')))
     }),
     { numRuns: 400 },
@@ -185,7 +185,6 @@ const KEYS = fc.constantFrom(
   'Provider',
   'LeafCertTTL',
   'SourceName',
-  'DestinationName',
   'Action',
   'Permissions',
   'Target',
