@@ -18,7 +18,7 @@ export const dns: Benchmark = {
         Service: { ID: `api-${instance}`, Service: 'api', Port: 8_080 },
       })
     }
-    const { perSecond, note } = await dnsperf(stage, agent.dnsPort, 'api.service.consul A')
+    const { perSecond, note } = await dnsperf(stage, agent, agent.dnsPort, 'api.service.consul A')
     return [{ name: `DNS A of ${INSTANCES} instances`, ours: perSecond, unit: '/s', consul: 26_000, note }]
   },
 }

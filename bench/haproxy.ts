@@ -28,14 +28,15 @@ listen upstream
   bind 127.0.0.1:${upstreamPort}
   server db 127.0.0.1:${publicPort} ssl crt ${certificate('web')} ca-file ${authority} verify required verifyhost db sni str(db)`,
     }
+    const pids: number[] = []
     for (const [name, listen] of Object.entries(configs)) {
       const file = join(stage.directory, `${name}.cfg`)
       writeFileSync(file, `${COMMON}${listen}\n`)
-      stage.start(pathOf('haproxy') ?? 'haproxy', ['-db', '-f', file])
+      pids.push(stage.start(pathOf('haproxy') ?? 'haproxy', ['-db', '-f', file]).pid ?? 0)
     }
     const url = `http://127.0.0.1:${upstreamPort}/`
     await untilTrue('a request passes through both', async () => (await ask('GET', url, undefined, { fresh: true })).status === 200)
-    return measurePair(stage, 'HAProxy pair', upstreamPort, {})
+    return measurePair(stage, 'HAProxy pair', { pids }, upstreamPort, {})
   },
 }
 

@@ -28,15 +28,15 @@ export const health: Benchmark = {
     const found = JSON.parse((await done('GET', url)).text) as unknown[]
     if (found.length !== INSTANCES) throw new Error(`${found.length} of ${INSTANCES} instances are healthy`)
 
-    const still = await wrk(stage, { url, connections: CLIENTS })
-    const anew = await wrk(stage, { url: agent.url, connections: CLIENTS, script: EACH_DIFFERENT })
+    const still = await wrk(stage, { url, served: agent, connections: CLIENTS })
+    const anew = await wrk(stage, { url: agent.url, served: agent, connections: CLIENTS, script: EACH_DIFFERENT })
     let changes = 0
     let changing = true
     const startMs = performance.now()
     const changer = (async () => {
       for (; changing; await pause(CHANGE_EVERY_MS)) await register(changes % INSTANCES, 8_000 + (++changes % 1_000))
     })()
-    const changed = await wrk(stage, { url, connections: CLIENTS })
+    const changed = await wrk(stage, { url, served: agent, connections: CLIENTS })
     changing = false
     await changer
     const changesPerSecond = Math.round(changes / ((performance.now() - startMs) / 1_000))

@@ -24,8 +24,8 @@ export const kv: Benchmark = {
   async run(stage) {
     const agent = await startAgent(stage, { mode: 'server' })
     await done('PUT', `${agent.url}/v1/kv/one`, 'x'.repeat(VALUE_BYTES))
-    const get = await wrk(stage, { url: `${agent.url}/v1/kv/one`, connections: CLIENTS })
-    const put = await wrk(stage, { url: agent.url, connections: CLIENTS, script: PUT })
+    const get = await wrk(stage, { url: `${agent.url}/v1/kv/one`, served: agent, connections: CLIENTS })
+    const put = await wrk(stage, { url: agent.url, served: agent, connections: CLIENTS, script: PUT })
     return [
       { name: 'KV GET', ours: get.perSecond, unit: '/s', consul: 43_000, note: get.note },
       { name: `KV PUT of ${VALUE_BYTES} bytes, durable`, ours: put.perSecond, unit: '/s', consul: 13_000, note: put.note },

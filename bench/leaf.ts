@@ -16,11 +16,11 @@ export const leaf: Benchmark = {
   about: 'certificates for services that had none',
   needs: ['wrk'],
   async run(stage) {
-    const { url } = await startAgent(stage, {
+    const agent = await startAgent(stage, {
       mode: 'server',
       config: { connect: { enabled: true, ca_config: { csr_max_per_second: 0, csr_max_concurrent: 0 } } },
     })
-    const { perSecond, note } = await wrk(stage, { url, connections: CLIENTS, script: LEAF })
+    const { perSecond, note } = await wrk(stage, { url: agent.url, served: agent, connections: CLIENTS, script: LEAF })
     return [
       { name: 'leaf certificates', ours: perSecond, unit: '/s', consul: 2_800, note: `${note}; a key, a request and a certificate each` },
     ]

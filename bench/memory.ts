@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Benchmark } from './benchmark.ts'
-import { startAgent } from './kit/agent.ts'
+import { type Agent, startAgent } from './kit/agent.ts'
 import { pause } from './kit/wait.ts'
 
 const SETTLED_MS = 3_000
@@ -16,26 +16,26 @@ export const memory: Benchmark = {
     return [
       {
         name: 'memory of an idle agent',
-        ours: residentMb(usual.pid()),
+        ours: residentMb(usual),
         unit: 'MB',
         consul: 40,
-        note: `${threadsOf(usual.pid())} threads of the system`,
+        note: `${threadsOf(usual)} threads of the system`,
       },
-      { name: '  all on one thread', ours: residentMb(single.pid()), unit: 'MB', consul: 40, note: '-threads=0' },
+      { name: '  all on one thread', ours: residentMb(single), unit: 'MB', consul: 40, note: '-threads=0' },
     ]
   },
 }
 
-function residentMb(pid: number): number {
-  return Number(statusOf(pid, 'VmRSS')) / 1_024
+function residentMb(agent: Agent): number {
+  return Number(statusOf(agent, 'VmRSS')) / 1_024
 }
 
-function threadsOf(pid: number): string {
-  return statusOf(pid, 'Threads')
+function threadsOf(agent: Agent): string {
+  return statusOf(agent, 'Threads')
 }
 
 /** A line of /proc/<pid>/status without its unit, which is kB for memory. */
-function statusOf(pid: number, name: string): string {
+function statusOf({ pids: [pid] }: Agent, name: string): string {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? ''
 }

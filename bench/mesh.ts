@@ -13,7 +13,7 @@ export const mesh: Benchmark = {
     const [webPort, dbPort, upstreamPort = 0] = (await freePorts(3)) as [number, number, number]
     await startBackend(stage, dbPort)
     const startMs = performance.now()
-    await makeAgent(stage, {
+    const agent = await makeAgent(stage, {
       mode: 'dev',
       config: {
         services: [
@@ -40,7 +40,7 @@ export const mesh: Benchmark = {
         consul: 5,
         note: 'until a request has passed through both sidecars',
       },
-      ...(await measurePair(stage, 'sidecar pair', upstreamPort, { requests: 22_000, connections: 640, gigabytes: 0.71 })),
+      ...(await measurePair(stage, 'sidecar pair', agent, upstreamPort, { requests: 22_000, connections: 640, gigabytes: 0.71 })),
     ]
   },
 }

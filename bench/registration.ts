@@ -19,16 +19,14 @@ export const registration: Benchmark = {
   about: 'registering services with the agent',
   needs: ['wrk'],
   async run(stage) {
-    const again = await wrk(stage, {
-      url: (await startAgent(stage, { mode: 'server' })).url,
-      connections: CLIENTS,
-      script: body(`"api-" .. number % ${SERVICES}`),
-    })
-    const anew = await wrk(stage, {
-      url: (await startAgent(stage, { mode: 'server' })).url,
-      connections: CLIENTS,
-      script: body('"api-" .. run .. "-" .. number'),
-    })
+    const measure = async (id: string) => {
+      const agent = await startAgent(stage, { mode: 'server' })
+      const load = await wrk(stage, { url: agent.url, served: agent, connections: CLIENTS, script: body(id) })
+      await agent.stop()
+      return load
+    }
+    const again = await measure(`"api-" .. number % ${SERVICES}`)
+    const anew = await measure('"api-" .. run .. "-" .. number')
     return [
       { name: `agent registrations, ${SERVICES} services in turn`, ours: again.perSecond, unit: '/s', consul: 5_000, note: again.note },
       { name: '  a new service each', ours: anew.perSecond, unit: '/s', consul: 5_000, note: anew.note },

@@ -27,8 +27,8 @@ export type Agent = {
   url: string
   httpPort: number
   dnsPort: number
-  /** The process's number. */
-  pid(): number
+  /** The process, while it runs. */
+  readonly pids: readonly number[]
   /** Starts the process; resolves when it runs, before it answers. */
   start(): void
   /** Until its first answer, in ms. */
@@ -85,7 +85,9 @@ export async function makeAgent(stage: Stage, { mode, config = {}, flags = [] }:
     url,
     httpPort,
     dnsPort,
-    pid: () => child?.pid ?? 0,
+    get pids() {
+      return child?.pid === undefined ? [] : [child.pid]
+    },
     start,
     answers: () =>
       untilTrue(`the agent at ${url} answers`, async () => {

@@ -1,4 +1,5 @@
 import type { Row } from '../benchmark.ts'
+import type { Served } from './cost.ts'
 import { ask } from './http.ts'
 import { download, wrk } from './load.ts'
 import type { Stage } from './stage.ts'
@@ -18,17 +19,18 @@ export async function startBackend(stage: Stage, port: number): Promise<void> {
 export async function measurePair(
   stage: Stage,
   name: string,
+  served: Served,
   port: number,
   consul: Partial<Record<'requests' | 'connections' | 'gigabytes', number>>,
 ): Promise<Row[]> {
   const url = `http://127.0.0.1:${port}/`
-  const requests = await wrk(stage, { url, connections: CONNECTIONS })
-  const connections = await wrk(stage, { url, connections: CONNECTIONS, headers: ['Connection: close'] })
-  const bytesPerSecond = await download(stage, `${url}stream`)
+  const requests = await wrk(stage, { url, served, connections: CONNECTIONS })
+  const connections = await wrk(stage, { url, served, connections: CONNECTIONS, headers: ['Connection: close'] })
+  const bulk = await download(stage, served, `${url}stream`)
   return [
     { name: `${name}: requests`, ours: requests.perSecond, unit: '/s', ...figure(consul.requests), note: requests.note },
     { name: `${name}: new connections`, ours: connections.perSecond, unit: '/s', ...figure(consul.connections), note: connections.note },
-    { name: `${name}: one download`, ours: bytesPerSecond / BYTES_PER_GB, unit: 'GB/s', ...figure(consul.gigabytes) },
+    { name: `${name}: one download`, ours: bulk.perSecond / BYTES_PER_GB, unit: 'GB/s', ...figure(consul.gigabytes), note: bulk.note },
   ]
 }
 
