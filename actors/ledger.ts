@@ -13,12 +13,18 @@ type LedgerOwn = {
   flush: Cast<null>
   applied: Cast<{ callers: Caller[]; outcome: Result<LogOutcome> }>
 }
-type LedgerState = { waiting: { caller: Caller; command: Command }[]; busy: boolean }
+type LedgerState = {
+  waiting: { caller: Caller; command: Command }[]
+  busy: boolean
+  /** When the operator may be told again that whole groups are refused, as on a full disk. */
+  tellAfterMs: number
+}
 
 /** Commands that are made durable together. */
 const GROUP_MAX = 512
 /** How long whoever proposes a command waits for it. */
 export const COMMIT_WITHIN_MS = 10_000
+const TELL_EVERY_MS = 10_000
 
 export const ledgerRef = refOf<LedgerProtocol>('ledger')
 
@@ -26,7 +32,7 @@ export const ledgerRef = refOf<LedgerProtocol>('ledger')
 export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
   name: 'ledger',
   mailboxMax: 65_536,
-  init: () => ({ waiting: [], busy: false }),
+  init: () => ({ waiting: [], busy: false, tellAfterMs: 0 }),
   on: {
     commit(state, command, turn, caller) {
       state.waiting.push({ caller, command })
@@ -51,6 +57,10 @@ export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
       callers.forEach((caller, position) => {
         turn.answer(caller, isRefused(outcome) ? outcome : outcome.outcomes[position])
       })
+      if (isRefused(outcome) && turn.nowMs >= state.tellAfterMs) {
+        state.tellAfterMs = turn.nowMs + TELL_EVERY_MS
+        turn.print('error', 'Changes are refused', { error: outcome.why })
+      }
       if (state.waiting.length > 0) turn.again({ name: 'flush', request: null })
       else state.busy = false
       turn.count('ledger.groups')
