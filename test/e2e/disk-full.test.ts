@@ -35,6 +35,7 @@ for (const { name, wrapped } of disks) {
     const refused = await put(agent, 'more')
     t.is(refused.status, 429)
     t.regex(refused.text, new RegExp(`disk full: no room in ${directory}`))
+    await agent.line(/\[ERROR\] ledger: Changes are refused: error="disk full: no room in /)
     const command = await agent.tribune('kv', 'put', 'more', 'x'.repeat(VALUE_BYTES))
     t.is(command.code, 1)
     t.regex(command.err, /^Error! Failed writing data: Unexpected response code: 429 \(.*disk full: no room in /)
