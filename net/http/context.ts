@@ -1,6 +1,7 @@
 import type { Host } from '../../src/kernel/host.ts'
 import type { AnswerOf, CallsOf, FeedsOf, Ref, RequestOf, ValueOf } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
+import { withJitter } from './blocking.ts'
 import type { EdgeSettings } from './route.ts'
 
 /** What longer endpoints may use: the actors, and the configuration. */
@@ -8,8 +9,8 @@ export type EdgeContext = {
   readonly settings: EdgeSettings
   readonly host: Host
   asked<P, N extends CallsOf<P>>(to: Ref<P>, name: N, request: RequestOf<P[N]>, withinMs?: number): Promise<Result<AnswerOf<P[N]>>>
-  /** The first value of a feed for which `wanted` holds, or the newest one when the time is over; undefined if none came.
-   * Ends early, with undefined, when the client goes away. */
+  /** The first value of a feed for which `wanted` holds, or the newest one when the time (with its jitter) is over; undefined if
+   * none came. Ends early, with undefined, when the client goes away. */
   awaited<P, F extends FeedsOf<P>>(
     to: Ref<P>,
     feed: F,
@@ -35,7 +36,9 @@ export function createContext(host: Host, settings: EdgeSettings): EdgeContext &
           unfollow()
           resolve(result)
         }
-        const cancel = host.ports.clock.after(withinMs, () => finish(newest))
+        const stream = host.ports.random(`edge/${host.thread}/jitter`)
+        const waitMs = withJitter(withinMs, () => stream.next())
+        const cancel = host.ports.clock.after(waitMs, () => finish(newest))
         const unfollow = host.follow(to, feed, request, (value, index) => {
           newest = { value: value as never, index }
           if (wanted(value as never, index)) finish(newest)

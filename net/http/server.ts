@@ -19,6 +19,8 @@ import { cleanPath, redirected, targetOf } from './target.ts'
 
 /** Smaller bodies are sent as they are even to clients that accept gzip. */
 const GZIP_BYTES_MIN = 1_400
+/** A weight of zero is a refusal. */
+const GZIP_ACCEPTED = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i
 /** How long answers that are under way may take once the agent stops. */
 const DRAIN_MS = 500
 
@@ -183,7 +185,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
     for (const name in answer.headers) headers.push(name, answer.headers[name] ?? '')
     if (answer.type !== undefined) headers.push('Content-Type', answer.type)
     let { bytes } = answer
-    if (bytes.byteLength >= GZIP_BYTES_MIN && /\bgzip\b/.test(String(message.headers['accept-encoding'] ?? ''))) {
+    if (bytes.byteLength >= GZIP_BYTES_MIN && GZIP_ACCEPTED.test(String(message.headers['accept-encoding'] ?? ''))) {
       bytes = gzipSync(bytes)
       headers.push('Content-Encoding', 'gzip')
     }
