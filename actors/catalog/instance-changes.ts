@@ -36,10 +36,17 @@ export function putInstance(tx: Transaction, index: number, node: string, regist
   }
   list(tx, node, after)
   summarize(tx, index, before, after)
-  if (before) bumpGone(tx, index, before)
+  if (before && !isListedAlike(before, after)) bumpGone(tx, index, before)
   bumpInstance(tx, index, after)
   bump(tx, SERVICES, index)
   bump(tx, nodeIndex(node), index)
+}
+
+/** Whether both are found under the same names, so that none is left behind. */
+function isListedAlike(before: InstanceRecord, after: InstanceRecord): boolean {
+  return (
+    before.name.toLowerCase() === after.name.toLowerCase() && destinationOf(before)?.toLowerCase() === destinationOf(after)?.toLowerCase()
+  )
 }
 
 /** Removes a service with its checks, if it is there. */
