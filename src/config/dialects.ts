@@ -37,13 +37,7 @@ export const fileDialect: Dialect = {
 
 /** API bodies: CamelCase in any case, and a few snake_case spellings. Texts are those of Go's encoding/json. */
 export const apiDialect: Dialect = {
-  nameOf: (fields, key) => {
-    const lower = key.toLowerCase()
-    for (const [name, field] of Object.entries(fields)) {
-      if (name.replaceAll('_', '') === lower || field.apiAliases?.includes(lower)) return name
-    }
-    return undefined
-  },
+  nameOf: (fields, key) => apiNames(fields).get(key.toLowerCase()),
   shownKey: (_name, key) => key,
   unknownKey: (path) =>
     `json: unknown field ${JSON.stringify(path.at(-1) ?? '')}${path.at(-1) === 'Namespace' ? ' - Namespaces are a Consul Enterprise feature' : ''}`,
@@ -54,6 +48,20 @@ export const apiDialect: Dialect = {
   placed: (problem) => problem,
   numberedDurations: true,
   limited: false,
+}
+
+const apiNamesOf = new WeakMap<Fields, Map<string, string>>()
+
+/** Names of fields by every spelling of an API body, in lower case. The first field of a spelling has it. */
+function apiNames(fields: Fields): Map<string, string> {
+  const known = apiNamesOf.get(fields)
+  if (known !== undefined) return known
+  const names = new Map<string, string>()
+  for (const [name, { apiAliases = [] }] of Object.entries(fields)) {
+    for (const spelling of [name.replaceAll('_', ''), ...apiAliases]) if (!names.has(spelling)) names.set(spelling, name)
+  }
+  apiNamesOf.set(fields, names)
+  return names
 }
 
 function nameBy(fields: Fields, lower: string, spellings: (field: Field) => readonly string[] | undefined): string | undefined {
