@@ -51,7 +51,9 @@ export function announceCheck(state: LocalState, turn: LocalTurn, checkId: strin
   register(state, turn, of, `check ${JSON.stringify(checkId)}`, service && instanceRegistration(service), [checkRegistration(state, entry)])
 }
 
+/** Somebody's own service under the name of that of all servers makes room for it again; without it there would be no leader. */
 export function announceServiceGone(state: LocalState, turn: LocalTurn, serviceId: string, of: number): void {
+  if (serviceId === SERVER_SERVICE && state.args.facts.server) return announceNode(state, turn, of)
   deregister(state, turn, of, { serviceId, checkId: '' }, `removal of service ${JSON.stringify(serviceId)}`)
 }
 

@@ -20,6 +20,7 @@ export function registrationOf(body: unknown): (CatalogRegister & { datacenter: 
     if (instance && isRefused(instance)) return instance
     const single = fields.object('Check')
     const checks = [...(single ? [single] : []), ...fields.objects('Checks')].map(checkOf)
+    if (checks.some(({ checkId }) => checkId === '')) return refuse('invalid', 'Must provide check ID or name')
     const badStatus = checks.find(({ status }) => !STATUSES.includes(status))
     if (badStatus) return refuse('invalid', `Invalid check status: '${badStatus.status}'`)
     return {

@@ -30,6 +30,15 @@ test('a registration is answered once it is kept and in the catalog', (t) => {
   t.deepEqual(catalogIds(a.tables), ['consul', 'web'])
 })
 
+test('a service under the name of that of all servers leaves that one behind', (t) => {
+  const a = tryLocal()
+  const of = () => catalogNode(a.tables.view(), 'n1').services.map(({ id, port }) => [id, port])
+  a.register(service({ name: 'consul', port: 1 }))
+  t.deepEqual(of(), [['consul', 1]])
+  t.is(a.ask('deregisterService', { serviceId: 'consul', token: '' }), null)
+  t.deepEqual(of(), [['consul', 8300]])
+})
+
 test('what cannot be kept is refused and is nowhere', (t) => {
   const a = tryLocal()
   a.holdStore()

@@ -134,6 +134,10 @@ test('wrong requests are answered with the words that Consul has for them', (t) 
     'Request decode failed: json: cannot unmarshal string into field Service.Port of type int',
   )
   t.is(why({ Datacenter: 'dc2', Node: 'a', Address: 'b' }), 'No path to datacenter')
+  t.like(asked('PUT', '/v1/catalog/register', { Node: 'n', Address: 'a', Check: { Status: 'passing' } }), {
+    refused: 'invalid',
+    why: 'Must provide check ID or name',
+  })
   t.like(asked('PUT', '/v1/catalog/register', { Service: { ID: 'x' } }), { refused: 'invalid', why: 'Must provide service name with ID' })
 })
 
