@@ -33,7 +33,7 @@ export function httpClient(settings: HttpSettings): HttpClient {
     const reply = await exchange(settings, method, target, options)
     if (isRefused(reply)) return reply
     if ((reply.status >= 200 && reply.status < 300) || options.also?.includes(reply.status)) return reply
-    return refuse('invalid', `Unexpected response code: ${reply.status} (${reply.body.toString('utf8')})`)
+    return refuse('invalid', `Unexpected response code: ${reply.status} (${saidBy(reply)})`)
   }
   return {
     settings,
@@ -113,6 +113,11 @@ function bodyBytes(body: RequestOptions['body']): { body: Uint8Array | undefined
   if (typeof body === 'string') return { body: Buffer.from(body), contentType: 'application/octet-stream' }
   if (body instanceof Uint8Array) return { body, contentType: 'application/octet-stream' }
   return { body: Buffer.from(JSON.stringify(body)), contentType: 'application/json' }
+}
+
+/** Redirects are not followed: that would read or write under another name than the one given. */
+function saidBy({ headers: { location }, body }: HttpReply): string {
+  return location === undefined ? body.toString('utf8') : `paths cannot have empty, "." or ".." parts; the nearest is ${location}`
 }
 
 /** As Go writes a path: everything but unreserved characters and `$&+,/:;=@` is escaped. */

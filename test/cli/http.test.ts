@@ -56,6 +56,20 @@ test('paths are escaped as Go does it', async (t) => {
   t.deepEqual(seen, ['PUT /v1/kv/a%20b/%C3%BC%3F%23%25&=+%28 x'])
 })
 
+test('a redirect is not followed, because it names another key', async (t) => {
+  const server = http.createServer((_request, response) => response.writeHead(301, { location: '/v1/kv/a/b' }).end('<a href>'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { code, err } = await runCommand(['kv', 'put', `-http-addr=127.0.0.1:${port}`, 'a//b', 'x'])
+  t.is(code, 1)
+  t.is(
+    err,
+    'Error! Failed writing data: Unexpected response code: 301 (paths cannot have empty, "." or ".." parts; the nearest is /v1/kv/a/b)\n',
+  )
+})
+
 test('a refused connection and another answer have the texts that scripts look for', async (t) => {
   const server = net.createServer()
   server.listen(0, '127.0.0.1')
