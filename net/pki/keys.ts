@@ -4,6 +4,7 @@ import type { KeyType } from '../../src/kernel/ports.ts'
 import { assert, isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { bitStringBytes, childrenOf, type Element, isNull, oidText, TAG } from './der.ts'
 import { nothing, oid, type Part, sequence } from './encode.ts'
+import { encodeP256 } from './p256.ts'
 import { PEM_LENGTH_MAX } from './pem.ts'
 
 /** A public key as certificates and CSRs carry it. */
@@ -16,7 +17,8 @@ export type PublicKey = {
   /** SHA-256 of `spki`: Consul's subject key identifier. */
   keyId: Buffer
 }
-export type PrivateKey = { key: KeyObject; publicKey: PublicKey }
+/** `pem`: see `privateKeyPem`, where it is known already. */
+export type PrivateKey = { key: KeyObject; publicKey: PublicKey; pem?: string }
 
 /** A new key pair; `invalid` for sizes that Consul does not have. RSA keys are made on another thread. */
 export function makeKey(type: KeyType, bits: number, done: (key: Result<PrivateKey>) => void): void {
@@ -30,12 +32,15 @@ export function makeKey(type: KeyType, bits: number, done: (key: Result<PrivateK
   }
   const curve = Object.entries(CURVE_BITS).find(([, known]) => known === bits)?.[0]
   assert(curve !== undefined, 'there is a curve for every size of EC key')
-  done(privateKeyOf(generateKeyPairSync('ec', { namedCurve: curve }).privateKey, 'key'))
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve })
+  if (bits !== P256_BITS) return done(privateKeyOf(privateKey, 'key'))
+  const { spki, pem } = encodeP256(privateKey)
+  done({ key: privateKey, publicKey: { key: publicKey, type, bits, spki, keyId: keyIdOf(spki) }, pem })
 }
 
 /** `EC PRIVATE KEY` (SEC1) or `RSA PRIVATE KEY` (PKCS #1). */
-export function privateKeyPem({ key, publicKey }: PrivateKey): string {
-  return key.export({ type: publicKey.type === 'ec' ? 'sec1' : 'pkcs1', format: 'pem' }).toString()
+export function privateKeyPem({ key, publicKey, pem }: PrivateKey): string {
+  return pem ?? key.export({ type: publicKey.type === 'ec' ? 'sec1' : 'pkcs1', format: 'pem' }).toString()
 }
 
 /** An unencrypted private key in SEC1, PKCS #1 or PKCS #8 PEM. `what` names the input in the refusal. */
@@ -90,6 +95,8 @@ const EC_KEY = '1.2.840.10045.2.1'
 const RSA_KEY = '1.2.840.113549.1.1.1'
 const UNCOMPRESSED = 0x04
 const CURVE_BITS: Record<string, number> = { secp224r1: 224, prime256v1: 256, secp384r1: 384, secp521r1: 521 }
+/** The default, and so what nearly all keys are. */
+const P256_BITS = 256
 const RSA_BITS_MIN = 2048
 /** Go's TLS takes no larger ones. */
 const RSA_BITS_MAX = 8192
@@ -120,7 +127,11 @@ function formFault(spki: Element, what: string): Refusal | undefined {
 
 function publicKeyOf(key: KeyObject, spki: Buffer, what: string): Result<PublicKey> {
   const size = sizeOf(key, what)
-  return isRefused(size) ? size : { key, ...size, spki, keyId: hash('sha256', spki, 'buffer') }
+  return isRefused(size) ? size : { key, ...size, spki, keyId: keyIdOf(spki) }
+}
+
+function keyIdOf(spki: Buffer): Buffer {
+  return hash('sha256', spki, 'buffer')
 }
 
 function sizeOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, what: string): Result<{ type: KeyType; bits: number }> {
