@@ -7,8 +7,12 @@ import type { HttpReply, HttpRequest } from './route.ts'
 import { isUnprintable } from './target.ts'
 
 /** Endpoints that know namespaces, and refuse them. */
-const NAMESPACED =
-  /^\/v1\/(kv|session|catalog\/(service|connect|register)|health\/(service|connect|checks)|config|connect\/intentions|agent\/(service|check))/
+const NAMESPACED = [
+  /^\/v1\/(kv|session|config|connect\/intentions)/,
+  /^\/v1\/catalog\/(service|connect|register|node\/|node-services)/,
+  /^\/v1\/health\/(service|connect|checks|node|state)/,
+  /^\/v1\/agent\/(service|check|health\/service|connect\/ca\/leaf|connect\/authorize)/,
+]
 const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
 
 /** What is refused before an endpoint sees it. */
@@ -51,7 +55,7 @@ export function createGate(config: Config) {
 
     parametersWrong({ path, query, headers }: HttpRequest): HttpReply | undefined {
       if (query.size === 0 && headers['x-consul-namespace'] === undefined && headers['cache-control'] === undefined) return undefined
-      if (NAMESPACED.test(path)) {
+      if (NAMESPACED.some((pattern) => pattern.test(path))) {
         if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
         if (headers['x-consul-namespace']) return { status: 400, text: `Bad request: Invalid header: "X-Consul-Namespace" - ${NAMESPACES}` }
       }
