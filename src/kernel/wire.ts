@@ -54,20 +54,23 @@ export function readBatch(bytes: Uint8Array, from: Peer): Result<Item[]> {
   }
   if (!Array.isArray(items)) return refuse('invalid', 'not a list of items')
   const isThread = typeof from === 'number'
-  const wrong = items.findIndex((item) => !isItem(item, isThread))
-  return wrong < 0 ? items : refuse('invalid', `item ${wrong} of ${items.length} is malformed or not for its sender to send`)
+  for (let at = 0; at < items.length; at++) {
+    if (!isItem(items[at], isThread)) return refuse('invalid', `item ${at} of ${items.length} is malformed or not for its sender to send`)
+  }
+  return items
 }
 
 function isItem(item: unknown, isThread: boolean): boolean {
   if (!Array.isArray(item)) return false
-  const [kind, first, second, , fourth, fifth] = item as unknown[]
-  switch (kind) {
+  const first: unknown = item[1]
+  const second: unknown = item[2]
+  switch (item[0]) {
     case CALL:
-      return isText(first) && isText(second) && isNumber(fourth) && isWait(fifth)
+      return isText(first) && isText(second) && isNumber(item[4]) && isWait(item[5])
     case CAST:
       return isText(first) && isText(second)
     case SUBSCRIBE:
-      return isText(first) && isText(second) && isNumber(fourth)
+      return isText(first) && isText(second) && isNumber(item[4])
     case EMIT:
       return isNumber(first) && isNumber(second)
     case ANSWER:
