@@ -133,8 +133,7 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
     const wrong = gate.parametersWrong(request)
     if (wrong) return reply(wrong)
     if ('read' in route) return read(route, request, message, response)
-    if ('ask' in route) return ask(route, request, reply)
-    reply(await run(route, request, response))
+    reply('ask' in route ? await ask(route, request) : await run(route, request, response))
   }
 
   function read(route: ReadRoute, request: HttpRequest, message: IncomingMessage, response: ServerResponse): void {
@@ -144,14 +143,12 @@ function createEdge(host: Host, config: Config, layout: Layout, routes: readonly
     response.once('close', giveUp)
   }
 
-  function ask(route: AskRoute, request: HttpRequest, reply: Reply): void {
+  async function ask(route: AskRoute, request: HttpRequest): Promise<HttpReply> {
     const asked = route.ask(request, settings)
-    if (isRefused(asked)) return reply(refusalReply(asked, route.statusOf))
-    if (!('to' in asked)) return reply(asked)
-    host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) => {
-      if (isRefused(result)) return reply(refusalReply(result, route.statusOf))
-      reply(route.reply(result as never, request))
-    })
+    if (isRefused(asked)) return refusalReply(asked, route.statusOf)
+    if (!('to' in asked)) return asked
+    const result: Result<unknown> = await host.asked(asked.to as never, asked.name as never, asked.request as never, asked.withinMs)
+    return isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request)
   }
 
   async function run(route: RunRoute, request: HttpRequest, response: ServerResponse): Promise<HttpReply> {
