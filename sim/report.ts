@@ -37,7 +37,7 @@ export function failurePage(
     ...shown.map((event) => `    ${eventLine(event)}`),
     ...(small.plan.events.length > shown.length ? [`    and ${small.plan.events.length - shown.length} more`] : []),
     ...(printed.length > 0 ? ['  the last lines of the log:', ...printed.slice(-LINES_SHOWN_MAX).map((line) => `    ${line}`)] : []),
-    `  again:  npm run sim -- --plan ${savedAs}        all of it:  npm run sim -- --seed ${plan.seed}`,
+    `  again:  npm run sim -- --plan ${savedAs}        all of it:  npm run sim -- --seed ${plan.seed} --nodes ${plan.nodes.length} --seconds ${plan.quietAtMs / 1_000}`,
   ]
 }
 

@@ -36,6 +36,7 @@ const MESHES_MAX = 8
 export function layoutOf({ threads }: Pick<Config, 'threads'>, cores: number): Layout {
   if (threads.threads === 0) return [ALL]
   const edges = threads.threads > 0 ? threads.threads : Math.min(Math.max(cores, 1), EDGES_MAX)
+  if (threads.meshThreads === 0) return [['main'], ['state'], ...Array(edges).fill(['edge', 'mesh'])]
   const meshes = threads.meshThreads > 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
   return [['main'], ['state'], ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
 }

@@ -30,8 +30,6 @@ const CRASHES_MAX = 5
 const CRASH_WINDOW_MS = 60_000
 const RESTART_AFTER_MS = 50
 
-type Started = { actor: string; key: string; args: unknown; peer: Peer }
-
 /**
  * Runs the actors of one thread: delivers messages one at a time, carries out wishes, keeps deadlines, restarts what crashes,
  * and speaks to the other threads and nodes over links. It has no clock, no I/O and no chance but its ports.
@@ -49,7 +47,7 @@ export class Host {
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()
   readonly #instances = new Map<string, Instance>()
-  readonly #started = new Map<string, Started>()
+  readonly #started = new Map<string, { actor: string; key: string; args: unknown; peer: Peer }>()
   readonly #links = new Map<Peer, Link>()
   readonly #calls: Calls
   readonly #feeds: Feeds
@@ -166,6 +164,7 @@ export class Host {
     this.#links.delete(peer)
     this.#calls.lose(peer, why)
     this.#feeds.disconnected(peer)
+    this.waiters.wakeAll()
     for (const instance of this.#instances.values()) {
       for (const [owed, caller] of instance.owed) if (caller.peer === peer) instance.owed.delete(owed)
     }

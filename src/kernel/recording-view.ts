@@ -73,6 +73,16 @@ export class Waiters {
     if (errors.length > 0) throw errors[0]
   }
 
+  /** Wakes everybody: a notice may have been lost with the thread that was to send it after its commit. */
+  wakeAll(): void {
+    const everybody = new Set<Waiter>()
+    for (const { byKey, byPrefix } of this.#tables.values()) {
+      for (const waiters of [...byKey.values(), ...byPrefix.values()]) for (const waiter of waiters) everybody.add(waiter)
+    }
+    for (const waiter of everybody) this.#remove(waiter)
+    for (const { wake } of [...everybody].sort((a, b) => a.number - b.number)) wake({ index: 0, touched: [] })
+  }
+
   /** Moves the waiters for one key out of the tables. */
   #collect(id: number, key: string, into: Waiter[]): void {
     const table = this.#tables.get(id)

@@ -105,8 +105,10 @@ test('a connection that says nothing whole is closed', async (t) => {
   const bound = server.address()
   const socket = connect({ port: typeof bound === 'object' && bound !== null ? bound.port : 0, host: '127.0.0.1' })
   socket.write(Buffer.from([0, 200, 1]))
-  t.deepEqual(await messagesUntilEnd(socket), [])
-  server.close()
+  t.teardown(() => server.close())
+  // Closed while bytes are still unread, the system sends a reset instead of an end.
+  const reset = (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' ? [] : Promise.reject(error))
+  t.deepEqual(await messagesUntilEnd(socket).catch(reset), [])
 })
 
 test('noise over UDP changes nothing', async (t) => {
