@@ -116,6 +116,14 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     closeDirectory()
   }
 
+  async function halt(withinMs: number): Promise<boolean> {
+    closing = true
+    for (const { control } of workers.values()) post(control, { do: 'halt' })
+    const ended = Promise.all([...workers.values()].map(({ ended }) => ended)).then(() => true)
+    const tooLong = new Promise<boolean>((resolve) => setTimeout(resolve, withinMs, false))
+    return Promise.race([ended, tooLong])
+  }
+
   const results = await startAll()
   for (const result of results) {
     if (isRefused(result)) {
@@ -134,6 +142,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
       for (const { control } of workers.values()) post(control, { do: 'reconfigure', config: next, level: next.log.level })
     },
     close,
+    halt,
   }
 }
 

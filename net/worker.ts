@@ -23,6 +23,7 @@ export type ToWorker =
   | { do: 'unlink'; peer: Peer; why: string }
   | { do: 'reconfigure'; config: Config; level: LogLevel }
   | { do: 'close' }
+  | { do: 'halt' }
 
 export type FromWorker =
   | { did: 'listening'; listening: Listening }
@@ -54,6 +55,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
     if (message.do === 'link') linkOver(thread, message.peer, message.port)
     else if (message.do === 'unlink') thread.host.disconnect(message.peer, message.why)
     else if (message.do === 'close') end.resolve()
+    else if (message.do === 'halt') process.exit()
     else {
       level = message.level
       thread.reconfigure(message.config)

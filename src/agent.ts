@@ -10,6 +10,7 @@ import type { Threads, World } from './world.ts'
 
 /** A second signal, or this long without an end, ends the process at once. */
 const GRACE_MS = 15_000
+const HALT_WITHIN_MS = 2_000
 const RELOAD_WITHIN_MS = 30_000
 
 /** `tribune agent`: runs until it is told to stop. The answer is the exit code. */
@@ -52,10 +53,19 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     return isRefused(result) ? result : { warnings }
   }
 
+  /** Before all threads are there, it waits for that. */
+  async function endNow(): Promise<void> {
+    hurried = true
+    if (threads === undefined) return
+    if (!(await threads.halt(HALT_WITHIN_MS))) process.kill(process.pid, 'SIGKILL')
+    process.exit(1)
+  }
+
+  let hurried = false
   let signals = 0
   const onSignal = (name: string, leaves: boolean) => () => {
     logger.print('info', 'agent', 'Caught', { signal: name })
-    if (++signals > 1) process.exit(1)
+    if (++signals > 1) return void endNow()
     logger.print('info', 'agent', leaves ? 'Gracefully shutting down agent...' : 'Shutting down without leaving the cluster')
     stop(leaves ? 0 : 1)
   }
@@ -64,6 +74,12 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     SIGTERM: onSignal('terminated', config.leave.onTerminate),
     SIGHUP: () => void reload(),
   })
+  const crashed = (error: unknown) => {
+    logger.print('error', 'agent', 'cannot go on', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    if (threads === undefined) process.exit(1)
+    void endNow()
+  }
+  process.on('uncaughtException', crashed)
   io.out('==> Starting Tribune agent...')
   const layout = layoutOf(config, world.cores)
   const started = await world.startThreads({
@@ -89,6 +105,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     return 1
   }
   threads = started
+  if (hurried) await endNow()
   const removePid = config.pidFile === '' ? () => undefined : world.writePid(config.pidFile)
   if (isRefused(removePid)) {
     io.err(`==> ${removePid.why}`)
@@ -99,12 +116,13 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   logger.print('info', 'agent', 'Tribune agent running!')
 
   const code = await stopped
-  const tooLong = setTimeout(() => process.exit(1), GRACE_MS)
+  const tooLong = setTimeout(() => void endNow(), GRACE_MS)
   await threads.close()
   clearTimeout(tooLong)
   removePid()
   logger.print('info', 'agent', 'Exit code', { code })
   ignoreSignals()
+  process.off('uncaughtException', crashed)
   return code
 }
 
@@ -126,7 +144,7 @@ function banner(config: Config, threads: number, listening: Threads['listening']
     ['Client Addr', `[${addresses.client.join(' ')}] (HTTP: ${ports.http}, HTTPS: ${ports.https}, gRPC: ${ports.grpc}, DNS: ${ports.dns})`],
     ['Cluster Addr', `${addresses.advertise} (LAN: ${ports.serfLan}, WAN: ${ports.serfWan})`],
     ['Encrypt', 'Gossip: false, TLS-Outgoing: false, TLS-Incoming: false, Auto-Encrypt-TLS: false'],
-    ['Data', config.devMode ? 'in memory, nothing is kept: keys and certificates too' : config.dataDir],
+    ['Data', config.devMode ? 'in a temporary folder until the agent ends: keys and certificates too' : config.dataDir],
     ['Threads', String(threads)],
   ]
   for (const [name, value] of rows) out(`${name.padStart(18)}: ${value}`)

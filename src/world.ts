@@ -29,7 +29,17 @@ export type ThreadsOptions = {
 }
 
 /** All threads of a running agent. `host` is the main thread's. */
-export type Threads = { host: Host; listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
+export type Threads = {
+  host: Host
+  listening: Listening
+  reconfigure(config: Config): void
+  close(): Promise<void>
+  /**
+   * Ends all other threads without a word to anybody, each between two of its turns: one that is stopped while it writes to the
+   * tables keeps the process from ending. False if that took too long.
+   */
+  halt(withinMs: number): Promise<boolean>
+}
 
 /** Where one may reach the agent, by kind. */
 export type Listening = { http: string[]; dns: string[] }
