@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { type Agent, startAgent, temporaryDirectory, writeFiles } from '../kit/agents.ts'
+import { type Agent, beginAgent, startAgent, temporaryDirectory, writeFiles } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { until } from '../kit/running.ts'
 
@@ -72,10 +72,45 @@ test.serial('`leave` ends the agent with code 0', async (t) => {
 })
 
 test.serial('a second signal does not wait', async (t) => {
-  const agent = await startAgent(t)
+  const agent = await startAgent(t, { files: { 'leave.json': { skip_leave_on_interrupt: false, leave_on_terminate: true } } })
   agent.signal('SIGINT')
   agent.signal('SIGTERM')
-  t.is((await agent.ended).code, 1)
+  const { code, out } = await agent.ended
+  t.is(code, 1)
+  t.notRegex(out, /Exit code/)
+})
+
+test.serial('an error that nobody handles ends the agent with a line in the log, in the middle of writes too', async (t) => {
+  const throwing = 'process.on("SIGUSR2", () => { throw new Error("unforeseen") })'
+  const agent = await startAgent(t, { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(throwing)}` } })
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    for (;;) {
+      const reply = await agent.http('PUT', `/v1/kv/${writer}`, 'x'.repeat(100_000)).catch(() => undefined)
+      if (reply === undefined) return
+      agent.signal('SIGUSR2')
+    }
+  })
+  const { code, out } = await agent.ended
+  t.is(code, 1)
+  t.regex(out, /\[ERROR\] agent: cannot go on: error=\s+Error: unforeseen/)
+  await Promise.all(writers)
+})
+
+test.serial('a signal is heard while the agent starts', async (t) => {
+  const agent = await beginAgent(t)
+  await agent.line(/^==> Starting/)
+  agent.signal('SIGHUP')
+  agent.signal('SIGTERM')
+  const { code, out, err } = await agent.ended
+  t.deepEqual([code, err], [1, ''])
+  t.regex(out, /agent: Exit code: code=1\n$/)
+})
+
+test.serial('a pid file that cannot be written ends the start, and nothing stays behind', async (t) => {
+  const path = join(temporaryDirectory(t), 'missing', 'pid')
+  const { code, err } = await (await beginAgent(t, { args: ['-dev', `-pid-file=${path}`] })).ended
+  t.is(code, 1)
+  t.is(err, `==> could not write the pid file: ENOENT: no such file or directory, open '${path}'\n`)
 })
 
 /** A connection on which nothing is said. `closed` resolves when the other side ends it, in whichever way. */

@@ -19,7 +19,7 @@ export type Running = {
 }
 export type Ended = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string }
 
-export const WITHIN_MS = 20_000
+export const WITHIN_MS = 30_000
 const POLL_MS = 25
 const all = new Set<ChildProcess>()
 
