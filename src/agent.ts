@@ -57,11 +57,14 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   async function endNow(): Promise<void> {
     hurried = true
     if (threads === undefined) return
-    if (!(await threads.halt(HALT_WITHIN_MS))) process.kill(process.pid, 'SIGKILL')
+    const hasHalted = await threads.halt(HALT_WITHIN_MS)
+    removePid()
+    if (!hasHalted) process.kill(process.pid, 'SIGKILL')
     process.exit(1)
   }
 
   let hurried = false
+  let removePid = (): void => undefined
   let signals = 0
   const onSignal = (name: string, leaves: boolean) => () => {
     logger.print('info', 'agent', 'Caught', { signal: name })
@@ -106,12 +109,13 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   }
   threads = started
   if (hurried) await endNow()
-  const removePid = config.pidFile === '' ? () => undefined : world.writePid(config.pidFile)
-  if (isRefused(removePid)) {
-    io.err(`==> ${removePid.why}`)
+  const written = config.pidFile === '' ? removePid : world.writePid(config.pidFile)
+  if (isRefused(written)) {
+    io.err(`==> ${written.why}`)
     await threads.close()
     return 1
   }
+  removePid = written
   banner(config, layout.length, threads.listening, io)
   logger.print('info', 'agent', 'Tribune agent running!')
 

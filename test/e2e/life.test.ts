@@ -71,13 +71,17 @@ test.serial('`leave` ends the agent with code 0', async (t) => {
   t.is((await agent.ended).code, 0)
 })
 
-test.serial('a second signal does not wait', async (t) => {
-  const agent = await startAgent(t, { files: { 'leave.json': { skip_leave_on_interrupt: false, leave_on_terminate: true } } })
+test.serial('a second signal does not wait, and leaves no pid file behind', async (t) => {
+  const pidFile = join(temporaryDirectory(t), 'pid')
+  const config = { skip_leave_on_interrupt: false, leave_on_terminate: true }
+  const agent = await startAgent(t, { args: ['-dev', '-pid-file', pidFile], files: { 'leave.json': config } })
+  t.true(existsSync(pidFile))
   agent.signal('SIGINT')
   agent.signal('SIGTERM')
   const { code, out } = await agent.ended
   t.is(code, 1)
   t.notRegex(out, /Exit code/)
+  t.false(existsSync(pidFile))
 })
 
 test.serial('an error that nobody handles ends the agent with a line in the log, in the middle of writes too', async (t) => {
