@@ -5,7 +5,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { makeDirectory } from './make-directory.ts'
 import { isAlive, isSameProcess, type ProcessName, thisProcess } from './processes.ts'
 
 /** The layout of a data directory that this program writes. A directory of another format is not opened. */
@@ -38,7 +38,7 @@ export type Claim = {
  */
 export function claimDirectory(directory: string, { create, readOnly }: { create: boolean; readOnly: boolean }): Claim {
   try {
-    const made = create && !readOnly ? mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }) : undefined
+    const made = create && !readOnly ? makeDirectory(directory, DIRECTORY_MODE) : undefined
     if (made !== undefined) syncDirectory(dirname(made))
     if (!statSync(directory).isDirectory()) throw new Error(`data directory ${directory} is not a directory`)
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -143,8 +143,14 @@ const WHY: Record<string, string> = {
 }
 
 function explained(error: unknown, directory: string): unknown {
-  const why = WHY[String(codeOf(error))]
+  const why = takesNone(error) ?? WHY[String(codeOf(error))]
   return why === undefined ? error : new Error(`data directory ${directory} ${why}`, { cause: error })
+}
+
+/** What the system says of a folder that is there and in which nothing can be made, as in /proc. */
+function takesNone(error: unknown): string | undefined {
+  const { code, syscall, path = '' } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' && syscall === 'mkdir' ? `cannot be made: the folder ${dirname(path)} takes no new ones` : undefined
 }
 
 function codeOf(error: unknown): unknown {

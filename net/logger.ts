@@ -1,7 +1,8 @@
-import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import type { LogConfig } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
+import { makeDirectory } from './make-directory.ts'
 
 export type Logger = {
   print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
@@ -50,7 +51,7 @@ function openLogFile({ file, rotateBytes, rotateDurationMs, rotateMaxFiles }: Lo
   const path = file.endsWith('/') ? join(file, 'tribune.log') : file
   const [folder, extension] = [dirname(path), extname(path) || '.log']
   const stem = basename(path, extname(path))
-  mkdirSync(folder, { recursive: true })
+  makeDirectory(folder)
   let bytes = sizeOf(path)
   let openedAtMs = Date.now()
 
