@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import type { Config } from '../../src/config/config.ts'
 import { parseDuration } from '../../src/config/durations.ts'
+import type { HttpReply, HttpRequest } from '../../src/http/route.ts'
+import { isUnprintable } from '../../src/http/target.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import type { HttpReply, HttpRequest } from './route.ts'
-import { isUnprintable } from './target.ts'
 
 /** Endpoints that know namespaces, and refuse them. */
 const NAMESPACED = [

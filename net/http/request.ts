@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { HttpReply, HttpRequest } from './route.ts'
+import { tokenOf, tooLarge } from '../../src/http/request.ts'
+import type { HttpReply, HttpRequest } from '../../src/http/route.ts'
 
 const NO_BODY = Buffer.alloc(0)
 const NO_QUERY = new URLSearchParams()
@@ -23,7 +24,7 @@ export function readRequest(
     query,
     headers: message.headers,
     body: NO_BODY,
-    token: tokenOf(message, query),
+    token: tokenOf(query, message.headers),
     from: message.socket.remoteAddress ?? '',
   }
   if (request.method === 'GET') return done(request)
@@ -41,25 +42,4 @@ export function readRequest(
     request.body = chunks.length === 1 ? (chunks[0] ?? NO_BODY) : Buffer.concat(chunks)
     done(request)
   })
-}
-
-/** Names the answer of a read: equal for requests that differ only in how they wait. */
-export function keyOf({ path, query }: HttpRequest): string {
-  if (query.size === 0) return path
-  const kept = [...query].filter(([name]) => name !== 'index' && name !== 'wait')
-  return kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
-}
-
-/** `?token=`, then X-Consul-Token, then `Authorization: Bearer`. */
-function tokenOf(message: IncomingMessage, query: URLSearchParams): string {
-  const given = query.get('token') || message.headers['x-consul-token']
-  if (typeof given === 'string' && given !== '') return given
-  return /^Bearer +(\S+)/.exec(message.headers.authorization ?? '')?.[1] ?? ''
-}
-
-export function tooLarge(bytes: number, bytesMax: number, option: string): HttpReply & { status: number } {
-  return {
-    status: 413,
-    text: `Request body(${bytes} bytes) too large, max size: ${bytesMax} bytes. See https://www.consul.io/docs/agent/options.html#${option}.`,
-  }
 }

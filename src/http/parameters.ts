@@ -1,6 +1,6 @@
 import type { Narrowing } from '../../actors/catalog/queries.ts'
-import { DEPTH_MAX, isTooDeep } from '../../src/config/tree.ts'
-import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import { DEPTH_MAX, isTooDeep } from '../config/tree.ts'
+import { type Refusal, refuse } from '../kernel/refusal.ts'
 import { jsonProblem } from './json-problem.ts'
 import type { EdgeSettings, HttpReply } from './route.ts'
 

@@ -1,4 +1,4 @@
-import type { Refusal, RefusalCode } from '../../src/kernel/refusal.ts'
+import type { Refusal, RefusalCode } from '../kernel/refusal.ts'
 import type { HttpReply } from './route.ts'
 
 /** What a refusal is in HTTP where an endpoint does not say otherwise. */

@@ -1,6 +1,6 @@
 import { serviceInstances } from '../../../actors/catalog/queries.ts'
 import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
-import type { View } from '../../../src/kernel/tables.ts'
+import type { View } from '../../kernel/tables.ts'
 import type { Route } from '../route.ts'
 
 /** GET /v1/status/leader */

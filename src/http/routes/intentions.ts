@@ -7,7 +7,7 @@ import {
   intentionsFrom,
   intentionsTo,
 } from '../../../actors/intentions/queries.ts'
-import { isRefused } from '../../../src/kernel/refusal.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import { type HttpReply, question, type Reading, type Route } from '../route.ts'
 import { badNamespace, exactBody, legacyBody, nameOf, namesOf, shownIntention } from './intention-bodies.ts'
 

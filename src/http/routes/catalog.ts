@@ -8,7 +8,7 @@ import {
   type Narrowing,
   serviceInstances,
 } from '../../../actors/catalog/queries.ts'
-import type { View } from '../../../src/kernel/tables.ts'
+import type { View } from '../../kernel/tables.ts'
 import { nodeShape, serviceNodeShape, serviceShape } from '../catalog-shapes.ts'
 import { filterWrong, narrowingOf } from '../parameters.ts'
 import type { ReadRoute, Route } from '../route.ts'

@@ -1,7 +1,7 @@
 import { kvRef } from '../../../actors/kv/index.ts'
 import { kvGet, kvKeys, kvList } from '../../../actors/kv/queries.ts'
 import type { KvEntry } from '../../../actors/kv/tables.ts'
-import { isRefused, type Refusal, refuse } from '../../../src/kernel/refusal.ts'
+import { isRefused, type Refusal, refuse } from '../../kernel/refusal.ts'
 import { tooLarge } from '../request.ts'
 import { type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
 

@@ -1,5 +1,5 @@
 import { catalogRef } from '../../../actors/catalog/index.ts'
-import { isRefused } from '../../../src/kernel/refusal.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import { deregistrationOf, registrationOf } from '../catalog-bodies.ts'
 import { jsonOf } from '../parameters.ts'
 import { type HttpReply, question, type Route } from '../route.ts'

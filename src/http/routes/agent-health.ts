@@ -1,5 +1,5 @@
 import { type LocalCheck, type LocalList, type LocalService, localRef } from '../../../actors/local/protocol.ts'
-import { isRefused } from '../../../src/kernel/refusal.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import { agentCheckShape, agentServiceShape } from '../agent-shapes.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, Route } from '../route.ts'
 

@@ -1,6 +1,6 @@
-import type { Host } from '../../src/kernel/host.ts'
-import type { AnswerOf, CallsOf, FeedsOf, Ref, RequestOf, ValueOf } from '../../src/kernel/protocol.ts'
-import type { Result } from '../../src/kernel/refusal.ts'
+import type { Host } from '../kernel/host.ts'
+import type { AnswerOf, CallsOf, FeedsOf, Ref, RequestOf, ValueOf } from '../kernel/protocol.ts'
+import type { Result } from '../kernel/refusal.ts'
 import { withJitter } from './blocking.ts'
 import type { EdgeSettings } from './route.ts'
 

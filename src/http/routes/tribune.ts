@@ -1,6 +1,6 @@
 import { threadRef } from '../../../actors/thread.ts'
-import type { ActorStats } from '../../../src/kernel/instance.ts'
-import { isRefused } from '../../../src/kernel/refusal.ts'
+import type { ActorStats } from '../../kernel/instance.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import type { Route } from '../route.ts'
 
 /** GET /v1/tribune/actors: one row for every actor of this agent. */

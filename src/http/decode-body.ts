@@ -1,4 +1,4 @@
-import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { jsonOf } from './parameters.ts'
 
 /** What a field of a body must be. `any` is taken as it is; `ignored` is accepted for clients that send back what they got. */

@@ -1,6 +1,6 @@
-import { parseDuration } from '../../src/config/durations.ts'
-import type { Host } from '../../src/kernel/host.ts'
-import { isRefused } from '../../src/kernel/refusal.ts'
+import { parseDuration } from '../config/durations.ts'
+import type { Host } from '../kernel/host.ts'
+import { isRefused } from '../kernel/refusal.ts'
 import type { Answer, Answers } from './answers.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ServiceDefinition } from '../../actors/definitions.ts'
 import type { LocalCheck } from '../../actors/local/protocol.ts'
-import { formatDuration } from '../../src/config/durations.ts'
+import { formatDuration } from '../config/durations.ts'
 import { proxyShape, taggedAddressesShape } from './proxy-shapes.ts'
 
 /** JSON of one of the agent's own services, without its content hash. Source: http-api §2.2. */

@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { lastIndex } from '../../../actors/command.ts'
 import { type AgentFacts, type LocalList, localRef } from '../../../actors/local/protocol.ts'
-import { isRefused } from '../../../src/kernel/refusal.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import { question, type Route } from '../route.ts'
 
 /** GET /v1/agent/self */

@@ -1,10 +1,10 @@
 import type { CheckRegistration } from '../../actors/catalog/check-changes.ts'
 import type { CatalogDeregister, CatalogRegister } from '../../actors/catalog/commands.ts'
 import type { InstanceRegistration } from '../../actors/catalog/instance-changes.ts'
-import { serviceFromApi } from '../../src/config/definitions.ts'
-import { formatDuration, parseDuration } from '../../src/config/durations.ts'
-import type { HealthStatus } from '../../src/kernel/ports.ts'
-import { isRefused, type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import { serviceFromApi } from '../config/definitions.ts'
+import { formatDuration, parseDuration } from '../config/durations.ts'
+import type { HealthStatus } from '../kernel/ports.ts'
+import { isRefused, type Refusal, refuse } from '../kernel/refusal.ts'
 import { type Fields, Misfit, readFields } from './loose-body.ts'
 
 /** A body that is not of the form it should have; the text follows `Request decode failed: `. */

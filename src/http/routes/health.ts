@@ -9,7 +9,7 @@ import {
   serviceInstances,
   stateChecks,
 } from '../../../actors/catalog/queries.ts'
-import type { View } from '../../../src/kernel/tables.ts'
+import type { View } from '../../kernel/tables.ts'
 import { healthShape, placedCheckShape } from '../catalog-shapes.ts'
 import { filterWrong, narrowingOf, parseBool } from '../parameters.ts'
 import type { ReadRoute, Route } from '../route.ts'

@@ -1,7 +1,7 @@
-import type { AnswerOf, CallsOf, Ref, RequestOf } from '../../src/kernel/protocol.ts'
-import type { Refusal, RefusalCode, Result } from '../../src/kernel/refusal.ts'
-import type { View } from '../../src/kernel/tables.ts'
-import type { Layout } from '../../src/placement.ts'
+import type { AnswerOf, CallsOf, Ref, RequestOf } from '../kernel/protocol.ts'
+import type { Refusal, RefusalCode, Result } from '../kernel/refusal.ts'
+import type { View } from '../kernel/tables.ts'
+import type { Layout } from '../placement.ts'
 import type { EdgeContext } from './context.ts'
 
 /** A request after it was read within limits. */
