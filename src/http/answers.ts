@@ -2,21 +2,15 @@ import { lastIndex } from '../../actors/command.ts'
 import type { Host } from '../kernel/host.ts'
 import { type ReadSet, recordReads } from '../kernel/recording-view.ts'
 import { isRefused } from '../kernel/refusal.ts'
-import { encodeJson } from './json.ts'
+import { type ApiAnswer, encodeReply } from './encode-reply.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
 import { refusalReply } from './status.ts'
 
 /** A read's answer, encoded once and shared by everybody who asks the same until something it read changes. */
-export type Answer = {
-  status: number
-  headers: Record<string, string> | undefined
-  type: string | undefined
-  bytes: Buffer
+export type Answer = ApiAnswer & {
   /** undefined: this is not the answer of a query but of its wrong parameters. */
-  index: number | undefined
-  /** What X-Consul-Effective-Consistency says; '' for endpoints that do not say it. */
-  consistency: string
-  reads: ReadSet
+  readonly index: number | undefined
+  readonly reads: ReadSet
   /** The newest index for which this answer is known to hold. */
   head: number
 }
@@ -31,13 +25,16 @@ export class Answers {
   readonly #host: Host
   readonly #settings: EdgeSettings
   readonly #alwaysPretty: boolean
+  readonly #headers: readonly string[]
   readonly #kept = new Map<string, { answer: Answer; forget: () => void }>()
   #bytes = 0
 
-  constructor(host: Host, settings: EdgeSettings, alwaysPretty: boolean) {
+  /** `headers` are those of every answer: names and values in turn. */
+  constructor(host: Host, settings: EdgeSettings, alwaysPretty: boolean, headers: readonly string[]) {
     this.#host = host
     this.#settings = settings
     this.#alwaysPretty = alwaysPretty
+    this.#headers = headers
   }
 
   /** The present answer for `key`, if it is kept and still holds. */
@@ -67,13 +64,10 @@ export class Answers {
     const found = route.read(request, view, this.#settings)
     const reply: HttpReply = isRefused(found) ? refusalReply(found, route.statusOf) : found
     const pretty = this.#alwaysPretty || request.query.has('pretty')
-    return {
-      ...encodeReply(reply, pretty),
-      index: !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined,
-      consistency: route.saysConsistency ? consistencyOf(request.query) : '',
-      reads,
-      head: lastIndex(plain),
-    }
+    const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
+    const before = index === undefined ? this.#headers : queryHeaders(this.#headers, index, route, request)
+    const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
+    return { status, headers, type, bytes, index, reads, head: lastIndex(plain) }
   }
 
   #keep(key: string, answer: Answer): void {
@@ -96,16 +90,15 @@ export class Answers {
   }
 }
 
+/** What every answer to a query says. */
+function queryHeaders(before: readonly string[], index: number, { saysConsistency }: ReadRoute, { query }: HttpRequest): string[] {
+  const headers = [...before, 'X-Consul-Index', String(index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
+  if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(query))
+  headers.push('X-Consul-Query-Backend', 'blocking-query')
+  return headers
+}
+
 function consistencyOf(query: URLSearchParams): string {
   if (query.has('consistent')) return 'consistent'
   return query.has('stale') ? 'stale' : 'leader'
-}
-
-export function encodeReply(reply: HttpReply, pretty: boolean): Pick<Answer, 'status' | 'headers' | 'type' | 'bytes'> {
-  const { status = 200, headers } = reply
-  if (reply.json !== undefined) return { status, headers, type: 'application/json', bytes: Buffer.from(encodeJson(reply.json, pretty)) }
-  if (reply.text !== undefined) return { status, headers, type: reply.type ?? 'text/plain; charset=utf-8', bytes: Buffer.from(reply.text) }
-  if (reply.bytes !== undefined)
-    return { status, headers, type: reply.type, bytes: Buffer.from(reply.bytes.buffer, reply.bytes.byteOffset, reply.bytes.byteLength) }
-  return { status, headers, type: undefined, bytes: Buffer.alloc(0) }
 }

@@ -48,27 +48,41 @@ export class Parked {
 
   /**
    * Calls `reply` once: at once if the answer is newer than `index`, else when it is newer and not the same as now, else with
-   * what holds when the time is over. The answer of this function gives up waiting.
+   * what holds when the time is over. The answer of this function gives up waiting. What is thrown at once is the caller's; what
+   * is thrown later ends the waiting and goes to `failed`.
    */
-  read(key: string, route: ReadRoute, request: HttpRequest, { index, waitMs }: Wait, reply: (answer: Answer) => void): () => void {
+  read(
+    key: string,
+    route: ReadRoute,
+    request: HttpRequest,
+    { index, waitMs }: Wait,
+    reply: (answer: Answer) => void,
+    failed: (error: unknown) => void,
+  ): () => void {
     const first = this.#answers.find(key, route, request)
     if (index === 0 || first.index === undefined || first.index > index) {
       reply(first)
-      return ignore
+      return nothing
     }
     this.#size++
-    const finish = (answer: Answer) => {
-      stop()
-      reply(answer)
+    const look = (isOver: boolean) => {
+      try {
+        const answer = this.#answers.find(key, route, request)
+        const same = answer.status === first.status && answer.bytes.equals(first.bytes)
+        if (!isOver && answer.index !== undefined && (answer.index <= index || same)) {
+          forget = this.#host.waiters.add(answer.reads, woken)
+          return
+        }
+        stop()
+        reply(answer)
+      } catch (error) {
+        stop()
+        failed(error)
+      }
     }
-    const look = () => {
-      const answer = this.#answers.find(key, route, request)
-      const same = answer.status === first.status && answer.bytes.equals(first.bytes)
-      if (answer.index === undefined || (answer.index > index && !same)) finish(answer)
-      else forget = this.#host.waiters.add(answer.reads, look)
-    }
-    let forget = this.#host.waiters.add(first.reads, look)
-    const cancel = this.#host.ports.clock.after(withJitter(waitMs, this.#random), () => finish(this.#answers.find(key, route, request)))
+    const woken = () => look(false)
+    let forget = this.#host.waiters.add(first.reads, woken)
+    const cancel = this.#host.ports.clock.after(withJitter(waitMs, this.#random), () => look(true))
     const stop = once(() => {
       this.#size--
       cancel()
@@ -87,6 +101,7 @@ function once(work: () => void): () => void {
   }
 }
 
-function ignore(): void {
-  // Nothing waits, so there is nothing to give up.
+/** Gives up where nothing waits. */
+export function nothing(): void {
+  // Nothing to do.
 }

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http'
-import { BlockList, isIPv6, type Socket } from 'node:net'
-import type { Config } from '../../src/config/config.ts'
-import { parseDuration } from '../../src/config/durations.ts'
-import type { HttpReply, HttpRequest } from '../../src/http/route.ts'
-import { isUnprintable } from '../../src/http/target.ts'
-import { isRefused } from '../../src/kernel/refusal.ts'
+import { BlockList, isIPv6 } from 'node:net'
+import type { Config } from '../config/config.ts'
+import { parseDuration } from '../config/durations.ts'
+import { isRefused } from '../kernel/refusal.ts'
+import type { HttpReply, HttpRequest } from './route.ts'
+import { isUnprintable } from './target.ts'
 
 /** Endpoints that know namespaces, and refuse them. */
 const NAMESPACED = [
@@ -16,44 +15,31 @@ const NAMESPACED = [
 const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
 
 /** What is refused before an endpoint sees it. */
-export function createGate(config: Config) {
+export type Gate = {
+  /** Whether answers may be given before it is known which endpoint gives them. */
+  readonly open: boolean
+  /** `from` is the client's IP address. */
+  refusal(method: string, path: string, from: string): HttpReply | undefined
+  parametersWrong(request: HttpRequest): HttpReply | undefined
+}
+
+export function createGate(config: Config): Gate {
   const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter } = config.http
   const writers = allowWriteHttpFrom.length > 0 ? blockListOf(allowWriteHttpFrom) : undefined
-  const connectionsMax = config.limits.httpMaxConnsPerClient
-  const connections = new Map<string, number>()
 
   return {
-    /** Whether answers may be given by their URL alone. */
     open: blockEndpoints.length === 0,
 
-    connected(socket: Socket): void {
-      const from = socket.remoteAddress ?? ''
-      if (connectionsMax <= 0 || from === '') return
-      const open = (connections.get(from) ?? 0) + 1
-      if (open > connectionsMax) {
-        socket.end(
-          'HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nYour IP is issuing too many concurrent connections, please rate limit your calls\n',
-        )
-        return
-      }
-      connections.set(from, open)
-      socket.once('close', () => {
-        const left = (connections.get(from) ?? 1) - 1
-        if (left === 0) connections.delete(from)
-        else connections.set(from, left)
-      })
-    },
-
-    refusal(message: IncomingMessage, path: string): HttpReply | undefined {
+    refusal(method, path, from) {
       if (!disableUnprintableCharFilter && isUnprintable(path)) return { status: 400 }
       if (blockEndpoints.some((prefix) => path.startsWith(prefix)))
         return { status: 403, text: 'Endpoint is blocked by agent configuration' }
-      const reads = message.method === 'GET' || message.method === 'HEAD' || message.method === 'OPTIONS'
-      if (writers && !reads && !allowed(writers, message.socket.remoteAddress ?? '')) return { status: 403, text: 'Access is restricted' }
+      const reads = method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+      if (writers && !reads && !allowed(writers, from)) return { status: 403, text: 'Access is restricted' }
       return undefined
     },
 
-    parametersWrong({ path, query, headers }: HttpRequest): HttpReply | undefined {
+    parametersWrong({ path, query, headers }) {
       if (query.size === 0 && headers['x-consul-namespace'] === undefined && headers['cache-control'] === undefined) return undefined
       if (NAMESPACED.some((pattern) => pattern.test(path))) {
         if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
