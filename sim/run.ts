@@ -4,6 +4,7 @@ import { hostInMemory } from '../src/config/host.ts'
 import { loadConfig, parseAgentFlags } from '../src/config/index.ts'
 import { recordReads } from '../src/kernel/recording-view.ts'
 import { isRefused } from '../src/kernel/refusal.ts'
+import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
 import { faults } from './faults/index.ts'
 import { History } from './history.ts'
@@ -73,6 +74,7 @@ export class Run {
         config,
         layout,
         mutations,
+        createLog: localLog,
         printed: (line) => this.printed.push(line),
       })
       node.answers.set(`127.0.0.1:${DB_PORT}`, 'passing')
