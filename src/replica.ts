@@ -26,7 +26,8 @@ export type Replica = {
 
 /**
  * One server's copy of a replicated log: applies entries in order, each in one transaction that also stores its position. A disk
- * that takes nothing is asked again, later and later, for as long as it takes; what comes after waits.
+ * that takes nothing is asked again, later and later, for as long as it takes; what comes after waits. Nothing of an earlier
+ * replica may be under way to the tables.
  */
 export function createReplica({ tables, apply, onCommitted, after }: ReplicaOptions): Replica {
   /** Those from `first` on are not durable; of these, the first `inFlight` are with the disk. */
@@ -53,7 +54,9 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
 
   /** Leaves everything as it is if an earlier entry was refused meanwhile. */
   function applyInOrder(tx: Parameters<typeof apply>[0], { position, commands }: Entry): LogOutcome | undefined {
-    if (appliedPosition(tx) !== position - 1) return undefined
+    const before = appliedPosition(tx)
+    assert(before < position, 'one replica at a time applies entries to its tables')
+    if (before < position - 1) return undefined
     const outcome = apply(tx, commands)
     tx.put(appliedTable, APPLIED_KEY, { position })
     return outcome

@@ -149,6 +149,12 @@ export class SimLogNode implements LogNode {
     this.#device = this.#log.attach(this.name, { tables: this.tables, apply: applyAdds, onCommitted, after })
   }
 
+  /** A new life, as when only the thread of the log fails: the log is not told that the old one has ended. */
+  restart(): void {
+    this.tables.crash()
+    this.start()
+  }
+
   crash(): void {
     this.#life++
     this.#device = undefined

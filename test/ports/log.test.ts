@@ -254,8 +254,7 @@ test('a member that is started while it is up begins a new life', (t) => {
   const leader = cluster.elect()
   const [a] = cluster.followers
   a!.propose([add('a', 1)])
-  a!.tables.crash()
-  a!.start()
+  a!.restart()
   cluster.run(2_000)
   t.deepEqual(
     a!.events.filter((event) => typeof event !== 'string'),
