@@ -141,6 +141,26 @@ test('a leader that is cut off is replaced; nobody knows what becomes of what it
   t.is(contents(old.tables.view()), contents(a!.tables.view()))
 })
 
+test('a proposal that is on its way when its way is cut waits there, unless its proposer stops waiting first', (t) => {
+  for (const [cutMs, told, head] of [
+    [3_000, 'answered', 1],
+    [9_000, 'late', 0],
+  ] as const) {
+    const cluster = new LogCluster(3, { delayMsMax: 50 })
+    const leader = cluster.elect()
+    const [a] = cluster.followers
+    a!.propose([add('a', 1)])
+    cluster.cuts.add(`${a!.name}>${leader.name}`)
+    cluster.run(cutMs)
+    t.deepEqual([cluster.log.head, cluster.log.leader], [0, leader.name])
+    cluster.cuts.clear()
+    cluster.run(1_000)
+    t.is(cluster.log.head, head)
+    const [answer] = a!.events.filter((event) => typeof event !== 'string')
+    t.is(Array.isArray(answer) ? 'answered' : (answer as { refused: string }).refused, told)
+  }
+})
+
 test('without a majority there is no leader, and nothing happens until there is one', (t) => {
   const cluster = new LogCluster(3)
   const leader = cluster.elect()
