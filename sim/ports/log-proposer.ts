@@ -36,7 +36,7 @@ export class Proposer {
     this.#options = options
   }
 
-  propose(commands: LogRequest['commands'], done: (outcome: Result<LogOutcome>) => void): void {
+  propose(commands: LogRequest['commands'], done: (outcome: Result<LogOutcome>) => void): Proposal {
     const { world, life } = this.#options
     const proposal: Proposal = {
       commands,
@@ -50,11 +50,18 @@ export class Proposer {
       isHeldByMost: false,
     }
     this.open.push(proposal)
-    if (this.#waiting.length === 0 && this.#send(proposal)) return
+    if (this.#waiting.length === 0 && this.#send(proposal)) return proposal
     const wait = world.random('log/waits').next()
     proposal.giveUpAtMs = world.nowMs() + GIVE_UP_MS_MIN + wait * (GIVE_UP_MS_MAX - GIVE_UP_MS_MIN)
     this.#waiting.push(proposal)
     this.#retryLater()
+    return proposal
+  }
+
+  /** Nobody waits for it any more: from now on no leader takes it. */
+  expire(proposal: Proposal, outcome: Result<LogOutcome>): void {
+    proposal.lateAtMs = Math.min(proposal.lateAtMs, this.#options.world.nowMs())
+    this.settle(proposal, outcome)
   }
 
   /** Answers a proposal, unless it has been. */
@@ -110,21 +117,21 @@ export class Proposer {
     return true
   }
 
-  /** The next of the messages to this life arrives, if its way is not cut. One that nobody waits for any more is not sent again. */
+  /** The next of the messages to this life arrives, if its way is not cut. One whose time is over is not taken. */
   #arrive(target: Life): void {
     const { world, leadership, life } = this.#options
     const at = this.#travelling.findIndex((proposal) => proposal.target === target)
     const proposal = this.#travelling[at]
     if (proposal === undefined) return
     const [from, to] = [life.member.name, target.member.name]
-    const isCut = world.isCut(from, to)
-    if (isCut && !proposal.isSettled) {
+    const isOver = world.nowMs() >= proposal.lateAtMs
+    if (!isOver && world.isCut(from, to)) {
       leadership.watch()
       target.after(RETRY_MS, () => this.#arrive(target))
       return
     }
     this.#travelling.splice(at, 1)
-    if (isCut) return
+    if (isOver) return
     if (leadership.leader === target.member) this.#options.arrived(proposal)
     else life.after(world.delayMs(to, from), () => this.#returned(proposal, to))
   }
@@ -167,7 +174,7 @@ export class Proposer {
     this.#options.life.after(ms, () => {
       this.#isTiming = false
       const nowMs = this.#options.world.nowMs()
-      for (const proposal of [...this.open]) if (proposal.lateAtMs <= nowMs) this.settle(proposal, NO_ANSWER)
+      for (const proposal of [...this.open]) if (proposal.lateAtMs <= nowMs) this.expire(proposal, NO_ANSWER)
       const firstMs = this.open.reduce((ms, { lateAtMs }) => Math.min(ms, lateAtMs), Number.POSITIVE_INFINITY)
       // Not less, so that rounding cannot keep time from passing.
       if (firstMs !== Number.POSITIVE_INFINITY) this.#timeLater(Math.max(1, firstMs - nowMs))

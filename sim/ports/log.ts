@@ -151,14 +151,21 @@ export class SimLog {
   #propose(life: Life, commands: LogRequest['commands'], done: Parameters<Device<LogRequest, LogOutcome>['perform']>[1]): void {
     const proposer = this.#proposers.get(life)
     if (proposer === undefined) return
-    if (this.#world.nowMs() >= life.member.unknownUntilMs) return proposer.propose(commands, done)
+    if (this.#world.nowMs() >= life.member.unknownUntilMs) {
+      proposer.propose(commands, done)
+      return
+    }
     const fates = this.#world.random('log/unknown')
-    life.after(fates.next() * UNKNOWN_MS_MAX, () => done(UNKNOWN))
-    if (fates.next() < 0.5) proposer.propose(commands, () => undefined)
+    const proposal = fates.next() < 0.5 ? proposer.propose(commands, () => undefined) : undefined
+    life.after(fates.next() * UNKNOWN_MS_MAX, () => {
+      if (proposal) proposer.expire(proposal, UNKNOWN)
+      done(UNKNOWN)
+    })
   }
 
   /** The leader takes a proposal and sends it to the voters. */
   #append(proposal: Proposal): void {
+    this.#adopt()
     this.#pending.push(proposal)
     this.#replicate(proposal)
   }
@@ -216,19 +223,25 @@ export class SimLog {
     return false
   }
 
-  /** The new leader carries on with what it has of the former ones' proposals, up to a drawn one. */
   #elected(leader: Member): void {
     const { term } = this.#leadership
     leader.life?.after(0, () => {
       if (this.#leadership.term !== term) return
-      const bit = 1 << this.#voters.indexOf(leader)
-      const orphans = this.#orphans
-      this.#orphans = []
-      const missing = orphans.findIndex(({ holders }) => (holders & bit) === 0)
-      const survivors = this.#world.random('log/fates').int(0, missing < 0 ? orphans.length : missing)
-      for (const proposal of orphans.slice(0, survivors)) this.#commit(proposal)
+      this.#adopt()
       for (const { life } of this.#members.values()) if (life) this.#deliveries.bring(life)
     })
+  }
+
+  /** Before anything else, a new leader commits what it has of the former ones' proposals, up to a drawn one. */
+  #adopt(): void {
+    const { leader } = this.#leadership
+    if (leader === undefined || this.#orphans.length === 0) return
+    const bit = 1 << this.#voters.indexOf(leader)
+    const orphans = this.#orphans
+    this.#orphans = []
+    const missing = orphans.findIndex(({ holders }) => (holders & bit) === 0)
+    const survivors = this.#world.random('log/fates').int(0, missing < 0 ? orphans.length : missing)
+    for (const proposal of orphans.slice(0, survivors)) this.#commit(proposal)
   }
 
   #lost(leader: Member): void {

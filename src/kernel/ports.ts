@@ -42,7 +42,8 @@ export interface Device<Request, Outcome, Event = never> {
 /** One order of commands for all servers of a cluster. A group is applied as a whole or not at all, on every server in the same
  * order; with a single server that is the order of its table commits. `done` is called once the group is durable and visible on
  * this server and its notice is out, with one outcome for each command. `busy`: nothing of the group has happened, nor will it.
- * `late`: nobody can know whether it has happened or will yet; if it does, it does so once, and all servers see the same. */
+ * `late`: nobody can know whether it has happened or will yet; if it does, it does so once, on all servers, and before any group
+ * that is proposed after this answer. */
 export type LogRequest = { commands: readonly object[] }
 export type LogOutcome = { outcomes: Result<unknown>[]; notice: ChangeNotice }
 

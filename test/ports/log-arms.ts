@@ -62,19 +62,22 @@ export class LogCluster {
   readonly log: SimLog
   readonly nodes: SimLogNode[]
   readonly cuts = new Set<string>()
+  /** How long messages take at most, one way. */
+  delayMsMax: number
 
   constructor(members: number, { seed = 'log', delayMsMax = 2 } = {}) {
     const world = new World(seed)
     const names = Array.from({ length: members }, (_, at) => `n${at + 1}`)
     const delays = world.streams.stream('delays')
     this.world = world
+    this.delayMsMax = delayMsMax
     this.log = new SimLog({
       members: names,
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(stream),
       isCut: (from, to) => this.cuts.has(`${from}>${to}`),
-      delayMs: () => delays.next() * delayMsMax,
+      delayMs: () => delays.next() * this.delayMsMax,
     })
     this.nodes = names.map((name) => new SimLogNode(name, world, this.log))
     for (const node of this.nodes) node.start()
