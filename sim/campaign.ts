@@ -4,8 +4,8 @@ import { type Failure, type Outcome, Run } from './run.ts'
 
 /** Carries a plan out twice. Two runs of one plan must be the same to the last message. */
 export function playTwice(plan: Plan, mutations: Mutations): Outcome {
-  const first = new Run(plan, mutations, false).play()
-  const second = new Run(plan, mutations, false).play()
+  const first = new Run({ plan, mutations }).play()
+  const second = new Run({ plan, mutations }).play()
   if (first.hash === second.hash) return first
   return {
     ...first,
@@ -21,7 +21,7 @@ export function shrink(plan: Plan, mutations: Mutations, failure: Failure, runsM
     for (let from = 0; from < best.events.length && runs < runsMax; ) {
       const candidate = { ...best, events: [...best.events.slice(0, from), ...best.events.slice(from + size)] }
       runs++
-      if (new Run(candidate, mutations, false).play().failure?.invariant === failure.invariant) best = candidate
+      if (new Run({ plan: candidate, mutations }).play().failure?.invariant === failure.invariant) best = candidate
       else from += size
     }
   }
@@ -71,12 +71,13 @@ export const SOMETIMES = [
   'deny looked at',
   'connection reset',
   'fault crash',
+  'fault crash-all',
   'fault thread-stall',
   'fault clock-jump',
   'fault disk-slow',
   'fault disk-full',
   'fault commit-fails',
-  'fault probe-flap',
+  'fault program-stops',
 ] as const
 /** From this many runs on, each of them must have been reached. */
 export const SOMETIMES_FROM_RUNS = 20
@@ -86,8 +87,8 @@ export function neverReached({ runs, reached }: Campaign): string[] {
 }
 
 function firstDifference(plan: Plan, mutations: Mutations): string {
-  const a = new Run(plan, mutations, true).play().trace
-  const b = new Run(plan, mutations, true).play().trace
+  const a = new Run({ plan, mutations, keepTrace: true }).play().trace
+  const b = new Run({ plan, mutations, keepTrace: true }).play().trace
   const at = a.findIndex((line, position) => line !== b[position])
   return at < 0 ? `the second run has ${b.length - a.length} events more` : `event ${at}:\n    once:  ${a[at]}\n    twice: ${b[at]}`
 }

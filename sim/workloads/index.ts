@@ -1,8 +1,7 @@
-import type { Kind } from '../plan.ts'
-import type { Run } from '../run.ts'
+import type { Kind } from '../kind.ts'
 import { kvDelete, kvGetOnce, kvPut } from './kv.ts'
 import { deregister, register } from './registrations.ts'
 import { allow, deny, traffic } from './traffic.ts'
 
 /** Everything that clients do. */
-export const workloads: readonly Kind<Run>[] = [kvPut, kvGetOnce, kvDelete, register, deregister, traffic, deny, allow]
+export const workloads: readonly Kind[] = [kvPut, kvGetOnce, kvDelete, register, deregister, traffic, deny, allow]

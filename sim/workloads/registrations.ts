@@ -1,65 +1,54 @@
 import { localRef } from '../../actors/local/protocol.ts'
 import { serviceFromApi } from '../../src/config/definitions.ts'
-import type { Random } from '../../src/kernel/ports.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { oneOf, whole } from '../fields.ts'
 import type { Operation } from '../history.ts'
-import type { Kind } from '../plan.ts'
+import { defineWorkload } from '../kind.ts'
+import type { Said } from '../rest/index.ts'
 import type { Run } from '../run.ts'
-import { pick } from '../streams.ts'
 
-const IDS = ['api-1', 'api-2', 'cache']
+const IDS = ['api-1', 'api-2', 'cache'] as const
+const id = oneOf(...IDS)
 
-function draw(random: Random) {
-  return { id: pick(random, IDS), port: random.int(1_024, 65_535) }
-}
-
-export const register: Kind<Run> = {
+export const register = defineWorkload({
   name: 'service.register',
+  about: 'somebody registers a service with an agent',
   perMinute: 20,
-  draw,
-  apply(run, event) {
-    const { id, port } = event as unknown as ReturnType<typeof draw>
-    const node = run.up(event.node)
+  fields: { id, port: whole(1_024, 65_535) },
+  apply(run, { node: name, id, port }) {
+    const node = run.up(name)
     const service = serviceFromApi({ ID: id, Name: id.split('-')[0], Port: port })
     if (!node || isRefused(service)) return
-    const key = `service/${event.node}/${id}`
+    const key = `service/${name}/${id}`
     const operation = run.history.begin(key, { client: 'operator', do: 'put', value: String(port), invokedMs: run.world.nowMs })
     node.edge.ask(localRef, 'registerService', { service, replaceExistingChecks: false, token: '' }, 15_000, (result) =>
       settle(run, key, operation, result),
     )
   },
-}
+})
 
-export const deregister: Kind<Run> = {
+export const deregister = defineWorkload({
   name: 'service.deregister',
+  about: 'somebody deregisters a service',
   perMinute: 8,
-  draw,
-  apply(run, event) {
-    const { id } = event as unknown as ReturnType<typeof draw>
-    const node = run.up(event.node)
+  fields: { id },
+  apply(run, { node: name, id }) {
+    const node = run.up(name)
     if (!node) return
-    const key = `service/${event.node}/${id}`
+    const key = `service/${name}/${id}`
     const operation = run.history.begin(key, { client: 'operator', do: 'delete', value: null, invokedMs: run.world.nowMs })
     node.edge.ask(localRef, 'deregisterService', { serviceId: id, token: '' }, 15_000, (result) => settle(run, key, operation, result))
   },
-}
+})
 
-/** Asks every agent what it has; `then` is called once all have answered. */
-export function readRegistrations(run: Run): void {
-  for (const name of run.plan.nodes) {
-    const node = run.up(name)
-    if (!node) continue
-    const invokedMs = run.world.nowMs
-    node.edge.ask(localRef, 'list', null, 15_000, (list) => {
-      if (isRefused(list)) return
-      for (const id of IDS) {
-        const found = list.services.find(({ definition }) => definition.id === id)
-        const outcome = found ? String(found.definition.port) : null
-        const operation = run.history.begin(`service/${name}/${id}`, { client: 'checker', do: 'get', value: null, invokedMs, outcome })
-        operation.answeredMs = run.world.nowMs
-        run.reach('registrations read')
-      }
-    })
+/** Takes what an agent said of its services into the history, as a read of each. */
+export function noteRegistrations(run: Run, node: string, { list, askedMs, answeredMs }: Said): void {
+  for (const id of IDS) {
+    const found = list.services.find(({ definition }) => definition.id === id)
+    const outcome = found ? String(found.definition.port) : null
+    const operation = run.history.begin(`service/${node}/${id}`, { client: 'checker', do: 'get', value: null, invokedMs: askedMs, outcome })
+    operation.answeredMs = answeredMs
+    run.reach('registrations read')
   }
 }
 
