@@ -1,4 +1,5 @@
 import type { Config } from '../src/config/config.ts'
+import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import { isRefused, type Result } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
@@ -6,7 +7,6 @@ import type { Listening } from '../src/world.ts'
 import { startDns } from './dns/server.ts'
 import { type DnsSettings, dnsSettings } from './dns/settings.ts'
 import { dnsSource } from './dns/tables-source.ts'
-import { routes } from './http/routes/index.ts'
 import { startHttp } from './http/server.ts'
 
 export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }

@@ -12,7 +12,7 @@ export type Logger = {
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 const SHOWN: Record<LogLevel, string> = { trace: '[TRACE]', debug: '[DEBUG]', info: '[INFO] ', warn: '[WARN] ', error: '[ERROR]' }
 
-/** Writes log lines, to `write` and to a file if one is configured. */
+/** Writes log lines, to `write` and to a file if one is configured. Throws if that file cannot be written. */
 export function createLogger(config: LogConfig, write: (text: string) => void): Logger {
   let level = config.level
   const file = config.file === '' ? undefined : openLogFile(config)
@@ -52,8 +52,13 @@ function openLogFile({ file, rotateBytes, rotateDurationMs, rotateMaxFiles }: Lo
   const [folder, extension] = [dirname(path), extname(path) || '.log']
   const stem = basename(path, extname(path))
   makeDirectory(folder)
+  append('')
   let bytes = sizeOf(path)
   let openedAtMs = Date.now()
+
+  function append(text: string): void {
+    appendFileSync(path, text, { mode: 0o600 })
+  }
 
   function rotate(): void {
     renameSync(path, join(folder, `${stem}-${Date.now()}${extension}`))
@@ -69,7 +74,7 @@ function openLogFile({ file, rotateBytes, rotateDurationMs, rotateMaxFiles }: Lo
   return (text) => {
     const due = rotateDurationMs > 0 && Date.now() - openedAtMs >= rotateDurationMs
     if (bytes > 0 && (due || (rotateBytes > 0 && bytes + text.length > rotateBytes))) rotate()
-    appendFileSync(path, text, { mode: 0o600 })
+    append(text)
     bytes += Buffer.byteLength(text)
   }
 }

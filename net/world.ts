@@ -12,7 +12,13 @@ import { startThreads } from './threads.ts'
 export const world: World = {
   cores: availableParallelism(),
   startThreads,
-  createLogger: (config, write) => createLogger(config, write),
+  createLogger(config, write) {
+    try {
+      return createLogger(config, write)
+    } catch (error) {
+      return refuse('invalid', `could not write the log file: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  },
   newId: () => randomUUID(),
   nodeId(dataDirectory) {
     if (dataDirectory === '') return randomUUID()

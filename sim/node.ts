@@ -1,11 +1,16 @@
 import { applyGroup } from '../actors/commands.ts'
+import { actors } from '../actors/index.ts'
 import type { Config } from '../src/config/config.ts'
 import type { Host } from '../src/kernel/host.ts'
-import type { Clock, Devices, LogLevel, Ports } from '../src/kernel/ports.ts'
+import type { AnyActor } from '../src/kernel/instance.ts'
+import type { Clock, Devices, LogLevel, Ports, Tables } from '../src/kernel/ports.ts'
+import { assert } from '../src/kernel/refusal.ts'
 import type { ChangeNotice } from '../src/kernel/tables.ts'
-import { localLog } from '../src/local-log.ts'
+import type { LocalLogOptions } from '../src/local-log.ts'
 import { createThread, startActors } from '../src/node.ts'
 import type { Layout, Role } from '../src/placement.ts'
+import { MachineClock } from './clock.ts'
+import { Crashes } from './crashes.ts'
 import { type Mutations, mutatedApply } from './mutants/index.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
 import type { SimNetwork } from './ports/network.ts'
@@ -13,24 +18,43 @@ import { createSimProbes, type SimAnswer } from './ports/probes.ts'
 import { createSimSigner, readSimCertificate } from './ports/signer.ts'
 import { createSimStore, type SimStore } from './ports/store.ts'
 import { createSimTables, type SimTables } from './ports/tables.ts'
+import { Schedule } from './schedule.ts'
+import { SimThreads } from './threads.ts'
 import type { World } from './world.ts'
 
-/** 2026-01-01, the day on which every simulation begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1)
-const THREAD_DELAY_MS_MAX = 0.5
 const COMMIT_MS_MAX = 2
 const PROBE_MS_MAX = 5
+const SIGNER_MS_MAX = 2
+const SLOW_SIGNER_MS_MIN = 1_000
+const SLOW_SIGNER_MS_MAX = 10_000
 /** Roles of the threads of a simulated agent, as in production but with one of each. */
 export const SEPARATE: Layout = [['main'], ['state'], ['edge'], ['mesh']]
 export const TOGETHER: Layout = [['main', 'state', 'edge', 'mesh']]
+
+/** What a log may use during one life of the state thread. Nothing comes back through it once that life has ended. */
+export type LogLife = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
+  /** The node's own tables. */
+  tables: Pick<Tables, 'view' | 'transact'>
+  /** Calls `work` once on the state thread, no sooner than `ms` from now. The answer cancels it. */
+  after(ms: number, work: () => void): () => void
+}
 
 export type SimNodeOptions = {
   world: World
   network: SimNetwork
   config: Config
+  /** One thread for each role, at most. */
   layout: Layout
   mutations: Mutations
+  /** Makes the log for each life of the state thread. */
+  createLog(life: LogLife): Devices['log']
   printed: (line: string) => void
+  /** The process has ended by itself, and all of it is gone as after `crash`. Whoever wants it back starts it. */
+  ended?(why: string): void
+  /** A thread that had failed runs again, with a new host. */
+  threadRestarted?(roles: readonly Role[]): void
+  /** How far the machine's clock is off, and what part of the time it gains. Default: nothing. */
+  clock?: { skewMs?: number; driftPart?: number }
 }
 
 /**
@@ -40,155 +64,228 @@ export type SimNodeOptions = {
 export class SimNode {
   readonly name: string
   readonly config: Config
+  readonly layout: Layout
+  readonly clock: MachineClock
   readonly tables: SimTables
   readonly store: SimStore
   /** What probes see, by address. */
   readonly answers = new Map<string, SimAnswer>()
   mesh: SimMesh | undefined
-  hosts: Host[] = []
-  /** Added to the time that this machine believes in. */
-  skewMs = 0
   /** Multiplies the time a commit takes. */
   diskSlowness = 1
+  /** `busy`: the signer refuses everything. `slow`: it answers after seconds. */
+  signerFailing: 'busy' | 'slow' | undefined
   readonly #options: SimNodeOptions
-  readonly #stalledUntil = new Map<number, number>()
-  #life = 0
+  readonly #crashes = new Crashes()
+  readonly #definitions: readonly AnyActor[]
+  #threads: SimThreads | undefined
 
   constructor(options: SimNodeOptions) {
     const { world, config } = options
     this.#options = options
     this.config = config
+    this.layout = options.layout
     this.name = config.node.name
-    const disk = world.streams.stream(`disk/${this.name}`)
-    const after = (ms: number, work: () => void) => world.after(ms, work)
-    const drawCommitMs = () => disk.next() * COMMIT_MS_MAX * this.diskSlowness
-    const drawSurvivors = (inFlight: number) => disk.int(0, inFlight)
+    this.clock = new MachineClock({ ...options.clock, nowMs: () => world.nowMs })
+    this.#definitions = actors.map((definition) => this.#crashes.into(definition))
+    const stream = world.streams.stream(`disk/${this.name}`)
+    const disk = new Schedule(world, this.clock)
+    const after = (ms: number, work: () => void) => disk.later(ms, work)
+    const drawCommitMs = () => stream.next() * COMMIT_MS_MAX * this.diskSlowness
+    const drawSurvivors = (inFlight: number) => stream.int(0, inFlight)
     this.tables = createSimTables({ after, drawCommitMs, drawSurvivors })
     this.store = createSimStore({ after, drawCommitMs, drawSurvivors })
   }
 
   get isUp(): boolean {
-    return this.hosts.length > 0
+    return this.#threads !== undefined
+  }
+
+  /** By thread; none while the node is down. */
+  get hosts(): readonly Host[] {
+    return this.#threads?.hosts ?? []
   }
 
   /** Clients ask here, as HTTP requests would. */
   get edge(): Host {
-    return this.#hostOf('edge')
+    return this.hostOf('edge')
+  }
+
+  /** The host of the thread with this role. The node must be up. */
+  hostOf(role: Role): Host {
+    const host = this.hosts[this.thread(role)]
+    assert(host, `${this.name} is asked only while it is up`)
+    return host
+  }
+
+  /** The number of the thread with this role. */
+  thread(role: Role): number {
+    const thread = this.layout.findIndex((roles) => roles.includes(role))
+    assert(thread >= 0, `some thread of ${this.name} is for ${role}`)
+    return thread
   }
 
   start(): void {
-    const { layout } = this.#options
-    const life = ++this.#life
-    this.mesh = createSimMesh({
-      network: this.#options.network,
+    assert(!this.isUp, `${this.name} is started only while it is down`)
+    const { world, layout, threadRestarted } = this.#options
+    this.#threads = new SimThreads({
       node: this.name,
-      wallMs: () => this.wallMs(),
-      readCertificate: readSimCertificate,
+      world,
+      clock: this.clock,
+      layout,
+      createHost: (thread, schedule, surroundings) => {
+        const ports = this.#ports(layout[thread] ?? [], thread, schedule, (notice) => host.notify(notice))
+        const { config } = this
+        const host = createThread({ config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions })
+        return host
+      },
+      startActors: (host) => startActors(host, this.config, layout),
+      threadEnded: (thread) => this.#threadEnded(thread),
+      threadStarted: (thread) => threadRestarted?.(layout[thread] ?? []),
+      fatal: (why) => this.#end(why),
+      print: (level, from, line, facts) => this.#print(level, from, line, facts),
     })
-    this.hosts = layout.map((roles, thread) => this.#createThread(roles, thread, life))
-    for (const a of this.hosts) for (const b of this.hosts) if (a !== b) this.#link(a, b, life)
-    for (const host of this.hosts) startActors(host, this.config, layout)
   }
+
+  // ---------------------------------------------------------------- trouble
 
   /** Stops at once, as when power is cut: what was not durable is lost, and nobody is told. */
   crash(): void {
-    this.#life++
-    for (const host of this.hosts) host.close()
-    this.hosts = []
-    this.#stalledUntil.clear()
+    this.#threads?.end()
+    this.#threads = undefined
+    this.#crashes.clear()
+    this.clock.resume()
     this.tables.crash()
     this.store.disk.crash()
     this.#options.network.crash(this.name)
     this.mesh = undefined
   }
 
-  /** Nothing runs on the threads with this role for so long. */
+  /** The thread with this role fails, as if an actor had crashed on it too often. */
+  crashThread(role: Role, why = 'it was told to'): void {
+    this.#threads?.crash(this.thread(role), why)
+  }
+
+  /** The next `times` messages to actors of this name crash them: each once it has been handled, with all that was wished. */
+  crashActor(name: string, times = 1): void {
+    assert(
+      this.#definitions.some((definition) => definition.name === name),
+      `there is an actor "${name}"`,
+    )
+    if (this.isUp) this.#crashes.doom(name, times)
+  }
+
+  /** Nothing runs on the thread with this role for so long. */
   stall(role: Role, forMs: number): void {
-    this.#options.layout.forEach((roles, thread) => {
-      if (roles.includes(role)) this.#stalledUntil.set(thread, this.#options.world.nowMs + forMs)
-    })
+    this.#threads?.stall(this.thread(role), forMs)
   }
 
-  wallMs(): number {
-    return EPOCH_MS + this.#options.world.nowMs + this.skewMs
+  /** Until then, in the world's time, batches between threads take up to so many times longer, and threads run late. */
+  slowThreads(factor: number, untilMs: number): void {
+    this.#threads?.slow(factor, untilMs)
   }
 
-  #hostOf(role: Role): Host {
-    const host = this.hosts[this.#options.layout.findIndex((roles) => roles.includes(role))]
-    if (!host) throw new Error(`broken promise: ${this.name} is asked only while it is up`)
-    return host
+  /** The machine sleeps: nothing runs on it, and its disk does nothing. Its network is left to the network. */
+  suspend(forMs: number): void {
+    if (this.isUp) this.clock.suspend(forMs)
   }
 
-  #createThread(roles: readonly Role[], thread: number, life: number): Host {
-    const { config, layout } = this.#options
-    const host: Host = createThread({
-      config,
-      layout,
-      thread,
-      ports: this.#ports(roles, thread, life, (notice) => host.notify(notice)),
-      soon: (work) => this.#schedule(0, thread, life, work),
-      fatal: (why) => this.#print('error', 'kernel', why),
-      packLocally: true,
-    })
-    return host
+  /** Whether the disk is full: everything that is written is refused. */
+  fillDisk(isFull: boolean): void {
+    this.tables.full = isFull
+    this.store.disk.full = isFull
   }
 
-  #ports(roles: readonly Role[], thread: number, life: number, onCommitted: (notice: ChangeNotice) => void): Ports {
-    const { world, mutations } = this.#options
-    const devices: Partial<Devices> = {}
-    const after = (ms: number, work: () => void) => this.#schedule(ms, thread, life, work)
+  /** From now on every write fails, until the process is started again or the disk is well. */
+  failDisk(isFailing: boolean): void {
+    this.tables.failing = isFailing
+    this.store.disk.failing = isFailing
+  }
+
+  get skewMs(): number {
+    return this.clock.skewMs
+  }
+
+  /** Added to the time that this machine believes in. */
+  set skewMs(ms: number) {
+    this.clock.skewMs = ms
+  }
+
+  // ---------------------------------------------------------------- lives
+
+  #end(why: string): void {
+    this.#print('error', 'agent', `cannot go on: ${why}`)
+    this.crash()
+    this.#options.ended?.(why)
+  }
+
+  /** What the thread has opened is closed: commits under way are durable or lost, and it is not told which. */
+  #threadEnded(thread: number): void {
+    const roles = this.layout[thread] ?? []
     if (roles.includes('state')) {
-      devices.log = mutations.wrapLog(localLog({ tables: this.tables, apply: mutatedApply(mutations, applyGroup), onCommitted }))
-      devices.store = mutations.wrapStore(this.store)
-      devices.signer = createSimSigner({ random: world.streams.stream(`signer/${this.name}`) })
+      this.tables.crash()
+      this.store.disk.crash()
     }
-    if (roles.includes('main') || roles.includes('state')) {
-      const stream = world.streams.stream(`probes/${this.name}`)
-      devices.probes = createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, answers: this.answers })
-      devices.process = { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) }
-    }
-    if (roles.includes('mesh') && this.mesh) devices.mesh = mutations.wrapMesh(this.mesh)
-    const clock: Clock = {
-      wallMs: () => this.wallMs(),
-      monotonicMs: () => world.nowMs,
-      after,
-    }
+    if (roles.includes('mesh')) this.mesh?.close()
+  }
+
+  #ports(roles: readonly Role[], thread: number, schedule: Schedule, onCommitted: (notice: ChangeNotice) => void): Ports {
+    const { world } = this.#options
+    const after = (ms: number, work: () => void) => schedule.after(ms, work)
+    const clock: Clock = { wallMs: () => this.clock.wallMs(), monotonicMs: () => this.clock.monotonicMs(), after }
     return {
       clock,
       random: (stream) => world.streams.stream(`${this.name}/${thread}/${stream}`),
       tables: this.tables,
-      devices,
+      devices: {
+        ...(roles.includes('main') && this.#mainDevices(schedule)),
+        ...(roles.includes('state') && this.#stateDevices(schedule, onCommitted)),
+        ...(roles.includes('mesh') && this.#meshDevices()),
+      },
       print: (level, from, line, facts) => this.#print(level, from, line, facts),
     }
   }
 
-  /** Batches between two threads arrive in their order, each after a drawn time. */
-  #link(from: Host, to: Host, life: number): void {
-    const { world } = this.#options
-    const stream = world.streams.stream(`threads/${this.name}/${from.thread}>${to.thread}`)
-    const name = `${this.name} ${from.thread}>${to.thread}`
-    let lastAtMs = 0
-    from.connect(to.thread, (batch) => {
-      lastAtMs = Math.max(lastAtMs, world.nowMs + stream.next() * THREAD_DELAY_MS_MAX)
-      this.#schedule(lastAtMs - world.nowMs, to.thread, life, () => {
-        world.trace.add(world.nowMs, name, batch)
-        to.receive(from.thread, batch)
-      })
-    })
+  #mainDevices(schedule: Schedule): Partial<Devices> {
+    const stream = this.#options.world.streams.stream(`probes/${this.name}`)
+    const after = (ms: number, work: () => void) => schedule.later(ms, work)
+    return {
+      probes: createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, answers: this.answers }),
+      process: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) },
+    }
   }
 
-  /** Runs work of one life on one thread, once that thread is not stalled. */
-  #schedule(ms: number, thread: number, life: number, work: () => void): () => void {
-    const { world } = this.#options
-    let cancel: () => void = () => undefined
-    const attempt = () => {
-      if (life !== this.#life) return
-      const stalledMs = (this.#stalledUntil.get(thread) ?? 0) - world.nowMs
-      if (stalledMs > 0) cancel = world.after(stalledMs, attempt)
-      else work()
+  #stateDevices(schedule: Schedule, onCommitted: (notice: ChangeNotice) => void): Partial<Devices> {
+    const { world, mutations, createLog } = this.#options
+    // The disk is done when it is done; the thread hears of it in a turn of its own.
+    const tables: LogLife['tables'] = {
+      view: () => this.tables.view(),
+      transact: (work, durable) => this.tables.transact(work, (result) => schedule.later(0, () => durable(result))),
     }
-    cancel = world.after(ms, attempt)
-    return () => cancel()
+    const log = createLog({
+      tables,
+      apply: mutatedApply(mutations, applyGroup),
+      onCommitted,
+      after: (ms, work) => schedule.after(ms, work),
+    })
+    const store: Devices['store'] = {
+      perform: (request, done, event) => this.store.perform(request, (result) => schedule.later(0, () => done(result)), event),
+    }
+    const signing = world.streams.stream(`signing/${this.name}`)
+    const drawSignerMs = () =>
+      this.signerFailing === 'slow' ? signing.int(SLOW_SIGNER_MS_MIN, SLOW_SIGNER_MS_MAX) : signing.next() * SIGNER_MS_MAX
+    const signer = createSimSigner({
+      random: world.streams.stream(`signer/${this.name}`),
+      soon: (work) => schedule.later(drawSignerMs(), work),
+      isBusy: () => this.signerFailing === 'busy',
+    })
+    return { log: mutations.wrapLog(log), store: mutations.wrapStore(store), signer }
+  }
+
+  #meshDevices(): Partial<Devices> {
+    const { network, mutations } = this.#options
+    this.mesh = createSimMesh({ network, node: this.name, wallMs: () => this.clock.wallMs(), readCertificate: readSimCertificate })
+    return { mesh: mutations.wrapMesh(this.mesh) }
   }
 
   #print(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): void {

@@ -23,7 +23,12 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     io.err(`==> ${config.why}`)
     return 1
   }
-  const logger = world.createLogger(config.log, io.write)
+  const opened = world.createLogger(config.log, io.write)
+  if (isRefused(opened)) {
+    io.err(`==> ${opened.why}`)
+    return 1
+  }
+  const logger = opened
   let current = config
   let stop: (code: number) => void = () => undefined
   const stopped = new Promise<number>((resolve) => {

@@ -1,5 +1,6 @@
 import { caRef } from '../actors/ca/protocol.ts'
 import type { CaArgs } from '../actors/ca/state.ts'
+import type { ManagedProxyConfig } from '../actors/definitions.ts'
 import { feedsRef } from '../actors/feeds/protocol.ts'
 import type { LeafArgs } from '../actors/leaf/index.ts'
 import { leafRef } from '../actors/leaf/protocol.ts'
@@ -37,7 +38,8 @@ export function defaultIntention({ acl, datacenter }: Config): { defaultAllow: b
 }
 
 /** What the sidecars of this agent have in common. */
-export function proxiesArgs({ connect, datacenter, addresses, ports }: Config): ProxiesArgs {
+export function proxiesArgs(config: Config): ProxiesArgs {
+  const { connect, datacenter, addresses, ports } = config
   return {
     enabled: connect.enabled,
     settings: {
@@ -45,13 +47,17 @@ export function proxiesArgs({ connect, datacenter, addresses, ports }: Config): 
       bindAddress: addresses.bind,
       portMin: ports.proxyMinPort,
       portMax: ports.proxyMaxPort,
-      // Misfits were refused when the configuration was read.
-      defaults: managedProxyConfig(connect.proxyDefaults.config, []),
+      defaults: managedProxyDefaults(config),
       command: connect.proxyDefaults.daemonCommand,
     },
     feeds: feedsRef,
     leaf: leafRef,
   }
+}
+
+/** `connect.proxy_defaults.config`. Misfits were refused when the configuration was read. */
+export function managedProxyDefaults({ connect }: Config): ManagedProxyConfig {
+  return managedProxyConfig(connect.proxyDefaults.config, [])
 }
 
 /** Shown instead of a private key. */

@@ -14,12 +14,14 @@ export type ThreadOptions = {
   soon(work: () => void): void
   fatal(why: string): void
   packLocally?: boolean
+  /** What can be started. Default: all actors of this build. */
+  definitions?: readonly AnyActor[]
 }
 
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
-export function createThread({ config, layout, thread, ...options }: ThreadOptions): Host {
+export function createThread({ config, layout, thread, definitions = actors, ...options }: ThreadOptions): Host {
   const own = threadActor({ stats: () => host.stats(), counters: () => [...host.counters] }) as unknown as AnyActor
-  const host: Host = new Host({ ...options, node: config.node.name, thread, actors: [...actors, own], place: placer(layout) })
+  const host: Host = new Host({ ...options, node: config.node.name, thread, actors: [...definitions, own], place: placer(layout) })
   return host
 }
 

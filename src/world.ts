@@ -8,7 +8,8 @@ import type { Layout } from './placement.ts'
 export type World = {
   cores: number
   startThreads(options: ThreadsOptions): Promise<Result<Threads>>
-  createLogger(config: LogConfig, write: (text: string) => void): { print: Ports['print']; setLevel(level: LogLevel): void }
+  /** Refused if the log file cannot be written, with its name. */
+  createLogger(config: LogConfig, write: (text: string) => void): Result<{ print: Ports['print']; setLevel(level: LogLevel): void }>
   /** A new UUID. */
   newId(): string
   /** The id that this machine keeps in its data directory; a new one for ''. Refused if the directory cannot be used, with its name. */

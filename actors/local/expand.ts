@@ -1,5 +1,6 @@
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
-import type { CheckDefinition, ServiceDefinition } from '../definitions.ts'
+import type { CheckDefinition, ManagedProxyConfig, ServiceDefinition } from '../definitions.ts'
+import { withDefaults } from '../proxies/plan.ts'
 import { managedProxyId } from './protocol.ts'
 
 const LISTENING_INTERVAL_MS = 10_000
@@ -83,11 +84,11 @@ export function sidecarPort(
   return refuse('conflict', `Bad request: no port provided for sidecar_service and none left in the configured range [${from}, ${to}]`)
 }
 
-/** The service that stands for a managed proxy which listens. */
-export function managedProxyOf(service: ServiceDefinition, address: string, port: number): ServiceDefinition {
+/** The service that stands for a managed proxy which listens. `defaults` hold where its service says nothing else. */
+export function managedProxyOf(service: ServiceDefinition, address: string, port: number, defaults: ManagedProxyConfig): ServiceDefinition {
   const id = managedProxyId(service.id)
-  const config = service.connect?.proxy?.config
-  const checkAddress = config?.tcpCheckAddress ? config.tcpCheckAddress : UNSPECIFIED.includes(address) ? '127.0.0.1' : address
+  const config = withDefaults(defaults, service.connect?.proxy?.config)
+  const checkAddress = config.tcpCheckAddress ? config.tcpCheckAddress : UNSPECIFIED.includes(address) ? '127.0.0.1' : address
   const listening = plainCheck({
     id: `service:${id}`,
     name: 'Connect Proxy Listening',
@@ -111,14 +112,14 @@ export function managedProxyOf(service: ServiceDefinition, address: string, port
     enableTagOverride: false,
     weights: { passing: 1, warning: 1 },
     token: service.token,
-    checks: config?.disableTcpCheck ? [] : [listening],
+    checks: config.disableTcpCheck ? [] : [listening],
     proxy: {
       ...emptyProxy,
       destinationServiceName: service.name,
       destinationServiceId: service.id,
       localServiceAddress: '127.0.0.1',
       localServicePort: service.port,
-      upstreams: config?.upstreams ?? [],
+      upstreams: config.upstreams,
     },
   }
 }

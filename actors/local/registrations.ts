@@ -47,7 +47,7 @@ export function putManagedProxy(
   port: number,
   of: Announcing,
 ): void {
-  const definition = managedProxyOf(parent.definition, address, port)
+  const definition = managedProxyOf(parent.definition, address, port, state.args.proxyDefaults)
   putService(state, turn, { definition, origin: 'derived', sidecarPort: 0, replaceExistingChecks: true, parent: parent.definition.id }, of)
 }
 

@@ -2,7 +2,7 @@ import type { Turn } from '../../src/kernel/actor.ts'
 import type { HealthStatus, StoreOutcome } from '../../src/kernel/ports.ts'
 import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Refusal, Result } from '../../src/kernel/refusal.ts'
-import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitions.ts'
+import type { CheckDefinition, CheckType, ManagedProxyConfig, ServiceDefinition } from '../definitions.ts'
 import type { AgentFacts, LocalCheck, Origin, Reload } from './protocol.ts'
 
 export type LocalArgs = {
@@ -22,6 +22,8 @@ export type LocalArgs = {
   localScripts: boolean
   remoteScripts: boolean
   allowManagedApiRegistration: boolean
+  /** What managed proxies have unless their service says otherwise. */
+  proxyDefaults: ManagedProxyConfig
   syncIntervalMs: number
   reapIntervalMs: number
   /** Shortest time after which a critical service is removed. */

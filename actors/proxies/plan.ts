@@ -28,7 +28,7 @@ export function planOf(definition: ServiceDefinition, settings: ProxySettings): 
   if (command.length > 0) {
     return refuse('invalid', `connect.proxy.command: this version runs its own proxy only, it does not start ${JSON.stringify(command[0])}`)
   }
-  const config = merged(settings.defaults, managed.config)
+  const config = withDefaults(settings.defaults, managed.config)
   const local = localService(definition, config.localServiceAddress)
   if ('refused' in local) return local
   const upstreams: UpstreamArgs[] = []
@@ -61,7 +61,9 @@ const HANDSHAKE_MS = 10_000
 const LOCAL_CONNECT_MS = 1_000
 const UPSTREAM_CONNECT_MS = 10_000
 
-function merged(defaults: ManagedProxyConfig, own: ManagedProxyConfig): ManagedProxyConfig {
+/** What a managed proxy is told by its service and, where that says nothing, by the agent. */
+export function withDefaults(defaults: ManagedProxyConfig, own?: ManagedProxyConfig): ManagedProxyConfig {
+  if (!own) return defaults
   const upstreams = own.upstreams.length > 0 ? own.upstreams : defaults.upstreams
   return { ...defaults, ...own, upstreams, opaque: { ...defaults.opaque, ...own.opaque } }
 }

@@ -5,9 +5,11 @@ export class Active {
   #count = 0
   #idle: (() => void) | undefined
 
-  begin(response: ServerResponse): void {
+  /** Calls `closed` once the response was sent or its connection is gone. */
+  begin(response: ServerResponse, closed: () => void): void {
     this.#count++
     response.once('close', () => {
+      closed()
       if (--this.#count === 0) this.#idle?.()
     })
   }

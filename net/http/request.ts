@@ -1,65 +1,46 @@
 import type { IncomingMessage } from 'node:http'
-import type { HttpReply, HttpRequest } from './route.ts'
+import type { ApiRequest } from '../../src/http/api.ts'
 
-const NO_BODY = Buffer.alloc(0)
-const NO_QUERY = new URLSearchParams()
 /** A refused body is still read up to this many bytes past its limit, so that the client gets to see the answer. */
 const DRAIN_BYTES_MAX = 16 * 1024 * 1024
+const NO_BODY = Buffer.alloc(0)
 
-/** Reads a request within its limit, then calls `done` once: with it, or with what to answer instead. */
-export function readRequest(
-  message: IncomingMessage,
-  path: string,
-  rest: string,
-  queryText: string,
-  { bytesMax, option }: { bytesMax: number; option: string },
-  done: (request: HttpRequest | (HttpReply & { status: number })) => void,
-): void {
-  const query = queryText === '' ? NO_QUERY : new URLSearchParams(queryText)
-  const request: HttpRequest = {
-    method: message.method ?? 'GET',
-    path,
-    rest,
-    query,
-    headers: message.headers,
-    body: NO_BODY,
-    token: tokenOf(message, query),
-    from: message.socket.remoteAddress ?? '',
+/** A request that comes over a connection. */
+export class SocketRequest implements ApiRequest {
+  readonly #message: IncomingMessage
+
+  constructor(message: IncomingMessage) {
+    this.#message = message
   }
-  if (request.method === 'GET') return done(request)
-  const chunks: Buffer[] = []
-  let bytes = 0
-  let refused = Number(message.headers['content-length'] ?? 0) > bytesMax
-  message.on('data', (chunk: Buffer) => {
-    bytes += chunk.byteLength
-    if (bytes > bytesMax) refused = true
-    if (refused && bytes > bytesMax + DRAIN_BYTES_MAX) message.destroy()
-    if (!refused) chunks.push(chunk)
-  })
-  message.on('end', () => {
-    if (refused) return done(tooLarge(Math.max(bytes, Number(message.headers['content-length'] ?? 0)), bytesMax, option))
-    request.body = chunks.length === 1 ? (chunks[0] ?? NO_BODY) : Buffer.concat(chunks)
-    done(request)
-  })
-}
 
-/** Names the answer of a read: equal for requests that differ only in how they wait. */
-export function keyOf({ path, query }: HttpRequest): string {
-  if (query.size === 0) return path
-  const kept = [...query].filter(([name]) => name !== 'index' && name !== 'wait')
-  return kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
-}
+  get method(): string {
+    return this.#message.method ?? 'GET'
+  }
+  get url(): string {
+    return this.#message.url ?? '/'
+  }
+  get headers(): IncomingMessage['headers'] {
+    return this.#message.headers
+  }
+  get from(): string {
+    return this.#message.socket.remoteAddress ?? ''
+  }
 
-/** `?token=`, then X-Consul-Token, then `Authorization: Bearer`. */
-function tokenOf(message: IncomingMessage, query: URLSearchParams): string {
-  const given = query.get('token') || message.headers['x-consul-token']
-  if (typeof given === 'string' && given !== '') return given
-  return /^Bearer +(\S+)/.exec(message.headers.authorization ?? '')?.[1] ?? ''
-}
-
-export function tooLarge(bytes: number, bytesMax: number, option: string): HttpReply & { status: number } {
-  return {
-    status: 413,
-    text: `Request body(${bytes} bytes) too large, max size: ${bytesMax} bytes. See https://www.consul.io/docs/agent/options.html#${option}.`,
+  readBody(bytesMax: number, done: (body: Buffer | number) => void): void {
+    const message = this.#message
+    const announced = Number(message.headers['content-length'] ?? 0)
+    const chunks: Buffer[] = []
+    let bytes = 0
+    let refused = announced > bytesMax
+    message.on('data', (chunk: Buffer) => {
+      bytes += chunk.byteLength
+      if (bytes > bytesMax) refused = true
+      if (refused && bytes > bytesMax + DRAIN_BYTES_MAX) message.destroy()
+      if (!refused) chunks.push(chunk)
+    })
+    message.on('end', () => {
+      if (refused) done(Math.max(bytes, announced))
+      else done(chunks.length === 1 ? (chunks[0] ?? NO_BODY) : Buffer.concat(chunks))
+    })
   }
 }

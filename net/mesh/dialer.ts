@@ -121,7 +121,7 @@ function secure(
   stream.once('secureConnect', () => {
     const peer = stream.isSessionReused() ? session?.peer : peerCertificate(stream)
     if (peer === undefined) return judged({ why: 'no server certificate was shown' })
-    const mismatch = identityMismatch(peer.uri, expected, identity.trustDomains)
+    const mismatch = peer.fault ?? identityMismatch(peer.uri, expected, identity.trustDomains)
     if (mismatch !== undefined) return judged({ why: `${mismatch} (serial ${peer.serial})` })
     if (peer.expiresMs <= Date.now()) {
       sessions.remove(key)

@@ -186,7 +186,7 @@ function unacceptable(stream: TLSSocket, peer: ReturnType<typeof peerCertificate
   }
   // A resumed session was verified when it began; the certificate may have ended since.
   if (stream.isSessionReused() && peer.expiresMs <= Date.now()) return 'the certificate has expired'
-  return peer.uri === '' ? 'the certificate has no SPIFFE id' : undefined
+  return peer.fault
 }
 
 function bindRefusal(address: string, port: number, failure: Failure): Refusal {

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import type { MeshPeer } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
-import { trustDomainIn, uriNames } from './names.ts'
+import { namesFault, trustDomainIn, uriNames } from './names.ts'
 
 /** What an owner proves itself with, and whom it believes. `secure` makes a server context, `client` is one for dialling. */
 export type Identity = {
@@ -83,15 +83,18 @@ function matchKey(leaf: X509Certificate, keyPem: string): Result<{ matches: true
   }
 }
 
-/** A verified peer's certificate, as far as decisions need it. `uri` is '' when the certificate names none. */
-export type PeerCertificate = MeshPeer & { readonly expiresMs: number }
+/** A peer's certificate, as far as decisions need it. `fault` says why it is not that of one service; `uri` is '' then. */
+export type PeerCertificate = MeshPeer & { readonly fault: string | undefined; readonly expiresMs: number }
 
 /** The certificate the other end showed, or undefined if it showed none. Says nothing about whether it is to be believed. */
 export function peerCertificate(stream: TLSSocket): PeerCertificate | undefined {
   const certificate = stream.getPeerX509Certificate()
   if (certificate === undefined) return undefined
+  const uris = uriNames(certificate.subjectAltName ?? '')
+  const fault = namesFault(uris)
   return {
-    uri: uriNames(certificate.subjectAltName ?? '')[0] ?? '',
+    uri: fault === undefined ? (uris[0] ?? '') : '',
+    fault,
     serial: colonHex(certificate.serialNumber),
     expiresMs: certificate.validToDate.getTime(),
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { formatDuration } from '../../src/config/durations.ts'
 import type { HealthStatus } from '../../src/kernel/ports.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { critical, type Probe } from './probe.ts'
@@ -39,7 +40,7 @@ export const scriptProbe: Probe<'script'> = ({ args, timeoutMs, outputMax, env }
     if (child.pid === undefined) return
     const output = outputText(tail, outputMax)
     if (!isLate) return done({ status: statusOf(code), output })
-    done(critical(`Timed out (${durationText(limitMs)}) running check${output === '' ? '' : `\n\n${output}`}`))
+    done(critical(`Timed out (${formatDuration(limitMs)}) running check${output === '' ? '' : `\n\n${output}`}`))
   })
 }
 
@@ -88,14 +89,4 @@ function startText(program: string, { code, message }: NodeJS.ErrnoException): s
       : `exec: ${JSON.stringify(program)}: executable file not found in $PATH`
   }
   return code === 'EACCES' ? `fork/exec ${program}: permission denied` : `fork/exec ${program}: ${message}`
-}
-
-/** Milliseconds as Go writes durations: `500ms`, `30s`, `1m30s`. */
-function durationText(ms: number): string {
-  if (ms < 1_000) return `${ms}ms`
-  const hours = Math.floor(ms / 3_600_000)
-  const minutes = Math.floor(ms / 60_000) % 60
-  const seconds = `${(ms % 60_000) / 1_000}s`
-  if (hours > 0) return `${hours}h${minutes}m${seconds}`
-  return minutes > 0 ? `${minutes}m${seconds}` : seconds
 }

@@ -4,14 +4,24 @@ import type { CertificateAuthority, Device, KeyType, Random, SignerOutcome, Sign
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { readSimPem, simDigest, simPem, withSeal } from './sim-pem.ts'
 
+export type SimSignerOptions = {
+  /** Where keys are drawn from. */
+  random: Random
+  /** Calls `work` once, when the next answer is ready. Default: at once. */
+  soon?(work: () => void): void
+  /** While it says so, everything is refused with `busy`. */
+  isBusy?(): boolean
+}
+
 /**
  * The signer without cryptography: keys are drawn from `random`, and PEM bodies are the facts themselves. It checks what the
- * real one checks, so a wrong key, a certificate that is no CA and changed bytes are refused. Answers at once.
+ * real one checks, so a wrong key, a certificate that is no CA and changed bytes are refused.
  */
-export function createSimSigner({ random }: { random: Random }): Device<SignerRequest, SignerOutcome> {
+export function createSimSigner({ random, soon = atOnce, isBusy = never }: SimSignerOptions): Device<SignerRequest, SignerOutcome> {
   return {
     perform(request, done) {
-      done(answer(request, random))
+      const outcome = isBusy() ? BUSY : answer(request, random)
+      soon(() => done(outcome))
     },
   }
 }
@@ -40,9 +50,18 @@ type CertificateFacts = PublicFacts & {
   notAfterMs: number
 }
 
+const BUSY = refuse('busy', 'no keys and no signatures: simulated')
 const ID_BYTES = 20
 const KEY_ID_BYTES = 32
 const KEY_LABELS: Readonly<Record<KeyType, string>> = { ec: 'EC PRIVATE KEY', rsa: 'RSA PRIVATE KEY' }
+
+function atOnce(work: () => void): void {
+  work()
+}
+
+function never(): boolean {
+  return false
+}
 
 function answer(request: SignerRequest, random: Random): Result<SignerOutcome> {
   switch (request.do) {

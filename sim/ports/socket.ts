@@ -1,7 +1,11 @@
 import { assert } from '../../src/kernel/refusal.ts'
+import type { SimTarget } from './machine.ts'
 import type { SimNetwork } from './network.ts'
+import { nextRetransmitMs, type SimWay } from './way.ts'
 
 export type SimAddress = { readonly node: string; readonly address: string; readonly port: number }
+
+export type SimSocketEnds = Pick<SimSocket, 'side' | 'local' | 'remote' | 'target'>
 
 /** `ended`: both directions came to their end. `reset`: the other end broke it off. `lost`: packets stopped getting through.
  * `closed`: this end broke it off. */
@@ -19,39 +23,55 @@ export type SimHandlers = {
 
 /**
  * One end of a simulated TCP connection. It starts paused: packets wait until `resume`. `closed` is called even while paused.
- * What one end writes before it ends or resets arrives in order; a reset overtakes nothing.
+ * What one end writes before it ends or resets arrives in order; a reset overtakes nothing. While it is frozen, nothing arrives.
  */
 export class SimSocket {
+  readonly side: 'dialled' | 'accepted'
   readonly local: SimAddress
   readonly remote: SimAddress
+  /** Where the dial that made it went. */
+  readonly target: SimTarget
   handlers: SimHandlers = {}
   readonly #network: SimNetwork
   readonly #gone: () => void
   #outgoing: Lane | undefined
   #waiting: Packet[] = []
   #paused = true
+  /** How many faults keep it frozen. */
+  #freezes = 0
+  #greeted = false
   #state: 'open' | 'closed' = 'open'
   #sentEnd = false
   #gotEnd = false
 
-  constructor(network: SimNetwork, local: SimAddress, remote: SimAddress, gone: () => void) {
+  constructor(network: SimNetwork, { side, local, remote, target }: SimSocketEnds, gone: () => void) {
     this.#network = network
+    this.side = side
     this.local = local
     this.remote = remote
+    this.target = target
     this.#gone = gone
   }
 
-  /** Makes two sockets each other's other end. */
-  join(other: SimSocket): void {
-    this.#outgoing = new Lane(this.#network, this, other)
-    other.#outgoing = new Lane(this.#network, other, this)
+  /** Makes two sockets each other's other end. This one dialled; what the other sends arrives no sooner than `answeredAtMs`. */
+  join(other: SimSocket, there: SimWay, back: SimWay, answeredAtMs: number): void {
+    this.#outgoing = new Lane(this.#network, there, this, other, 0)
+    other.#outgoing = new Lane(this.#network, back, other, this, answeredAtMs)
   }
 
   get isOpen(): boolean {
     return this.#state === 'open'
   }
 
+  /** Whether the other end knows nothing of this connection. */
+  get isHalfOpen(): boolean {
+    return this.isOpen && this.#outgoing?.to.isOpen === false
+  }
+
   hello(content: unknown): void {
+    const isFirst = this.side === 'dialled' && !this.#greeted
+    this.#greeted = true
+    if (!isFirst && this.#outgoing !== undefined) this.#network.stallHandshake(this, this.#outgoing)
     this.#send({ kind: 'hello', content })
   }
 
@@ -76,11 +96,22 @@ export class SimSocket {
 
   resume(): void {
     this.#paused = false
-    while (!this.#paused && this.#waiting.length > 0 && this.#state === 'open') this.#take(this.#waiting.shift()!)
+    this.#takeWaiting()
   }
 
   pause(): void {
     this.#paused = true
+  }
+
+  /** What arrives waits until as many `thaw` have followed. */
+  freeze(): void {
+    this.#freezes += 1
+  }
+
+  thaw(): void {
+    this.#freezes -= 1
+    this.#takeWaiting()
+    if (this.#freezes === 0 && this.#waiting.some(({ kind }) => kind === 'reset')) this.close('reset')
   }
 
   /** Ends without telling whoever uses this end. */
@@ -89,13 +120,32 @@ export class SimSocket {
     this.reset()
   }
 
+  /** Ends without telling anybody, the other end neither. */
+  unplug(): void {
+    this.handlers = {}
+    this.#outgoing?.abandon()
+    this.close('lost')
+  }
+
+  /** Nothing got through for too long: both ends notice for themselves. */
+  giveUp(): void {
+    this.#outgoing?.giveUp()
+  }
+
+  /** Both ends hear of a reset at once. */
+  breakOff(): void {
+    this.close('reset')
+    this.#outgoing?.to.close('reset')
+  }
+
   /** What the network delivers. */
   arrive(packet: Packet): void {
     if (this.#state === 'closed') {
-      if (packet.kind === 'data' || packet.kind === 'hello') this.#outgoing?.send({ kind: 'reset' })
+      if (packet.kind !== 'reset') this.#outgoing?.send({ kind: 'reset' })
       return
     }
-    if (packet.kind === 'reset') this.close('reset')
+    if (this.#freezes > 0) this.#waiting.push(packet)
+    else if (packet.kind === 'reset') this.close('reset')
     else if (this.#paused || this.#waiting.length > 0) this.#waiting.push(packet)
     else this.#take(packet)
   }
@@ -113,7 +163,12 @@ export class SimSocket {
     if (this.#state === 'open') this.#outgoing?.send(packet)
   }
 
+  #takeWaiting(): void {
+    while (!this.#paused && this.#freezes === 0 && this.#waiting.length > 0 && this.isOpen) this.#take(this.#waiting.shift()!)
+  }
+
   #take(packet: Packet): void {
+    if (packet.kind === 'reset') return this.close('reset')
     if (packet.kind === 'hello') this.handlers.hello?.(packet.content)
     if (packet.kind === 'data') this.handlers.data?.(packet.bytes)
     if (packet.kind !== 'end') return
@@ -133,56 +188,99 @@ export type Packet =
   | { readonly kind: 'end' }
   | { readonly kind: 'reset' }
 
-/** One direction of a connection. Packets arrive in order, each after its own delay. */
+/** One direction of a connection. Packets arrive in order, each after its own delay; what gets lost is sent again. */
 export class Lane {
+  readonly to: SimSocket
   readonly #network: SimNetwork
+  readonly #way: SimWay
   readonly #from: SimSocket
-  readonly #to: SimSocket
+  readonly #arrive = () => this.#deliver()
   #queue: Packet[] = []
-  #lastAtMs = 0
-  #held = false
+  /** What whoever sends it does not let go, as long as it is set. */
+  #stalled: Packet[] | undefined
+  /** When the last of the packets that are under way arrives. */
+  #lastAtMs: number
+  #heldSinceMs: number | undefined
+  /** Arrivals that are still to come, and how many of them, the next ones, no longer count. */
+  #arrivals = 0
+  #stale = 0
 
-  constructor(network: SimNetwork, from: SimSocket, to: SimSocket) {
+  constructor(network: SimNetwork, way: SimWay, from: SimSocket, to: SimSocket, firstAtMs: number) {
     this.#network = network
+    this.#way = way
     this.#from = from
-    this.#to = to
+    this.to = to
+    this.#lastAtMs = firstAtMs
   }
 
   send(packet: Packet): void {
+    if (packet.kind === 'reset') this.#stalled = undefined
+    if (this.#stalled !== undefined) {
+      this.#stalled.push(packet)
+      return
+    }
     this.#queue.push(packet)
-    if (!this.#held) this.#schedule()
+    if (this.#heldSinceMs === undefined) this.#schedule()
   }
 
-  /** Sends on what was held back. */
+  /** Keeps what is sent from now on until `proceed`. A reset ends it too, and what was kept is never sent. */
+  stall(): void {
+    this.#stalled ??= []
+  }
+
+  proceed(): void {
+    const stalled = this.#stalled ?? []
+    this.#stalled = undefined
+    for (const packet of stalled) this.send(packet)
+  }
+
+  /** Sends on what was held back, once it would be sent again. */
   flush(): void {
-    this.#held = false
+    if (this.#heldSinceMs === undefined) return
+    const nowMs = this.#network.nowMs()
+    this.#lastAtMs = Math.max(this.#lastAtMs, nowMs + nextRetransmitMs(nowMs - this.#heldSinceMs))
+    this.#heldSinceMs = undefined
+    this.#stale = this.#arrivals
     for (let count = this.#queue.length; count > 0; count -= 1) this.#schedule()
   }
 
   /** Nothing got through for too long: both ends notice for themselves. */
   giveUp(): void {
     this.#queue = []
+    this.#stalled = undefined
     this.#from.close('lost')
-    this.#to.close('lost')
+    this.to.close('lost')
+  }
+
+  /** Nobody is left to send again what does not get through. */
+  abandon(): void {
+    this.#stalled = undefined
+    if (this.#heldSinceMs !== undefined) this.#queue = []
   }
 
   /** One arrival for one packet, never before the one ahead of it. */
   #schedule(): void {
     const nowMs = this.#network.nowMs()
-    const atMs = Math.max(nowMs + this.#network.delayMs(this.#from.local.node, this.#to.local.node), this.#lastAtMs)
+    const retransmitMs = this.#way.retransmitMs()
+    const atMs = Math.max(nowMs + this.#way.transitMs() + retransmitMs, this.#lastAtMs)
     this.#lastAtMs = atMs
-    this.#network.after(atMs - nowMs, () => this.#deliver())
+    this.#arrivals += 1
+    if (retransmitMs >= this.#network.giveUpMs) this.#network.after(retransmitMs, () => this.giveUp())
+    this.#network.after(atMs - nowMs, this.#arrive)
   }
 
   #deliver(): void {
-    if (this.#held || this.#queue.length === 0) return
-    const { node: from } = this.#from.local
-    const { node: to } = this.#to.local
-    if (this.#network.isCut(from, to)) {
-      this.#held = true
-      this.#network.hold(this, from, to)
+    this.#arrivals -= 1
+    if (this.#stale > 0) {
+      this.#stale -= 1
       return
     }
-    this.#to.arrive(this.#queue.shift()!)
+    if (this.#heldSinceMs !== undefined || this.#queue.length === 0) return
+    if (this.#way.isBlocked) {
+      this.#heldSinceMs = this.#network.nowMs()
+      this.#way.hold(this)
+      return
+    }
+    this.to.arrive(this.#queue.shift()!)
   }
 }

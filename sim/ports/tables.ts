@@ -19,6 +19,8 @@ export type SimTables = Tables & {
   crash(): void
   /** While set, the disk takes nothing and every transaction is refused. */
   full: boolean
+  /** While set, every transaction fails. A crash ends it: the disk is opened anew. */
+  failing: boolean
   /** Makes the next transaction be refused by the disk. */
   failNext(): void
 }
@@ -29,7 +31,7 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
   let written = visible
   let inFlight: Commit[] = []
   let isOpen = true
-  let isFailing = false
+  let failsNext = false
 
   /** Shows and answers the commits that are due, in order. */
   function settle(): void {
@@ -51,6 +53,7 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
 
   const tables: SimTables = {
     full: false,
+    failing: false,
     view: () => viewOf(() => visible),
     transact(work, durable) {
       assert(isOpen, 'transact is called on open tables')
@@ -61,9 +64,9 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
       } finally {
         end()
       }
-      if (tables.full || isFailing) {
-        const refusal: Refusal = refuse('busy', tables.full ? 'disk full: simulated' : 'disk failed: simulated')
-        isFailing = false
+      if (tables.full || tables.failing || failsNext) {
+        const refusal: Refusal = tables.full ? FULL : FAILED
+        failsNext = false
         commit(written, () => durable(refusal))
       } else {
         written = state
@@ -78,11 +81,12 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
       visible = inFlight[survivors - 1]?.state ?? visible
       written = visible
       inFlight = []
-      isFailing = false
+      failsNext = false
+      tables.failing = false
       isOpen = true
     },
     failNext() {
-      isFailing = true
+      failsNext = true
     },
   }
   return tables
@@ -92,6 +96,9 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
 type State = ReadonlyMap<number, Tree>
 type Tree = sortedBtree.default<string, Uint8Array>
 type Commit = { readonly state: State; readonly answer: () => void; isDue: boolean }
+
+const FULL = refuse('busy', 'disk full: simulated')
+const FAILED = refuse('busy', 'disk failed: simulated')
 
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 

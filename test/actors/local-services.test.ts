@@ -171,6 +171,24 @@ test('a managed proxy is announced when it listens, and goes with its service', 
   t.like(a.ask('proxyListening', { serviceId: 'web', address: '127.0.0.1', port: 20_000 }), { refused: 'missing' })
 })
 
+test('what proxy_defaults say holds for a managed proxy whose service says nothing else, one from the API too', (t) => {
+  const proxyDefaults = { upstreams: [], opaque: {}, tcpCheckAddress: '10.9.9.9' }
+  const a = tryLocal({ allowManagedApiRegistration: true, proxyDefaults })
+  a.register(service({ name: 'web', connect: managedProxy }))
+  a.ask('proxyListening', { serviceId: 'web', address: '127.0.0.1', port: 20_000 })
+  t.is(a.state.checks.get('service:web-proxy')?.definition.tcp, '10.9.9.9:20000')
+  const config = { upstreams: [], opaque: {}, tcpCheckAddress: '10.1.1.1' }
+  a.register(service({ name: 'own', connect: { native: false, proxy: { execMode: 'daemon', command: [], config } } }))
+  a.ask('proxyListening', { serviceId: 'own', address: '127.0.0.1', port: 20_001 })
+  t.is(a.state.checks.get('service:own-proxy')?.definition.tcp, '10.1.1.1:20001')
+
+  const b = tryLocal({ allowManagedApiRegistration: true, proxyDefaults: { ...proxyDefaults, disableTcpCheck: true } })
+  b.register(service({ name: 'web', connect: managedProxy }))
+  b.ask('proxyListening', { serviceId: 'web', address: '127.0.0.1', port: 20_000 })
+  t.true(b.state.services.has('web-proxy'))
+  t.is(b.state.checks.get('service:web-proxy'), undefined)
+})
+
 test('a managed proxy that the catalog still knows is not removed before it listens again', (t) => {
   const services = [service({ name: 'web', connect: managedProxy })]
   const a = tryLocal({ services })

@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { parseAddress, parseUpstream } from '../../src/cli/connect-proxy-options.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const STARTING = '==> Consul Connect proxy starting...\n'
@@ -18,7 +18,7 @@ test('ca get-config prints the configuration with tabs', async (t) => {
 })
 
 test('ca set-config sends a file', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-ca-'))
+  const folder = temporaryDirectory(t)
   const good = join(folder, 'ca.json')
   const bad = join(folder, 'bad.json')
   writeFileSync(good, '{"Provider": "consul", "Config": {}}')

@@ -1,21 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import forge from 'node-forge'
 import { httpSettings } from '../../src/cli/http-settings.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const DATACENTERS = { 'GET /v1/catalog/datacenters': { json: ['dc1'] } }
 const COMMAND = ['catalog', 'datacenters']
-const folder = mkdtempSync(join(tmpdir(), 'tribune-http-'))
+const folder = temporaryDirectory()
 
 function fileWith(name: string, text: string): string {
   const path = join(folder, name)

@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const INTENTION = {
@@ -70,7 +70,7 @@ test('create -replace changes one that has an ID by its ID, and another by its s
 })
 
 test('create reads files', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-intention-'))
+  const folder = temporaryDirectory(t)
   const good = join(folder, 'good.json')
   const bad = join(folder, 'bad.json')
   writeFileSync(good, JSON.stringify({ SourceName: 'web', DestinationName: 'db', Permissions: LAYER_7.Permissions }))

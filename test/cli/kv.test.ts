@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const PAIR = { LockIndex: 0, Key: 'foo', Flags: 0, Value: 'YmFy', CreateIndex: 93, ModifyIndex: 94 }
@@ -22,7 +22,7 @@ test('put without data writes an empty value', async (t) => {
 })
 
 test('put takes data from a file, from standard input, and with escaped signs', async (t) => {
-  const file = join(mkdtempSync(join(tmpdir(), 'tribune-kv-')), 'data')
+  const file = join(temporaryDirectory(t), 'data')
   writeFileSync(file, 'from a file')
   const answers = { 'PUT /v1/kv/foo': TRUE }
   t.deepEqual((await tryCommand(['kv', 'put', 'foo', `@${file}`], answers)).seen, ['PUT /v1/kv/foo from a file'])

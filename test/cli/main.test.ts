@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { commands, groups } from '../../src/cli/index.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { fakeAgent, type Outcome, runCommand } from './kit.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -31,7 +32,7 @@ test('no command, and one that does not exist, print the usage on standard error
 })
 
 test('through a link named consul it calls itself so, from any folder', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-link-'))
+  const folder = temporaryDirectory(t)
   mkdirSync(join(folder, 'bin'))
   symlinkSync(PROGRAM, join(folder, 'first'))
   symlinkSync('../first', join(folder, 'bin', 'consul'))
@@ -52,7 +53,7 @@ test('a command works as a process', async (t) => {
 })
 
 test('an installed package finds the Node of a folder above it and runs what was built', async (t) => {
-  const modules = join(mkdtempSync(join(tmpdir(), 'tribune-global-')), 'lib', 'node_modules')
+  const modules = join(temporaryDirectory(t), 'lib', 'node_modules')
   const installed = join(modules, 'tribune')
   mkdirSync(join(modules, 'node', 'bin'), { recursive: true })
   mkdirSync(join(installed, 'dist', 'src'), { recursive: true })
@@ -152,7 +153,7 @@ test('every command has a line in the list, a group for its first words, and hel
 
 /** The program alone, where no Node comes with it. */
 function copyWithoutNode(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-alone-'))
+  const folder = temporaryDirectory()
   mkdirSync(join(folder, 'bin'))
   copyFileSync(PROGRAM, join(folder, 'bin', 'tribune'))
   return join(folder, 'bin', 'tribune')
@@ -160,7 +161,7 @@ function copyWithoutNode(): string {
 
 /** A PATH on which Node is old. */
 function oldNode(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-old-'))
+  const folder = temporaryDirectory()
   writeFileSync(join(folder, 'node'), '#!/bin/sh\necho v20.1.0\n', { mode: 0o755 })
   return `${folder}:/usr/bin:/bin`
 }

@@ -1,16 +1,16 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { serviceBody } from '../../src/cli/service-body.ts'
 import { serviceFromApi } from '../../src/config/definitions.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const REGISTER = { 'PUT /v1/agent/service/register': {} }
 
 function fileWith(name: string, text: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'tribune-services-')), name)
+  const path = join(temporaryDirectory(), name)
   writeFileSync(path, text)
   return path
 }

@@ -18,7 +18,7 @@ test.serial('the package that `npm pack` makes runs where a global installation 
   mkdirSync(join(prefix, 'bin'))
   const unpacked = await runProgram(t, 'tar', ['-xzf', join(prefix, archive), '-C', installed, '--strip-components=1'])
   t.is(unpacked.code, 0, unpacked.err)
-  t.deepEqual(readdirSync(installed).sort(), ['README.md', 'bin', 'dist', 'package.json'])
+  t.deepEqual(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'bin', 'dist', 'package.json'])
   symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'))
   const program = join(prefix, 'bin', 'tribune')
   symlinkSync('../lib/node_modules/tribune/bin/tribune', program)

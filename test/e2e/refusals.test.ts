@@ -74,6 +74,21 @@ for (const { what, files, args, errors } of [
     args: ['-dev', '-config-file=/no/such/file.json'],
     errors: [/\/no\/such\/file\.json: no such file or directory/],
   },
+  {
+    what: 'a log file that cannot be made',
+    args: ['-dev', '-log-file=/proc/x/'],
+    errors: [/^==> could not write the log file: ENOENT: .*'\/proc\/x'\n$/],
+  },
+  {
+    what: 'a log file that is a folder',
+    args: ['-dev', '-log-file=/proc'],
+    errors: [/^==> could not write the log file: EISDIR: .*'\/proc'\n$/],
+  },
+  {
+    what: 'a data directory that cannot be made',
+    args: ['-server', '-bootstrap', '-bind=127.0.0.1', '-data-dir=/proc/x'],
+    errors: [/^==> data directory \/proc\/x cannot be made: the folder \/proc takes no new ones\n$/],
+  },
 ] as { what: string; files?: Record<string, string>; args?: string[]; errors: RegExp[] }[]) {
   test.serial(`${what} in the configuration: one clear error, exit code 1`, async (t) => {
     const { code, out, err } = await (await beginAgent(t, { ...(files && { files }), ...(args && { args }) })).ended

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { goTime } from '../../net/http/go-time.ts'
+import { goTime } from '../../src/http/go-time.ts'
 import { asked, read, requested, run } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { createGate } from '../../net/http/gate.ts'
-import type { HttpReply, HttpRequest } from '../../net/http/route.ts'
 import type { Config } from '../../src/config/config.ts'
+import { createGate } from '../../src/http/gate.ts'
+import type { HttpReply, HttpRequest } from '../../src/http/route.ts'
 import { requested } from '../kit/http.ts'
 
 const config = {

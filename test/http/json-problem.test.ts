@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { jsonOf } from '../../net/http/parameters.ts'
+import { jsonOf } from '../../src/http/parameters.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 
 const why = (text: string) => {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { waitOf } from '../../net/http/blocking.ts'
+import { waitOf } from '../../src/http/blocking.ts'
 import { asked, read, settings } from '../kit/http.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
 

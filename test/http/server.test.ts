@@ -1,7 +1,7 @@
 import test from 'ava'
-import type { Route } from '../../net/http/route.ts'
 import { startHttp } from '../../net/http/server.ts'
 import type { Config } from '../../src/config/config.ts'
+import type { Route } from '../../src/http/route.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { ask } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'

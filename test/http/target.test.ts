@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { cleanPath, isUnprintable, redirected, targetOf } from '../../net/http/target.ts'
+import { cleanPath, isUnprintable, redirected, targetOf } from '../../src/http/target.ts'
 
 test('a target has a decoded path, the path as it came and a query', (t) => {
   t.deepEqual(targetOf('/v1/kv/a%20b%2Fc%3Fd?raw&x=%20'), {

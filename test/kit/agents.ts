@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { type FreePorts, freePorts } from './free-ports.ts'
 import { type Ended, type Running, runProgram, startProgram, WITHIN_MS } from './running.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+export { temporaryDirectory }
 
 export const TRIBUNE = fileURLToPath(new URL('../../bin/tribune', import.meta.url))
 const PROXY_PORTS = 12
@@ -103,13 +106,6 @@ export function runTribune(
 /** This process's environment without what would direct the program elsewhere. */
 export function cleanEnvironment(added: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CONSUL_|CONNECT_|NODE_)/.test(name))), ...added }
-}
-
-/** Gone when the test ends. */
-export function temporaryDirectory(t: ExecutionContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'tribune-e2e-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
 }
 
 /** Texts as they are, everything else as JSON. */

@@ -1,7 +1,7 @@
-import type { EdgeContext } from '../../net/http/context.ts'
-import type { EdgeSettings, HttpReply, HttpRequest, Question, Route } from '../../net/http/route.ts'
-import { createRouter } from '../../net/http/router.ts'
-import { routes } from '../../net/http/routes/index.ts'
+import type { EdgeContext } from '../../src/http/context.ts'
+import type { EdgeSettings, HttpReply, HttpRequest, Question, Route } from '../../src/http/route.ts'
+import { createRouter } from '../../src/http/router.ts'
+import { routes } from '../../src/http/routes/index.ts'
 import { isRefused, type Refusal } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 

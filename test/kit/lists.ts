@@ -22,8 +22,8 @@ const KINDS: readonly Kind[] = [
   },
   {
     what: 'endpoint',
-    folder: 'net/http/routes/',
-    file: 'net/http/routes/index.ts',
+    folder: 'src/http/routes/',
+    file: 'src/http/routes/index.ts',
     list: 'routes',
     defined: /^(?:export )?const (\w+): (?:Read|Ask|Run)?Route =|^export const (\w+): readonly Route\[\] =/gm,
   },

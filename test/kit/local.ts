@@ -95,6 +95,7 @@ export function localArgs(given: Partial<LocalArgs> = {}): LocalArgs {
     localScripts: false,
     remoteScripts: false,
     allowManagedApiRegistration: false,
+    proxyDefaults: { upstreams: [], opaque: {} },
     syncIntervalMs: 60_000,
     reapIntervalMs: 30_000,
     deregisterMinMs: 60_000,

@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { makeDirectory } from '../../net/make-directory.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 const PROCESS = fileURLToPath(new URL('./tables-process.ts', import.meta.url))
 const ENDLESS_MS = 10_000
 
 test('the topmost directory that was made is named, and nothing if all were there', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const deep = join(directory, 'a', 'b', 'c')
   t.is(makeDirectory(deep, 0o700), join(directory, 'a'))
   for (const made of [deep, join(directory, 'a')]) t.is(statSync(made).mode & 0o777, 0o700)
@@ -20,8 +19,7 @@ test('the topmost directory that was made is named, and nothing if all were ther
 })
 
 test('what is in the way is named', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'file')
   writeFileSync(file, 'x')
   for (const path of [file, join(file, 'below')])

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer as createTcpServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
@@ -14,6 +13,7 @@ import type { ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
 import { asking, granted } from '../kit/asking.ts'
 import { newLeaf, newRoot } from '../kit/authority.ts'
 import { closedPort, listening } from '../kit/servers.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 const ask = asking(createProbes())
 
@@ -92,8 +92,7 @@ test('a child that left the group and keeps the output open does not hold up the
 })
 
 test('a script that cannot be started says why', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'probes-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const folder = temporaryDirectory(t)
   const file = join(folder, 'check')
   await writeFile(file, 'not a program')
   await chmod(file, 0o600)

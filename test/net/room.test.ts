@@ -2,13 +2,12 @@ import { statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { openRoom } from '../../net/room.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 const KIB = 1_024
 
 test('the file is longer than what is reserved, and grows in portions', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const path = join(directory, 'data')
   writeFileSync(path, new Uint8Array(8 * KIB))
   const usage = { usedBytes: 8 * KIB, freeBytes: 0, freelistBytes: 0 }
@@ -38,8 +37,7 @@ test('the file is longer than what is reserved, and grows in portions', (t) => {
 })
 
 test('what is in the file is never changed, and holes behind it are not taken for room', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const path = join(directory, 'data')
   writeFileSync(path, 'x'.repeat(8 * KIB))
   truncateSync(path, 10_000 * KIB)

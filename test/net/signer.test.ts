@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
@@ -8,6 +7,7 @@ import { createSigner } from '../../net/signer.ts'
 import type { KeyType } from '../../src/kernel/ports.ts'
 import { asking, granted } from '../kit/asking.ts'
 import { lifetime, newLeaf, newRoot, TRUST_DOMAIN, uriOf } from '../kit/authority.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 const run = promisify(execFile)
 const ask = asking(createSigner())
@@ -210,8 +210,7 @@ function openssl(...args: string[]): Promise<{ stdout: string; stderr: string }>
 }
 
 async function saved(t: ExecutionContext, texts: Record<string, string>): Promise<(name: string) => string> {
-  const folder = await mkdtemp(join(tmpdir(), 'signer-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const folder = temporaryDirectory(t)
   await Promise.all(Object.entries(texts).map(([name, text]) => writeFile(join(folder, name), text)))
   return (name) => join(folder, name)
 }

@@ -6,14 +6,13 @@ import test from 'ava'
 import { openStore } from '../../net/store.ts'
 import { openTables, openTemporaryTables } from '../../net/tables.ts'
 import { table } from '../../src/kernel/tables.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { run } from './processes-kit.ts'
 
 const numbers = table<number>('numbers', 1)
 
 test('a directory is made for this user alone, with its parents', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const inside = join(directory, 'a', 'data.v1')
   openTables(inside, { durable: true }).close()
   t.is(statSync(inside).mode & 0o777, 0o700)
@@ -22,8 +21,7 @@ test('a directory is made for this user alone, with its parents', (t) => {
 })
 
 test('a directory that is missing is only made when that is wanted', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const missing = join(directory, 'missing')
   t.throws(() => openTables(missing, { durable: true, create: false }), { message: `data directory ${missing} does not exist` })
   t.throws(() => openTables(missing, { durable: true, readOnly: true }), { message: `data directory ${missing} does not exist` })
@@ -31,8 +29,7 @@ test('a directory that is missing is only made when that is wanted', (t) => {
 })
 
 test('what is not a directory of ours is refused and left alone', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'file')
   writeFileSync(file, 'x')
   t.throws(() => openTables(file, { durable: true }), { message: `data directory ${file} is not a directory` })
@@ -51,8 +48,7 @@ test('what is not a directory of ours is refused and left alone', (t) => {
 })
 
 test('a directory of another format is refused', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   openTables(directory, { durable: true }).close()
   writeFileSync(join(directory, 'format'), '2\n')
   const message = `data directory ${directory} has format 2, this program reads format 1`
@@ -63,8 +59,7 @@ test('a directory of another format is refused', (t) => {
 })
 
 test('a directory that this user may not use is refused', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   chmodSync(directory, 0o500)
   // The superuser may use everything, so it becomes somebody else for this.
   const wrapped = process.getuid?.() === 0 ? 'exec setpriv --reuid 65534 --clear-groups "$@"' : 'exec "$@"'
@@ -75,8 +70,7 @@ test('a directory that this user may not use is refused', async (t) => {
 })
 
 test('a directory in use by another process is refused, and free again when that is killed', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const holder = run('hold', directory)
   t.teardown(holder.kill)
   t.is(await holder.line(), 'open')
@@ -98,8 +92,7 @@ test('a directory in use by another process is refused, and free again when that
 })
 
 test('a lock file of a killed process is replaced, even if another process has its number now', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const killed = run('hold', directory)
   t.is(await killed.line(), 'open')
   await killed.kill()
@@ -117,8 +110,7 @@ test('a lock file of a killed process is replaced, even if another process has i
 })
 
 test('a process of another container is recognised by what it locked, not by its number', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const holder = run('hold', directory)
   t.teardown(holder.kill)
   t.is(await holder.line(), 'open')
@@ -134,8 +126,7 @@ test('a process of another container is recognised by what it locked, not by its
 })
 
 test('tables and store of one data directory do not disturb each other, whoever opens first', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const store = openStore(directory)
   const tables = openTables(directory, { durable: true })
   await store.close()

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { diskRefusal } from '../../net/lmdb.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { type Running, run } from './processes-kit.ts'
 
 const BLOB_BYTES = 50_000
@@ -32,8 +32,7 @@ const canMount = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs none /
 
 for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
   test(`${disk.name}: a full disk refuses writes, keeps what was acknowledged, serves reads, and takes writes again when there is room`, async (t) => {
-    const { directory, remove } = temporaryDirectory()
-    t.teardown(remove)
+    const directory = temporaryDirectory(t)
     const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')
@@ -52,8 +51,7 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
   })
 
   test(`${disk.name}: a full disk can be emptied, and then takes new records`, async (t) => {
-    const { directory, remove } = temporaryDirectory()
-    t.teardown(remove)
+    const directory = temporaryDirectory(t)
     const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')
@@ -65,8 +63,7 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
   })
 
   test(`${disk.name}: the store refuses, keeps and goes on too`, async (t) => {
-    const { directory, remove } = temporaryDirectory()
-    t.teardown(remove)
+    const directory = temporaryDirectory(t)
     const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')

@@ -5,14 +5,13 @@ import type { StoreOutcome, StoreRequest } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { table } from '../../src/kernel/tables.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { type Running, run } from './processes-kit.ts'
 
 const counters = table<number>('counters', 1)
 
 test('tables: nothing acknowledged is lost when the process is killed while it writes', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   let acknowledged = 0
   for (const lines of [1, 40, 200, 300]) {
     const child = run('count', directory)
@@ -33,8 +32,7 @@ test('tables: nothing acknowledged is lost when the process is killed while it w
 })
 
 test('store: nothing acknowledged is lost when the process is killed while it writes', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const child = run('save', directory)
   const acknowledged = await killAfter(child, 300)
   const store = openStore(directory)

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { openTables } from '../../net/tables.ts'
 import { table } from '../../src/kernel/tables.ts'
-import { temporaryDirectory } from '../ports/tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 const counters = table<number>('counters', 1)
 const rows = table<{ commit: number }>('rows', 2)
@@ -11,8 +11,7 @@ const rows = table<{ commit: number }>('rows', 2)
 type Seen = { asked: number; commit: number; consistent: boolean }
 
 test('another thread sees each commit when a message sent after it arrives, and a view is of one commit', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const tables = openTables(directory, { durable: false })
   const threads = await Promise.all([1, 2].map(() => start(directory)))
   const commits = 400
@@ -37,8 +36,7 @@ test('another thread sees each commit when a message sent after it arrives, and 
 })
 
 test('threads may come and go, by closing, by an error or by being ended, while others read and write', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const tables = openTables(directory, { durable: false })
   let commit = 0
   const step = () => new Promise((resolve) => tables.transact((tx) => write(tx, ++commit), resolve))
@@ -63,8 +61,7 @@ test('threads may come and go, by closing, by an error or by being ended, while 
 })
 
 test('the writing thread may close and open again while others read on', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const thread = await openAndWrite(directory, 1, () => start(directory))
   t.deepEqual(await ask([thread], 1), [{ asked: 1, commit: 1, consistent: true }])
   await openAndWrite(directory, 2, async () => undefined)
@@ -73,8 +70,7 @@ test('the writing thread may close and open again while others read on', async (
 })
 
 test('what is read in one synchronous stretch is of one commit, even if another thread commits meanwhile', async (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const tables = openTables(directory, { durable: false })
   await new Promise((resolve) => tables.transact((tx) => write(tx, 1), resolve))
   const flags = new Int32Array(new SharedArrayBuffer(8))
@@ -120,8 +116,7 @@ test('what is read in one synchronous stretch is of one commit, even if another 
 })
 
 test('a thread that only reads must not write, and a closed table is not read', (t) => {
-  const { directory, remove } = temporaryDirectory()
-  t.teardown(remove)
+  const directory = temporaryDirectory(t)
   const tables = openTables(directory, { durable: false })
   const reading = openTables(directory, { durable: false, readOnly: true })
   t.throws(() => reading.transact(() => 1, () => t.fail()), { message: /by the one thread that writes/ }) // biome-ignore format: one call

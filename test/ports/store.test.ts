@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
 import { memoryStore, openStore, type Store } from '../../net/store.ts'
@@ -6,7 +7,8 @@ import { compareKeys, KEY_BYTES_MAX } from '../../src/kernel/keys.ts'
 import type { StoreOutcome, StoreRequest } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { manualClock, temporaryDirectory } from './tables-arms.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
+import { manualClock } from './tables-arms.ts'
 
 type Arm = {
   ask(request: StoreRequest): Promise<Result<StoreOutcome>>
@@ -163,7 +165,7 @@ function armOf(store: Store): Arm {
 }
 
 function realArm(): Arm {
-  const { directory, remove } = temporaryDirectory()
+  const directory = temporaryDirectory()
   let arm = armOf(openStore(directory))
   return {
     ask: (request) => arm.ask(request),
@@ -173,7 +175,7 @@ function realArm(): Arm {
     },
     async end() {
       await arm.end()
-      remove()
+      rmSync(directory, { recursive: true })
     },
   }
 }

@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { openTables } from '../../net/tables.ts'
 import { createSimTables } from '../../sim/ports/tables.ts'
 import type { Tables } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import type { Transaction } from '../../src/kernel/tables.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
 /** One adapter of the port, with what its surroundings must do. */
 export type Arm = {
@@ -53,13 +52,8 @@ export function manualClock() {
   }
 }
 
-export function temporaryDirectory(): { directory: string; remove(): void } {
-  const directory = mkdtempSync(join(tmpdir(), 'tables-test-'))
-  return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) }
-}
-
 function realArm(): Arm {
-  const { directory, remove } = temporaryDirectory()
+  const directory = temporaryDirectory()
   const open = () => openTables(directory, { durable: true })
   const arm: Arm = {
     name: 'lmdb',
@@ -72,7 +66,7 @@ function realArm(): Arm {
     },
     end() {
       arm.tables.close()
-      remove()
+      rmSync(directory, { recursive: true })
     },
   }
   return arm

@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import test from 'ava'
 import fc from 'fast-check'
-import { clientOnly, nameless, serverOnly } from './fixtures.ts'
+import { clientOnly, nameless, serverOnly, twoNamed } from './fixtures.ts'
 import { authority, crossSigned, dialPlain, type Material, Rig, serviceId, type TestAuthority } from './kit.ts'
 
 const ORIGIN = authority()
@@ -48,6 +48,13 @@ const unacceptable: { name: string; roots?: Material; options: () => ConnectionO
     serial: true,
   },
   { name: 'a certificate without a SPIFFE id', roots: nameless, options: () => shown(nameless), why: /no SPIFFE id/, serial: true },
+  {
+    name: 'a certificate of two services',
+    roots: twoNamed,
+    options: () => shown(twoNamed),
+    why: /^the certificate names 2 URIs, a service has one: spiffe:\/\/\S+\/svc\/web spiffe:\/\/\S+\/svc\/db$/,
+    serial: true,
+  },
   {
     name: 'TLS 1.1',
     options: () => ({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0', ...shown(ORIGIN.issue(serviceId('web'))) }),
@@ -221,6 +228,16 @@ test('a server whose certificate is for clients only is not talked to', async (t
   const { port: upstreamPort } = await rig.listen('web', 'upstream', { port, identity: serviceId('web') })
   await dialPlain(upstreamPort, rig.lookout)
   t.regex((await rig.event('dial-failed')).why, /the certificate is not meant for this purpose/)
+})
+
+test('a server whose certificate is also that of another service is not talked to', async (t) => {
+  const rig = new Rig()
+  t.teardown(() => rig.end())
+  await rig.identify('web', twoNamed)
+  const { port } = await rig.listen('web', 'public', undefined)
+  const { port: upstreamPort } = await rig.listen('web', 'upstream', { port, identity: serviceId('web') })
+  await dialPlain(upstreamPort, rig.lookout)
+  t.regex((await rig.event('dial-failed')).why, /: the certificate names 2 URIs, a service has one: .* \(serial 0a:1e\)$/)
 })
 
 test('withinMs covers a destination that accepts but never shakes hands', async (t) => {

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { temporaryDirectory } from '../../kit/temporary-directory.ts'
 import { authority, dialPlain, newKey, Rig, serviceId } from './kit.ts'
 
 test('a port in use is a conflict that names address and port', async (t) => {
@@ -90,11 +89,8 @@ test('above connectionsMax a new connection is closed at once and reported', asy
 
 test('a destination on a socket path', async (t) => {
   const rig = new Rig()
-  const directory = mkdtempSync(join(tmpdir(), 'mesh-test-'))
-  t.teardown(async () => {
-    await rig.end()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  const directory = temporaryDirectory(t)
+  t.teardown(() => rig.end())
   const socketPath = join(directory, 'app.sock')
   const { application } = await rig.application(socketPath)
   const { port } = await rig.listen('web', 'upstream', { socketPath })

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { identityMismatch, uriNames } from '../../../net/mesh/names.ts'
+import { identityMismatch, namesFault, uriNames } from '../../../net/mesh/names.ts'
 import { dialReason, failureOf, handshakeReason } from '../../../net/mesh/reasons.ts'
 import { colonHex } from '../../../net/mesh/tls.ts'
 
@@ -37,7 +37,12 @@ test('who somebody is: path and known trust domain', (t) => {
   t.is(identityMismatch('spiffe://b.consul/ns/default/dc/dc1/svc/db', expected, new Set()), undefined)
   t.regex(identityMismatch('spiffe://b.consul/ns/default/dc/dc1/svc/db', expected, known) ?? '', /trust domain/)
   t.regex(identityMismatch('spiffe://a.consul/ns/default/dc/dc1/svc/db2', expected, known) ?? '', /expected spiffe/)
-  t.regex(identityMismatch('', expected, known) ?? '', /no SPIFFE id/)
+})
+
+test('a certificate of a service names exactly one URI', (t) => {
+  t.is(namesFault([]), 'the certificate has no SPIFFE id')
+  t.is(namesFault(['spiffe://a']), undefined)
+  t.is(namesFault(['spiffe://a', 'spiffe://b']), 'the certificate names 2 URIs, a service has one: spiffe://a spiffe://b')
 })
 
 test('errors in plain words', (t) => {

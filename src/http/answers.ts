@@ -1,0 +1,104 @@
+import { lastIndex } from '../../actors/command.ts'
+import type { Host } from '../kernel/host.ts'
+import { type ReadSet, recordReads } from '../kernel/recording-view.ts'
+import { isRefused } from '../kernel/refusal.ts'
+import { type ApiAnswer, encodeReply } from './encode-reply.ts'
+import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
+import { refusalReply } from './status.ts'
+
+/** A read's answer, encoded once and shared by everybody who asks the same until something it read changes. */
+export type Answer = ApiAnswer & {
+  /** undefined: this is not the answer of a query but of its wrong parameters. */
+  readonly index: number | undefined
+  readonly reads: ReadSet
+  /** The newest index for which this answer is known to hold. */
+  head: number
+}
+
+const BYTES_MAX = 64 * 1024 * 1024
+const ANSWER_BYTES_MAX = 1024 * 1024
+/** Counted for the bookkeeping of each answer kept. */
+const ANSWER_OVERHEAD_BYTES = 1_024
+
+/** Answers of reads on one thread. */
+export class Answers {
+  readonly #host: Host
+  readonly #settings: EdgeSettings
+  readonly #alwaysPretty: boolean
+  readonly #headers: readonly string[]
+  readonly #kept = new Map<string, { answer: Answer; forget: () => void }>()
+  #bytes = 0
+
+  /** `headers` are those of every answer: names and values in turn. */
+  constructor(host: Host, settings: EdgeSettings, alwaysPretty: boolean, headers: readonly string[]) {
+    this.#host = host
+    this.#settings = settings
+    this.#alwaysPretty = alwaysPretty
+    this.#headers = headers
+  }
+
+  /** The present answer for `key`, if it is kept and still holds. */
+  kept(key: string): Answer | undefined {
+    const answer = this.#kept.get(key)?.answer
+    if (!answer) return undefined
+    const head = lastIndex(this.#host.ports.tables.view())
+    if (answer.head === head) return answer
+    // Every change up to `noticed` has passed the waiters, and this answer was not among those concerned.
+    if (this.#host.noticed < head) return undefined
+    answer.head = head
+    return answer
+  }
+
+  /** Evaluates the read, or takes the answer that is kept under `key`. */
+  find(key: string, route: ReadRoute, request: HttpRequest): Answer {
+    const kept = this.kept(key)
+    if (kept) return kept
+    const answer = this.#evaluate(route, request)
+    if (!route.uncached && answer.index !== undefined && answer.bytes.byteLength <= ANSWER_BYTES_MAX) this.#keep(key, answer)
+    return answer
+  }
+
+  #evaluate(route: ReadRoute, request: HttpRequest): Answer {
+    const plain = this.#host.ports.tables.view()
+    const { view, reads } = recordReads(plain)
+    const found = route.read(request, view, this.#settings)
+    const reply: HttpReply = isRefused(found) ? refusalReply(found, route.statusOf) : found
+    const pretty = this.#alwaysPretty || request.query.has('pretty')
+    const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
+    const before = index === undefined ? this.#headers : queryHeaders(this.#headers, index, route, request)
+    const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
+    return { status, headers, type, bytes, index, reads, head: lastIndex(plain) }
+  }
+
+  #keep(key: string, answer: Answer): void {
+    this.#drop(key)
+    const forget = this.#host.waiters.add(answer.reads, () => this.#drop(key))
+    this.#kept.set(key, { answer, forget })
+    this.#bytes += answer.bytes.byteLength + ANSWER_OVERHEAD_BYTES
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= BYTES_MAX) break
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(key: string): void {
+    const kept = this.#kept.get(key)
+    if (!kept) return
+    kept.forget()
+    this.#kept.delete(key)
+    this.#bytes -= kept.answer.bytes.byteLength + ANSWER_OVERHEAD_BYTES
+  }
+}
+
+/** What every answer to a query says. */
+function queryHeaders(before: readonly string[], index: number, { saysConsistency }: ReadRoute, { query }: HttpRequest): string[] {
+  const headers = [...before, 'X-Consul-Index', String(index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
+  if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(query))
+  headers.push('X-Consul-Query-Backend', 'blocking-query')
+  return headers
+}
+
+function consistencyOf(query: URLSearchParams): string {
+  if (query.has('consistent')) return 'consistent'
+  return query.has('stale') ? 'stale' : 'leader'
+}

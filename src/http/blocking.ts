@@ -1,0 +1,107 @@
+import { parseDuration } from '../config/durations.ts'
+import type { Host } from '../kernel/host.ts'
+import { isRefused } from '../kernel/refusal.ts'
+import type { Answer, Answers } from './answers.ts'
+import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
+
+/** The wait of a blocking query grows by up to this part of it, so that clients do not come back all at once. */
+const JITTER_PART = 16
+
+/** What a client asked to wait for: `index` 0 is not to wait. */
+export type Wait = { index: number; waitMs: number }
+
+export function waitOf(query: URLSearchParams, settings: Pick<EdgeSettings, 'defaultWaitMs' | 'maxWaitMs'>): Wait | HttpReply {
+  const indexText = query.get('index')
+  if (indexText !== null && indexText !== '' && !isUnsigned(indexText)) return { status: 400, text: 'Invalid index' }
+  const waitText = query.get('wait')
+  const waitMs = waitText === null || waitText === '' ? settings.defaultWaitMs : parseDuration(waitText)
+  if (isRefused(waitMs)) return { status: 400, text: 'Invalid wait time' }
+  const wanted = waitMs <= 0 ? settings.defaultWaitMs : waitMs
+  return { index: Number(indexText ?? 0), waitMs: Math.min(wanted, settings.maxWaitMs) }
+}
+
+function isUnsigned(text: string): boolean {
+  return /^\d{1,20}$/.test(text) && BigInt(text) <= 0xffff_ffff_ffff_ffffn
+}
+
+export function withJitter(waitMs: number, random: () => number): number {
+  return waitMs + (random() * waitMs) / JITTER_PART
+}
+
+/** Readers of one thread that wait for a change of their answer. */
+export class Parked {
+  readonly #host: Host
+  readonly #answers: Answers
+  readonly #random: () => number
+  #size = 0
+
+  constructor(host: Host, answers: Answers) {
+    this.#host = host
+    this.#answers = answers
+    const stream = host.ports.random(`edge/${host.thread}/jitter`)
+    this.#random = () => stream.next()
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /**
+   * Calls `reply` once: at once if the answer is newer than `index`, else when it is newer and not the same as now, else with
+   * what holds when the time is over. The answer of this function gives up waiting. What is thrown at once is the caller's; what
+   * is thrown later ends the waiting and goes to `failed`.
+   */
+  read(
+    key: string,
+    route: ReadRoute,
+    request: HttpRequest,
+    { index, waitMs }: Wait,
+    reply: (answer: Answer) => void,
+    failed: (error: unknown) => void,
+  ): () => void {
+    const first = this.#answers.find(key, route, request)
+    if (index === 0 || first.index === undefined || first.index > index) {
+      reply(first)
+      return nothing
+    }
+    this.#size++
+    const look = (isOver: boolean) => {
+      try {
+        const answer = this.#answers.find(key, route, request)
+        const same = answer.status === first.status && answer.bytes.equals(first.bytes)
+        if (!isOver && answer.index !== undefined && (answer.index <= index || same)) {
+          forget = this.#host.waiters.add(answer.reads, woken)
+          return
+        }
+        stop()
+        reply(answer)
+      } catch (error) {
+        stop()
+        failed(error)
+      }
+    }
+    const woken = () => look(false)
+    let forget = this.#host.waiters.add(first.reads, woken)
+    const cancel = this.#host.ports.clock.after(withJitter(waitMs, this.#random), () => look(true))
+    const stop = once(() => {
+      this.#size--
+      cancel()
+      forget()
+    })
+    return stop
+  }
+}
+
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (done) return
+    done = true
+    work()
+  }
+}
+
+/** Gives up where nothing waits. */
+export function nothing(): void {
+  // Nothing to do.
+}

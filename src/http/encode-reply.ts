@@ -1,0 +1,25 @@
+import { encodeJson } from './json.ts'
+import type { HttpReply } from './route.ts'
+
+/** An answer as it is sent. It may be shared: nobody changes it. */
+export type ApiAnswer = {
+  readonly status: number
+  /** Names and values in turn, in the order in which they are sent; all but Content-Type and what a connection adds. */
+  readonly headers: readonly string[]
+  /** Content-Type. */
+  readonly type: string | undefined
+  readonly bytes: Buffer
+}
+
+/** Encodes a reply; its own headers stand behind `before`. */
+export function encodeReply(reply: HttpReply, pretty: boolean, before: readonly string[]): ApiAnswer {
+  const { status = 200 } = reply
+  const headers = reply.headers ? [...before, ...Object.entries(reply.headers).flat()] : before
+  if (reply.json !== undefined) return { status, headers, type: 'application/json', bytes: Buffer.from(encodeJson(reply.json, pretty)) }
+  if (reply.text !== undefined) return { status, headers, type: reply.type ?? 'text/plain; charset=utf-8', bytes: Buffer.from(reply.text) }
+  if (reply.bytes !== undefined)
+    return { status, headers, type: reply.type, bytes: Buffer.from(reply.bytes.buffer, reply.bytes.byteOffset, reply.bytes.byteLength) }
+  return { status, headers, type: undefined, bytes: NO_BYTES }
+}
+
+const NO_BYTES = Buffer.alloc(0)

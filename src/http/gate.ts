@@ -1,0 +1,89 @@
+import { BlockList, isIPv6 } from 'node:net'
+import type { Config } from '../config/config.ts'
+import { parseDuration } from '../config/durations.ts'
+import { isRefused } from '../kernel/refusal.ts'
+import type { HttpReply, HttpRequest } from './route.ts'
+import { isUnprintable } from './target.ts'
+
+/** Endpoints that know namespaces, and refuse them. */
+const NAMESPACED = [
+  /^\/v1\/(kv|session|config|connect\/intentions)/,
+  /^\/v1\/catalog\/(service|connect|register|node\/|node-services)/,
+  /^\/v1\/health\/(service|connect|checks|node|state)/,
+  /^\/v1\/agent\/(service|check|health\/service|connect\/ca\/leaf|connect\/authorize)/,
+]
+const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
+
+/** What is refused before an endpoint sees it. */
+export type Gate = {
+  /** Whether answers may be given before it is known which endpoint gives them. */
+  readonly open: boolean
+  /** `from` is the client's IP address. */
+  refusal(method: string, path: string, from: string): HttpReply | undefined
+  parametersWrong(request: HttpRequest): HttpReply | undefined
+}
+
+export function createGate(config: Config): Gate {
+  const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter } = config.http
+  const writers = allowWriteHttpFrom.length > 0 ? blockListOf(allowWriteHttpFrom) : undefined
+
+  return {
+    open: blockEndpoints.length === 0,
+
+    refusal(method, path, from) {
+      if (!disableUnprintableCharFilter && isUnprintable(path)) return { status: 400 }
+      if (blockEndpoints.some((prefix) => path.startsWith(prefix)))
+        return { status: 403, text: 'Endpoint is blocked by agent configuration' }
+      const reads = method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+      if (writers && !reads && !allowed(writers, from)) return { status: 403, text: 'Access is restricted' }
+      return undefined
+    },
+
+    parametersWrong({ path, query, headers }) {
+      if (query.size === 0 && headers['x-consul-namespace'] === undefined && headers['cache-control'] === undefined) return undefined
+      if (NAMESPACED.some((pattern) => pattern.test(path))) {
+        if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
+        if (headers['x-consul-namespace']) return { status: 400, text: `Bad request: Invalid header: "X-Consul-Namespace" - ${NAMESPACES}` }
+      }
+      if (query.has('stale') && query.has('consistent')) {
+        return { status: 400, text: 'Cannot specify ?stale with ?consistent, conflicting semantics.' }
+      }
+      if (query.has('cached') && query.has('consistent')) {
+        return { status: 400, text: 'Cannot specify ?cached with ?consistent, conflicting semantics.' }
+      }
+      const staleness = query.get('max_stale')
+      if (staleness && isRefused(parseDuration(staleness))) {
+        return { status: 400, text: `Invalid max_stale value ${JSON.stringify(staleness)}` }
+      }
+      if (cacheControlWrong(String(headers['cache-control'] ?? ''))) return { status: 400, text: 'Invalid Cache-Control header.' }
+      const datacenter = query.get('dc')
+      if (datacenter && datacenter.toLowerCase() !== config.datacenter && !path.startsWith('/v1/agent/')) {
+        return { status: 500, text: 'No path to datacenter' }
+      }
+      return undefined
+    },
+  }
+}
+
+/** Whether one of the numbers of seconds that a reader can ask for is none. */
+function cacheControlWrong(header: string): boolean {
+  return header
+    .toLowerCase()
+    .split(',')
+    .map((part) => part.trim())
+    .some((part) => /^(max-age|stale-if-error)(=|$)/.test(part) && !/^[^=]+=\d+$/.test(part))
+}
+
+function blockListOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits = ''] = cidr.split('/')
+    list.addSubnet(address, Number(bits), isIPv6(address) ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+function allowed(list: BlockList, address: string): boolean {
+  const plain = address.replace(/^::ffff:/, '')
+  return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
+}

@@ -1,0 +1,53 @@
+import type { Narrowing } from '../../actors/catalog/queries.ts'
+import { DEPTH_MAX, isTooDeep } from '../config/tree.ts'
+import { type Refusal, refuse } from '../kernel/refusal.ts'
+import { jsonProblem } from './json-problem.ts'
+import type { EdgeSettings, HttpReply } from './route.ts'
+
+/** What a request narrows a list of nodes or instances down to. */
+export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Narrowing {
+  if (query.size === 0) return {}
+  const near = query.get('near') ?? ''
+  return {
+    tags: query.getAll('tag').filter((tag) => tag !== ''),
+    nodeMeta: query.getAll('node-meta').map((pair): [string, string] => {
+      const at = pair.indexOf(':')
+      return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+    }),
+    near: near === '_agent' ? node : near,
+  }
+}
+
+/** Filter expressions are not evaluated, so a list must not look as if it had been filtered. */
+export function filterWrong(query: URLSearchParams): HttpReply | undefined {
+  return query.get('filter') ? { status: 400, text: 'filter: filter expressions are not supported by this version' } : undefined
+}
+
+/** A switch as Go's `strconv.ParseBool` reads it; undefined for anything else. */
+export function parseBool(text: string): boolean | undefined {
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true
+  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined
+}
+
+/**
+ * A body of JSON; refused with the text that follows `Request decode failed: `, in Go's words. What is nested deeper than any
+ * definition is refused too: it would have to be packed for another thread, and that takes stack.
+ */
+export function jsonOf(body: Buffer): { value: unknown } | Refusal {
+  const text = body.toString('utf8')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return refuse('invalid', jsonProblem(body))
+    throw error
+  }
+  return mayBeDeep(body) && isTooDeep(value) ? refuse('invalid', 'exceeded max depth') : { value }
+}
+
+/** Counts brackets, whatever they stand in: most bodies have too few of them to be worth a closer look. */
+function mayBeDeep(body: Buffer): boolean {
+  let opened = 0
+  for (const byte of body) if ((byte === 0x5b || byte === 0x7b) && ++opened > DEPTH_MAX) return true
+  return false
+}

@@ -1,0 +1,95 @@
+import type { AnswerOf, CallsOf, Ref, RequestOf } from '../kernel/protocol.ts'
+import type { Refusal, RefusalCode, Result } from '../kernel/refusal.ts'
+import type { View } from '../kernel/tables.ts'
+import type { Layout } from '../placement.ts'
+import type { EdgeContext } from './context.ts'
+
+/** A request after it was read within limits. */
+export type HttpRequest = {
+  method: string
+  /** As it came, without the query. */
+  path: string
+  /** What stood for `*rest` in the route's path, %-decoded. */
+  rest: string
+  query: URLSearchParams
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  body: Buffer
+  token: string
+  /** IP address of the client. */
+  from: string
+}
+
+/** One of `json`, `text` and `bytes`; none: an empty body without a content type. */
+export type HttpReply = {
+  /** 200 if not given. */
+  status?: number
+  headers?: Record<string, string>
+  json?: unknown
+  text?: string
+  bytes?: Uint8Array
+  /** Content type of `text` and `bytes`. */
+  type?: string
+}
+
+/** What a read found. `index` is what a blocking query waits on, and becomes X-Consul-Index. */
+export type Reading = HttpReply & { index: number }
+
+/** What an endpoint wants to know from which actor. Made by `question`. */
+export type Question = { to: Ref; name: string; request: unknown; withinMs: number }
+
+export function question<P, N extends CallsOf<P>>(to: Ref<P>, name: N, request: RequestOf<P[N]>, withinMs = 15_000): Question {
+  return { to, name, request, withinMs }
+}
+
+/** The answer a question gets, for typing a route's `reply`. */
+export type AnswerTo<P, N extends CallsOf<P>> = AnswerOf<P[N]>
+
+type Common = {
+  /** `/v1/kv/*rest` takes every path that begins with `/v1/kv/`; without a star the path must be equal. */
+  path: string
+  /** HTTP status of refusals where it is not the usual one (see status.ts). */
+  statusOf?: Partial<Record<RefusalCode, number>>
+}
+
+/** An endpoint is one of three kinds; each is two pure functions or one, and a line in routes/index.ts. */
+export type Route = ReadRoute | AskRoute | RunRoute
+
+/** Answered from the tables on the thread that has the connection. Blocks when asked to (`index`, `wait`), wakes only when the answer changed. */
+export type ReadRoute = Common & {
+  method: 'GET'
+  /** Pure: everything it reads from `view` is what a blocking query waits for. */
+  read: (request: HttpRequest, view: View, settings: EdgeSettings) => Result<Reading> | HttpReply
+  /** Catalog, health and query endpoints also say which consistency they had. */
+  saysConsistency?: boolean
+  /** Reads whose answers differ from call to call (shuffled) are not kept. */
+  uncached?: boolean
+}
+
+/** Asks one actor. `ask` may answer by itself. */
+export type AskRoute = Common & {
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  ask: (request: HttpRequest, settings: EdgeSettings) => Question | Refusal | HttpReply
+  reply: (answer: never, request: HttpRequest) => HttpReply
+}
+
+/** Anything longer: several questions, feeds, streams. */
+export type RunRoute = Common & {
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  run: (request: HttpRequest, context: EdgeContext) => Promise<HttpReply | Refusal>
+}
+
+/** What endpoints may know of the configuration. */
+export type EdgeSettings = {
+  node: string
+  datacenter: string
+  defaultWaitMs: number
+  maxWaitMs: number
+  kvValueBytesMax: number
+  /** The roles of each thread of this agent, by its number. */
+  threads: Layout
+}
+
+export function isReply(value: object): value is HttpReply {
+  return !('to' in value) && !('refused' in value)
+}

@@ -1,0 +1,44 @@
+import { catalogRef } from '../../../actors/catalog/index.ts'
+import { isRefused } from '../../kernel/refusal.ts'
+import { deregistrationOf, registrationOf } from '../catalog-bodies.ts'
+import { jsonOf } from '../parameters.ts'
+import { type HttpReply, question, type Route } from '../route.ts'
+
+/** PUT /v1/catalog/register */
+export const catalogRegisterRoute: Route = {
+  method: 'PUT',
+  path: '/v1/catalog/register',
+  statusOf: { invalid: 500 },
+  ask({ body, token }, { datacenter }) {
+    const decoded = jsonOf(body)
+    if (isRefused(decoded)) return undecodable(decoded.why)
+    const registration = registrationOf(decoded.value)
+    if ('undecodable' in registration) return undecodable(registration.undecodable)
+    if (isRefused(registration)) return registration
+    const { datacenter: wanted, ...request } = registration
+    if (wanted !== '' && wanted.toLowerCase() !== datacenter) return { status: 500, text: 'No path to datacenter' }
+    return question(catalogRef, 'register', { ...request, token })
+  },
+  reply: () => ({ json: true }),
+}
+
+/** PUT /v1/catalog/deregister */
+export const catalogDeregisterRoute: Route = {
+  method: 'PUT',
+  path: '/v1/catalog/deregister',
+  statusOf: { invalid: 500 },
+  ask({ body, token }, { datacenter }) {
+    const decoded = jsonOf(body)
+    if (isRefused(decoded)) return undecodable(decoded.why)
+    const request = deregistrationOf(decoded.value)
+    if ('undecodable' in request) return undecodable(request.undecodable)
+    const { datacenter: wanted, ...ids } = request
+    if (wanted !== '' && wanted.toLowerCase() !== datacenter) return { status: 500, text: 'No path to datacenter' }
+    return question(catalogRef, 'deregister', { ...ids, token })
+  },
+  reply: () => ({ json: true }),
+}
+
+function undecodable(why: string): HttpReply {
+  return { status: 400, text: `Request decode failed: ${why}` }
+}

@@ -1,0 +1,99 @@
+import {
+  catalogNode,
+  catalogNodes,
+  catalogServices,
+  connectInstances,
+  type Found,
+  type Instance,
+  type Narrowing,
+  serviceInstances,
+} from '../../../actors/catalog/queries.ts'
+import type { View } from '../../kernel/tables.ts'
+import { nodeShape, serviceNodeShape, serviceShape } from '../catalog-shapes.ts'
+import { filterWrong, narrowingOf } from '../parameters.ts'
+import type { ReadRoute, Route } from '../route.ts'
+
+/** GET /v1/catalog/datacenters */
+export const datacentersRoute: Route = {
+  method: 'GET',
+  path: '/v1/catalog/datacenters',
+  read: (_request, _view, { datacenter }) => ({ json: [datacenter] }),
+}
+
+/** GET /v1/catalog/nodes */
+export const catalogNodesRoute: Route = {
+  method: 'GET',
+  path: '/v1/catalog/nodes',
+  saysConsistency: true,
+  read({ query }, view, settings) {
+    const wrong = filterWrong(query)
+    if (wrong) return wrong
+    const { index, nodes } = catalogNodes(view, narrowingOf(query, settings))
+    return { index, json: nodes.map((node) => nodeShape(node, settings.datacenter)) }
+  },
+}
+
+/** GET /v1/catalog/services */
+export const catalogServicesRoute: Route = {
+  method: 'GET',
+  path: '/v1/catalog/services',
+  saysConsistency: true,
+  read({ query }, view, settings) {
+    const wrong = filterWrong(query)
+    if (wrong) return wrong
+    const { index, services } = catalogServices(view, narrowingOf(query, settings))
+    return { index, json: Object.fromEntries(services) }
+  },
+}
+
+/** GET /v1/catalog/service/:name */
+export const catalogServiceRoute: Route = instancesRoute('/v1/catalog/service/*name', serviceInstances)
+
+/** GET /v1/catalog/connect/:name: what speaks Connect for a service. */
+export const catalogConnectRoute: Route = instancesRoute('/v1/catalog/connect/*name', connectInstances)
+
+/** GET /v1/catalog/node/:node, services by id */
+export const catalogNodeRoute: Route = {
+  method: 'GET',
+  path: '/v1/catalog/node/*node',
+  saysConsistency: true,
+  read({ rest: name, query }, view, { datacenter }) {
+    if (name === '') return { status: 400, text: 'Missing node name' }
+    const wrong = filterWrong(query)
+    if (wrong) return wrong
+    const { index, node, services } = catalogNode(view, name)
+    if (!node) return { index, json: null }
+    const byId = Object.fromEntries(services.map((service) => [service.id, serviceShape(service)]))
+    return { index, json: { Node: nodeShape(node, datacenter), Services: byId } }
+  },
+}
+
+/** GET /v1/catalog/node-services/:node, services as a list */
+export const catalogNodeServicesRoute: Route = {
+  method: 'GET',
+  path: '/v1/catalog/node-services/*node',
+  saysConsistency: true,
+  read({ rest: name, query }, view, { datacenter }) {
+    if (name === '') return { status: 400, text: 'Missing node name' }
+    const wrong = filterWrong(query)
+    if (wrong) return wrong
+    const { index, node, services } = catalogNode(view, name)
+    if (!node) return { index, json: { Node: null, Services: null } }
+    return { index, json: { Node: nodeShape(node, datacenter), Services: services.map(serviceShape) } }
+  },
+}
+
+function instancesRoute(path: string, find: (view: View, name: string, narrowing: Narrowing) => Found<'instances', Instance[]>): ReadRoute {
+  return {
+    method: 'GET',
+    path,
+    saysConsistency: true,
+    read({ rest: name, query }, view, settings) {
+      if (name === '') return { status: 400, text: 'Missing service name' }
+      const wrong = filterWrong(query)
+      if (wrong) return wrong
+      const { index, instances } = find(view, name, narrowingOf(query, settings))
+      return { index, json: instances.map((instance) => serviceNodeShape(instance, settings.datacenter)) }
+    },
+  }
+}

@@ -1,0 +1,9 @@
+import type { Refusal, RefusalCode } from '../kernel/refusal.ts'
+import type { HttpReply } from './route.ts'
+
+/** What a refusal is in HTTP where an endpoint does not say otherwise. */
+const STATUS: Record<RefusalCode, number> = { invalid: 400, missing: 404, conflict: 500, forbidden: 403, busy: 429, late: 503, gone: 503 }
+
+export function refusalReply({ refused, why }: Refusal, statusOf: Partial<Record<RefusalCode, number>> = {}): HttpReply {
+  return { status: statusOf[refused] ?? STATUS[refused], text: why }
+}
