@@ -15,7 +15,7 @@ export type ClusterOptions = {
   threads: 'separate' | 'together'
   mutations: Mutations
   printed(line: string): void
-  /** An agent begins to run, for the first time or again. */
+  /** The edge of an agent begins to answer, for the first time or again. */
   booted(node: SimNode): void
 }
 
@@ -54,13 +54,21 @@ export class Cluster {
         layout,
         mutations,
         printed,
+        clock: this.#drawClock(name),
         createLog: (life) => this.log?.attach(name, life) ?? localLog(life),
         ended: () => this.#ended(node),
+        threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
       })
       for (const { checks } of config.services) for (const check of checks) this.#answer(node, check, 'passing')
       for (const check of config.checks) this.#answer(node, check, 'passing')
       this.nodes.set(name, node)
     }
+  }
+
+  /** No two machines agree on the time. */
+  #drawClock(name: string): { skewMs: number; driftPart: number } {
+    const stream = this.world.streams.stream(`clock/${name}`)
+    return { skewMs: stream.int(-SKEW_MS_MAX, SKEW_MS_MAX), driftPart: (stream.next() * 2 - 1) * DRIFT_PART_MAX }
   }
 
   #sharedLog(): SimLog {
@@ -100,7 +108,7 @@ export class Cluster {
   }
 
   /** Ends a machine at once and switches it on again later. `silently`: nobody is told, as when the power is cut. */
-  crash(name: string, forMs: number, how: 'with resets' | 'silently' = 'with resets'): void {
+  crash(name: string, forMs: number, how: 'aloud' | 'silently' = 'aloud'): void {
     const node = this.up(name)
     if (!node) return
     this.log?.crash(name)
@@ -180,6 +188,9 @@ export class Cluster {
 }
 
 const RESTART_MS = 1_000
+const SKEW_MS_MAX = 2_000
+/** Two seconds a day: what a bad quartz does. */
+const DRIFT_PART_MAX = 2 / 86_400
 
 /** `host:port` of a URL. */
 function hostOf(url: string): string {

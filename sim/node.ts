@@ -149,15 +149,15 @@ export class SimNode {
 
   // ---------------------------------------------------------------- trouble
 
-  /** Stops at once, as when power is cut: what was not durable is lost, and nobody is told. */
-  crash(): void {
+  /** Stops at once: what was not durable is lost. `silently`, as when power is cut, peers hear nothing of it. */
+  crash(how: 'aloud' | 'silently' = 'aloud'): void {
     this.#threads?.end()
     this.#threads = undefined
     this.#crashes.clear()
     this.clock.resume()
     this.tables.crash()
     this.store.disk.crash()
-    this.#options.network.crash(this.name)
+    this.#options.network.crash(this.name, how)
     this.mesh = undefined
   }
 
@@ -183,6 +183,15 @@ export class SimNode {
   /** Until then, in the world's time, batches between threads take up to so many times longer, and threads run late. */
   slowThreads(factor: number, untilMs: number): void {
     this.#threads?.slow(factor, untilMs)
+  }
+
+  /** Ends everything that goes wrong on this machine. What has ended is started by the world; a clock that is wrong stays so. */
+  heal(): void {
+    this.diskSlowness = 1
+    this.fillDisk(false)
+    this.failDisk(false)
+    this.signerFailing = undefined
+    this.clock.resume()
   }
 
   /** The machine sleeps: nothing runs on it, and its disk does nothing. Its network is left to the network. */

@@ -1,6 +1,7 @@
 import { ms, whole } from '../fields.ts'
 import { defineFault, type Kind } from '../kind.ts'
-import type { SimNode } from '../node.ts'
+
+const RESTART_MS = 1_000
 
 const diskSlow = defineFault({
   name: 'disk-slow',
@@ -28,8 +29,8 @@ const diskFull = defineFault({
     run.cluster.disturb(name, forMs)
     run.forAWhile(
       forMs,
-      () => setFull(node, true),
-      () => setFull(node, false),
+      () => node.fillDisk(true),
+      () => node.fillDisk(false),
     )
   },
 })
@@ -42,10 +43,24 @@ const commitFails = defineFault({
   apply: (run, { node }) => run.cluster.node(node).tables.failNext(),
 })
 
-/** Trouble of disks. */
-export const diskFaults: readonly Kind[] = [diskSlow, diskFull, commitFails]
+const diskFails = defineFault({
+  name: 'disk-fails',
+  about: 'the disk fails: nothing can be written until the agent is started again',
+  perMinute: 0.7,
+  fields: { forMs: ms(500, 6_000) },
+  apply(run, { node: name, forMs }) {
+    const node = run.cluster.node(name)
+    run.cluster.disturb(name, forMs + RESTART_MS)
+    run.forAWhile(
+      forMs,
+      () => node.failDisk(true),
+      () => {
+        node.failDisk(false)
+        run.cluster.crash(name, RESTART_MS)
+      },
+    )
+  },
+})
 
-function setFull(node: SimNode, full: boolean): void {
-  node.tables.full = full
-  node.store.disk.full = full
-}
+/** Trouble of disks. */
+export const diskFaults: readonly Kind[] = [diskSlow, diskFull, commitFails, diskFails]

@@ -1,6 +1,8 @@
 import type { Kind } from '../kind.ts'
 import { diskFaults } from './disks.ts'
+import { logFaults } from './log.ts'
 import { machineFaults } from './machines.ts'
+import { networkFaults } from './network.ts'
 
 /** Every kind of trouble. */
-export const faults: readonly Kind[] = [...machineFaults, ...diskFaults]
+export const faults: readonly Kind[] = [...machineFaults, ...diskFaults, ...networkFaults, ...logFaults]

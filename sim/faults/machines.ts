@@ -1,11 +1,16 @@
 import { ms, oneOf, whole } from '../fields.ts'
 import { defineFault, type Kind } from '../kind.ts'
 
+/** Threads and actors that crashed run again, as a rule, after this long. */
+const THREAD_RESTART_MS = 1_500
+const ACTOR_RESTART_MS = 10_000
+const ACTORS = ['kv', 'ledger', 'catalog', 'local', 'checks', 'ca', 'leaf', 'intentions', 'feeds', 'proxies', 'proxy'] as const
+
 const crash = defineFault({
   name: 'crash',
   about: 'a machine stops at once and starts again after a while; what was not durable is gone',
   perMinute: 3,
-  fields: { forMs: ms(10, 8_000), how: oneOf('with resets', 'silently') },
+  fields: { forMs: ms(10, 8_000), how: oneOf('aloud', 'silently') },
   apply: (run, { node, forMs, how }) => run.cluster.crash(node, forMs, how),
 })
 
@@ -33,13 +38,80 @@ const threadStall = defineFault({
   apply: (run, { node, role, forMs }) => run.cluster.stall(node, role, forMs),
 })
 
+const threadCrash = defineFault({
+  name: 'thread-crash',
+  about: 'one thread of an agent ends; it is started again once, then the agent ends',
+  perMinute: 1.5,
+  fields: { role: oneOf('main', 'state', 'edge', 'mesh') },
+  apply(run, { node, role }) {
+    run.cluster.disturb(node, THREAD_RESTART_MS)
+    run.up(node)?.crashThread(role)
+  },
+})
+
+const actorCrash = defineFault({
+  name: 'actor-crash',
+  about: 'an actor crashes on its next messages and is rebuilt, later and later; too many crashes end its thread',
+  perMinute: 2,
+  fields: { actor: oneOf(...ACTORS), times: whole(1, 7) },
+  apply(run, { node, actor, times }) {
+    run.cluster.disturb(node, ACTOR_RESTART_MS)
+    run.up(node)?.crashActor(actor, times)
+  },
+})
+
+const threadsSlow = defineFault({
+  name: 'threads-slow',
+  about: 'everything on a machine takes much longer for a while, as when its processor is busy',
+  perMinute: 2,
+  fields: { times: whole(5, 200), forMs: ms(200, 10_000) },
+  apply(run, { node, times, forMs }) {
+    run.cluster.disturb(node, forMs)
+    run.up(node)?.slowThreads(times, run.world.nowMs + forMs)
+  },
+})
+
+const machineSleeps = defineFault({
+  name: 'machine-sleeps',
+  about: 'a machine is suspended for a while; its clock goes on, its timers do not',
+  perMinute: 1,
+  fields: { forMs: ms(100, 20_000) },
+  apply(run, { node, forMs }) {
+    run.cluster.disturb(node, forMs)
+    run.up(node)?.suspend(forMs)
+  },
+})
+
+const signerFails = defineFault({
+  name: 'signer-fails',
+  about: 'keys and certificates cannot be made for a while, or take seconds',
+  perMinute: 1.5,
+  fields: { how: oneOf('busy', 'slow'), forMs: ms(200, 20_000) },
+  apply(run, { node: name, how, forMs }) {
+    const node = run.cluster.node(name)
+    run.forAWhile(
+      forMs,
+      () => (node.signerFailing = how),
+      () => (node.signerFailing = undefined),
+    )
+  },
+})
+
 const clockJump = defineFault({
   name: 'clock-jump',
-  about: 'the wall clock jumps, as after a correction or a suspended machine',
-  perMinute: 2,
-  fields: { byMs: whole(-600_000, 3_600_000, { least: Number.MIN_SAFE_INTEGER, unit: 'milliseconds' }) },
-  apply(run, { node, byMs }) {
-    run.cluster.node(node).skewMs += byMs
+  about: 'the wall clock of a machine is wrong for a while, and corrected then',
+  perMinute: 1.5,
+  fields: {
+    byMs: whole(-600_000, 3_600_000, { least: Number.MIN_SAFE_INTEGER, unit: 'milliseconds' }),
+    forMs: ms(500, 40_000),
+  },
+  apply(run, { node: name, byMs, forMs }) {
+    const node = run.cluster.node(name)
+    run.forAWhile(
+      forMs,
+      () => (node.skewMs += byMs),
+      () => (node.skewMs -= byMs),
+    )
   },
 })
 
@@ -60,4 +132,15 @@ const programStops = defineFault({
 })
 
 /** Trouble of machines, their threads, their clocks and the programs on them. */
-export const machineFaults: readonly Kind[] = [crash, crashAll, threadStall, clockJump, programStops]
+export const machineFaults: readonly Kind[] = [
+  crash,
+  crashAll,
+  threadStall,
+  threadCrash,
+  threadsSlow,
+  actorCrash,
+  machineSleeps,
+  signerFails,
+  clockJump,
+  programStops,
+]

@@ -1,10 +1,22 @@
-import { ms, otherNode, part } from '../fields.ts'
+import { type Field, ms, otherNode, part } from '../fields.ts'
 import { defineFault, type Kind } from '../kind.ts'
 import type { Run } from '../run.ts'
 import { pick } from '../streams.ts'
 
 /** Long after a way is there again, connections that were held back send anew. */
 const RECOVERY_MS = 5_000
+
+const group: Field<string> = {
+  about: 'names of some of the agents, separated by spaces',
+  draw(random, { nodes }) {
+    const wanted = random.int(1, nodes.length - 1)
+    const group = new Set<string>()
+    while (group.size < wanted) group.add(pick(random, nodes))
+    return [...group].sort().join(' ')
+  },
+  isAllowed: (value, { nodes }) => typeof value === 'string' && value.split(' ').every((name) => nodes.includes(name)),
+  smaller: (value) => (value.includes(' ') ? value.split(' ') : []),
+}
 
 const partition = defineFault({
   name: 'partition',
@@ -13,17 +25,7 @@ const partition = defineFault({
   nodesMin: 2,
   oncePerRun: true,
   fields: {
-    group: {
-      about: 'names of some of the agents, separated by spaces',
-      draw(random, { nodes }) {
-        const wanted = random.int(1, nodes.length - 1)
-        const group = new Set<string>()
-        while (group.size < wanted) group.add(pick(random, nodes))
-        return [...group].sort().join(' ')
-      },
-      isAllowed: (value, { nodes }) => typeof value === 'string' && value.split(' ').every((name) => nodes.includes(name)),
-      smaller: (value) => (value.includes(' ') ? value.split(' ') : []),
-    },
+    group,
     forMs: ms(200, 30_000),
   },
   apply(run, { group, forMs }) {

@@ -95,6 +95,23 @@ test('a leaf is renewed between 60 and 90 percent of its life, and followers get
   )
 })
 
+test('a clock that is set makes a leaf due: back, before it begins, or forward, beyond its time', (t) => {
+  for (const byMs of [-10 * 60_000, TTL_MS]) {
+    const { a, issue } = tryLeaf()
+    a.value('roots', BUNDLE)
+    const feed = a.subscribe('leaf', WEB)
+    issue()
+    a.wait(1_000)
+    a.setClock(byMs)
+    a.wait(30_000)
+    issue()
+    t.deepEqual(
+      feed.values.map(({ serial }) => serial),
+      ['01', '02'],
+    )
+  }
+})
+
 test('a new root has followed leaves made anew within 30 seconds, others when they are asked for', (t) => {
   const { a, issue } = tryLeaf()
   a.value('roots', BUNDLE)
