@@ -47,6 +47,7 @@ export class Run {
   readonly seen = new Map<string, { value: string | null; index: number }>()
   readonly decisions = new Map<string, Decision>()
   #failure: Failure | undefined
+  #hasBegun = false
 
   constructor({ plan, mutations, keepTrace = false, estate = standardEstate(plan.nodes, plan.checkEveryMs) }: RunOptions) {
     this.plan = plan
@@ -61,19 +62,29 @@ export class Run {
     })
   }
 
+  /** The first promise that was broken. */
+  get failure(): Failure | undefined {
+    return this.#failure
+  }
+
   play(): Outcome {
     const { world, plan } = this
-    for (const name of this.cluster.nodes.keys()) this.cluster.boot(name)
-    for (const event of plan.events) world.after(event.atMs, () => this.#apply(event))
-    while (world.nowMs < plan.quietAtMs && !this.#failure) {
-      world.runUntil(Math.min(plan.quietAtMs, Math.max(world.nowMs + CHECK_EVERY_MS, world.nextAtMs)))
-      this.#check('always')
-    }
+    this.advance(plan.quietAtMs)
     if (!this.#failure) this.#rest()
     const { trace, nowMs, events } = world
     const restedMs = Math.max(0, nowMs - plan.quietAtMs)
     const { printed, reached } = this
     return { failure: this.#failure, hash: trace.hash, trace: trace.lines, printed, virtualMs: nowMs, events, restedMs, reached }
+  }
+
+  /** Lets the plan go on until then, or until a promise is broken. */
+  advance(untilMs: number): void {
+    const { world } = this
+    this.#begin()
+    while (world.nowMs < untilMs && !this.#failure) {
+      world.runUntil(Math.min(untilMs, Math.max(world.nowMs + CHECK_EVERY_MS, world.nextAtMs)))
+      this.#check('always')
+    }
   }
 
   /** The node, if it is running. */
@@ -110,6 +121,13 @@ export class Run {
   /** The first broken promise ends the run. */
   fail(invariant: string, sentence: string, what: string): void {
     this.#failure ??= { invariant, sentence, what, atMs: this.world.nowMs }
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    for (const name of this.cluster.nodes.keys()) this.cluster.boot(name)
+    for (const event of this.plan.events) this.world.after(event.atMs, () => this.#apply(event))
   }
 
   #apply(event: PlanEvent): void {
