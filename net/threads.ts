@@ -40,18 +40,24 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
           env: workerEnvironment(),
         })
   const workers = new Map<number, Worker>()
+  /** The main thread's ends of its links, by the other thread. */
+  const mainLinks = new Map<number, MessagePort>()
   const listening: Listening = { http: [], dns: [] }
 
   /** Runs a worker's endless task; resolves once it answers its interfaces or is refused one. */
   function startWorker(thread: number, restarts: number, links: [number, MessagePort][]): Promise<Result<Listening>> {
     const { port1: control, port2 } = new MessageChannel()
-    const setup: WorkerSetup = { config: current, layout, thread, directory, level: current.log.level, control: port2, links }
+    const setup: WorkerSetup = { config: current, layout, thread, directory, level: current.log.level, control: port2 }
+    // At once and over a port whose other end is ours: the task may wait until a thread is free for it, and links whose far ends
+    // are gone by then cannot be handed over any more.
+    for (const [peer, port] of links) post(control, { do: 'link', peer, port }, [port])
+    post(control, { do: 'begin' })
     const ready = new Promise<Result<Listening>>((resolve) => {
       control.on('message', (message: FromWorker) => {
         if (message.did === 'printed') print(message.level, message.from, message.line, message.facts)
         else resolve(message.did === 'listening' ? message.listening : refuse('conflict', message.why))
       })
-      const ended = pool!.run(setup, { transferList: [port2, ...links.map(([, port]) => port)] }).then(
+      const ended = pool!.run(setup, { transferList: [port2] }).then(
         () => undefined,
         (error: Error) => {
           resolve(refuse('gone', error.message))
@@ -85,17 +91,23 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     return layout.flatMap((_roles, peer): [number, MessagePort][] => {
       if (peer === thread) return []
       const { port1, port2 } = new MessageChannel()
-      if (peer === 0) linkOver(main, thread, port2)
+      if (peer === 0) linkMain(thread, port2)
       else give(peer, port2)
       return [[peer, port1]]
     })
+  }
+
+  function linkMain(thread: number, port: MessagePort): void {
+    mainLinks.get(thread)?.close()
+    mainLinks.set(thread, port)
+    linkOver(main, thread, port)
   }
 
   async function startAll(): Promise<Result<Listening>[]> {
     const links = new Map<number, [number, MessagePort][]>(numbers.map((thread) => [thread, []]))
     for (const a of numbers) {
       const { port1, port2 } = new MessageChannel()
-      linkOver(main, a, port2)
+      linkMain(a, port2)
       links.get(a)?.push([0, port1])
       for (const b of numbers.filter((number) => number > a)) {
         const between = new MessageChannel()

@@ -7,7 +7,7 @@ import type { Layout } from '../src/placement.ts'
 import type { Listening } from '../src/world.ts'
 import { openThread } from './thread.ts'
 
-/** What a worker is given. Links are ports to the other threads, by their number. */
+/** What a worker is given. Links come over `control`, then `begin`. */
 export type WorkerSetup = {
   config: Config
   layout: Layout
@@ -15,12 +15,13 @@ export type WorkerSetup = {
   directory: string
   level: LogLevel
   control: MessagePort
-  links: [peer: Peer, port: MessagePort][]
 }
 
 export type ToWorker =
   | { do: 'link'; peer: Peer; port: MessagePort }
   | { do: 'unlink'; peer: Peer; why: string }
+  /** The links are there. */
+  | { do: 'begin' }
   | { do: 'reconfigure'; config: Config; level: LogLevel }
   | { do: 'close' }
   | { do: 'halt' }
@@ -36,10 +37,7 @@ const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 export default async function work(setup: WorkerSetup): Promise<void> {
   const { control } = setup
   let level = setup.level
-  let end: { resolve: () => void; reject: (error: Error) => void } = { resolve: ignore, reject: ignore }
-  const ended = new Promise<void>((resolve, reject) => {
-    end = { resolve, reject }
-  })
+  const ended = Promise.withResolvers<void>()
   const tell = (message: FromWorker) => control.postMessage(message)
   const thread = openThread({
     ...setup,
@@ -48,27 +46,34 @@ export default async function work(setup: WorkerSetup): Promise<void> {
         tell({ did: 'printed', level: wanted, from, line, facts: facts && printable(facts) })
     },
     process: { perform: (_request, done) => done(refuse('gone', 'the process is led by its main thread')) },
-    fatal: (why) => end.reject(new Error(why)),
+    fatal: (why) => ended.reject(new Error(why)),
   })
-  for (const [peer, port] of setup.links) linkOver(thread, peer, port)
+  const ports = new Map<Peer, MessagePort>()
+  const linked = Promise.withResolvers<void>()
   control.on('message', (message: ToWorker) => {
-    if (message.do === 'link') linkOver(thread, message.peer, message.port)
-    else if (message.do === 'unlink') thread.host.disconnect(message.peer, message.why)
-    else if (message.do === 'close') end.resolve()
+    if (message.do === 'link') {
+      ports.set(message.peer, message.port)
+      linkOver(thread, message.peer, message.port)
+    } else if (message.do === 'unlink') {
+      ports.get(message.peer)?.close()
+      thread.host.disconnect(message.peer, message.why)
+    } else if (message.do === 'begin') linked.resolve()
+    else if (message.do === 'close') ended.resolve()
     else if (message.do === 'halt') process.exit()
     else {
       level = message.level
       thread.reconfigure(message.config)
     }
   })
+  await linked.promise
   const listening = await thread.begin()
   tell(isRefused(listening) ? { did: 'refused', why: listening.why } : { did: 'listening', listening })
   try {
-    await ended
+    await ended.promise
   } finally {
     await thread.close()
     control.close()
-    for (const [, port] of setup.links) port.close()
+    for (const port of ports.values()) port.close()
   }
 }
 
@@ -86,8 +91,4 @@ function printable(facts: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(facts).map(([name, value]) => [name, typeof value === 'object' && value !== null ? JSON.stringify(value) : value]),
   )
-}
-
-function ignore(): void {
-  // Replaced as soon as the task's promise exists.
 }

@@ -1,22 +1,36 @@
 import { formatDuration } from '../../src/config/durations.ts'
-import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
+import type { Device, HealthStatus, ProbeOutcome, ProbeRequest, Random } from '../../src/kernel/ports.ts'
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import { createRandom, pick } from '../streams.ts'
 
-/** How something that is probed behaves. `passing` and `hangs` occupy their port, `refused` means that nothing is there. */
-export type SimAnswer = 'passing' | 'refused' | 'hangs'
+/**
+ * How something that is probed behaves. Only `refused` means that nothing is there; all others occupy their port.
+ * `failing` takes connections and has an error to tell: HTTP 500, exit code 1. `slow` passes late, but in time. `hangs` says
+ * nothing. `flaky` is drawn for each probe: passing half of the time, else failing or refused.
+ */
+export type SimAnswer = 'passing' | 'failing' | 'slow' | 'flaky' | 'hangs' | 'refused'
+
+export const simAnswers: readonly SimAnswer[] = ['passing', 'failing', 'slow', 'flaky', 'hangs', 'refused']
 
 export type SimProbesOptions = {
   /** Calls `work` once, `ms` from now in simulated time. */
   after(ms: number, work: () => void): unknown
   /** How long a probe that gets an answer takes, in ms. */
   drawAnswerMs(): number
+  /** Chance for `slow` and `flaky`. Default: the same in every world. */
+  random?: Random
   /** Answers by address: `host:port` for tcp, http and free ports, the program for scripts. Unlisted ones are refused. It may
    * be changed at any time; a probe sees what holds when it starts. */
   answers: ReadonlyMap<string, SimAnswer>
 }
 
 /** Probes of a scripted world, with the texts of the real ones. */
-export function createSimProbes({ after, drawAnswerMs, answers }: SimProbesOptions): Device<ProbeRequest, ProbeOutcome> {
+export function createSimProbes({
+  after,
+  drawAnswerMs,
+  random = createRandom('probes'),
+  answers,
+}: SimProbesOptions): Device<ProbeRequest, ProbeOutcome> {
   return {
     perform(request, done) {
       if (request.kind === 'free-port') {
@@ -24,17 +38,22 @@ export function createSimProbes({ after, drawAnswerMs, answers }: SimProbesOptio
         after(drawAnswerMs(), () => done(outcome))
         return
       }
-      const { address, texts, timeoutMs } = described(request)
+      const { address, timeoutMs, seen } = described(request)
       const answer = answers.get(address) ?? 'refused'
-      const output = texts[answer]
-      if (answer === 'hangs') after(timeoutMs, () => done({ status: 'critical', output }))
-      else after(drawAnswerMs(), () => done({ status: answer === 'passing' ? 'passing' : 'critical', output }))
+      const behaviour = answer === 'flaky' ? pick(random, FLAKY) : answer
+      if (behaviour === 'slow') after(timeoutMs * (SLOW_FROM + random.next() * (SLOW_TO - SLOW_FROM)), () => done(seen.passing))
+      else after(behaviour === 'hangs' ? timeoutMs : drawAnswerMs(), () => done(seen[behaviour]))
     },
   }
 }
 
-type Described = { address: string; timeoutMs: number; texts: Record<SimAnswer, string> }
+type Seen = Record<'passing' | 'failing' | 'hangs' | 'refused', ProbeOutcome>
+type Described = { address: string; timeoutMs: number; seen: Seen }
 
+const FLAKY = ['passing', 'passing', 'failing', 'refused'] as const
+/** A slow answer comes between these parts of the time it may take. */
+const SLOW_FROM = 0.3
+const SLOW_TO = 0.95
 const SCRIPT_TIMEOUT_MS = 30_000
 const DIAL_TIMEOUT_MS = 10_000
 const PORT_MAX = 65_535
@@ -43,24 +62,35 @@ function described(request: Exclude<ProbeRequest, { kind: 'free-port' }>): Descr
   if (request.kind === 'script') {
     const address = request.args[0] ?? ''
     const timeoutMs = request.timeoutMs || SCRIPT_TIMEOUT_MS
-    const refused = `exec: ${JSON.stringify(address)}: executable file not found in $PATH`
-    return { address, timeoutMs, texts: { passing: '', refused, hangs: `Timed out (${formatDuration(timeoutMs)}) running check` } }
+    const hangs = critical(`Timed out (${formatDuration(timeoutMs)}) running check`)
+    const refused = critical(
+      address.includes('/')
+        ? `fork/exec ${address}: no such file or directory`
+        : `exec: ${JSON.stringify(address)}: executable file not found in $PATH`,
+    )
+    return { address, timeoutMs, seen: { passing: told('passing', ''), failing: told('warning', ''), hangs, refused } }
   }
   const timeoutMs = request.timeoutMs || DIAL_TIMEOUT_MS
   if (request.kind === 'tcp') {
     const { address } = request
-    return {
-      address,
-      timeoutMs,
-      texts: { passing: `TCP connect ${address}: Success`, refused: refusedText(address), hangs: `dial tcp ${address}: i/o timeout` },
-    }
+    const passing = told('passing', `TCP connect ${address}: Success`)
+    const hangs = critical(`dial tcp ${address}: i/o timeout`)
+    return { address, timeoutMs, seen: { passing, failing: passing, hangs, refused: critical(refusedText(address)) } }
   }
   const { url, method } = request
   const address = addressOf(url)
-  const failed = `${method === '' ? 'Get' : method.slice(0, 1) + method.slice(1).toLowerCase()} ${JSON.stringify(url)}`
-  const passing = `HTTP ${method || 'GET'} ${url}: 200 OK Output: `
-  const hangs = `${failed}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`
-  return { address, timeoutMs, texts: { passing, refused: `${failed}: ${refusedText(address)}`, hangs } }
+  const asked = `HTTP ${method || 'GET'} ${url}:`
+  const failed = `${method === '' ? 'Get' : method.slice(0, 1) + method.slice(1).toLowerCase()} ${JSON.stringify(url)}:`
+  return {
+    address,
+    timeoutMs,
+    seen: {
+      passing: told('passing', `${asked} 200 OK Output: `),
+      failing: critical(`${asked} 500 Internal Server Error Output: `),
+      hangs: critical(`${failed} context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
+      refused: critical(`${failed} ${refusedText(address)}`),
+    },
+  }
 }
 
 function freePort(
@@ -71,7 +101,7 @@ function freePort(
   if (!isRange) return refuse('invalid', `ports ${from} to ${to}: must be a range within 1 to ${PORT_MAX}`)
   for (let port = from; port <= to; port += 1) {
     const isFree = (answers.get(`${address}:${port}`) ?? 'refused') === 'refused'
-    if (isFree && !taken.includes(port)) return { status: 'passing', output: `${address}:${port} is free`, port }
+    if (isFree && !taken.includes(port)) return told('passing', `${address}:${port} is free`, port)
   }
   return refuse('conflict', `no free port on ${address} from ${from} to ${to}`)
 }
@@ -84,4 +114,12 @@ function addressOf(url: string): string {
 
 function refusedText(address: string): string {
   return `dial tcp ${address}: connect: connection refused`
+}
+
+function critical(output: string): ProbeOutcome {
+  return told('critical', output)
+}
+
+function told(status: HealthStatus, output: string, port?: number): ProbeOutcome {
+  return { status, output, ...(port !== undefined && { port }) }
 }

@@ -1,20 +1,27 @@
-import type { Clock } from './ports.ts'
+import type { Clock, Random } from './ports.ts'
 import type { Peer } from './protocol.ts'
 import { type Result, refuse } from './refusal.ts'
 import { gone } from './wire.ts'
 
 type Waiting = { peer: Peer; deadlineAt: number; done: (result: Result<unknown>) => void }
 
+/**
+ * Calls are numbered from somewhere below this: what answers a call of an earlier life of the same thread or process then finds
+ * no call of that number.
+ */
+const FIRST_MAX = 2 ** 30
+
 /** Calls of one host that wait for their answer, each until its deadline. */
 export class Calls {
   readonly #clock: Clock
   readonly #waiting = new Map<number, Waiting>()
-  #last = 0
+  #last: number
   #cancelSweep: (() => void) | undefined
   #sweepAt = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, random: Random) {
     this.#clock = clock
+    this.#last = random.int(0, FIRST_MAX)
   }
 
   /** The number under which `settle` must be called; if it is not within `withinMs`, `done` gets the refusal `late`. */

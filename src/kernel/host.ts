@@ -62,7 +62,7 @@ export class Host {
     this.node = options.node
     this.thread = options.thread
     this.ports = options.ports
-    this.#calls = new Calls(options.ports.clock)
+    this.#calls = new Calls(options.ports.clock, options.ports.random('calls'))
     for (const definition of options.actors) this.#definitions.set(definition.name, definition)
     this.#surroundings = {
       ports: this.ports,
@@ -165,9 +165,6 @@ export class Host {
     this.#calls.lose(peer, why)
     this.#feeds.disconnected(peer)
     this.waiters.wakeAll()
-    for (const instance of this.#instances.values()) {
-      for (const [owed, caller] of instance.owed) if (caller.peer === peer) instance.owed.delete(owed)
-    }
     this.#schedule()
   }
 

@@ -100,6 +100,32 @@ test.serial('an error that nobody handles ends the agent with a line in the log,
   await Promise.all(writers)
 })
 
+test.serial('threads that fail all at once are all started again, and linked with each other', async (t) => {
+  t.timeout(60_000)
+  const failing = `import { isMainThread } from 'node:worker_threads'
+    const all = new BroadcastChannel('all')
+    all.unref()
+    if (isMainThread) process.on('SIGUSR2', () => all.postMessage(null))
+    else all.onmessage = () => { throw new Error('unforeseen') }`
+  const agent = await startAgent(t, {
+    args: ['-dev', '-threads=2', '-mesh-threads=2'],
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(failing)}` },
+    files: { 'a.json': { service: { name: 'a', port: 1, connect: { proxy: {} } } } },
+  })
+  await agent.line(/Proxy loaded config and ready to serve/)
+  const before = agent.mark()
+  agent.signal('SIGUSR2')
+  await agent.line(/Proxy loaded config and ready to serve/, { after: before })
+  await until(
+    'writes are taken again',
+    () => agent.http('PUT', '/v1/kv/x', '1'),
+    ({ status }) => status === 200,
+  )
+  const restarts = agent.said().match(/\[ERROR\] threads: thread \d \(\w+\) failed and is started again/g) ?? []
+  t.deepEqual(restarts.map((line) => /\d(?= \()/.exec(line)?.[0]).sort(), ['1', '2', '3', '4', '5'])
+  t.notRegex(agent.said(), /cannot go on|detached/)
+})
+
 test.serial('a signal is heard while the agent starts', async (t) => {
   const agent = await beginAgent(t)
   await agent.line(/^==> Starting/)

@@ -12,18 +12,18 @@ type ShopProtocol = {
   sold: Feed<null, number>
 }
 type ShopOwn = { later: Cast<{ caller: Caller<{ cents: number }> }> }
-type ShopState = { sold: number; readers: Subscriber<number>[] }
+type ShopState = { sold: number; waited: number; readers: Subscriber<number>[] }
 const shopRef = refOf<ShopProtocol>('shop')
 
 const shop = defineActor<ShopProtocol, ShopOwn, ShopState>({
   name: 'shop',
   mailboxMax: 4,
   remote: ['price'],
-  init: () => ({ sold: 0, readers: [] }),
+  init: () => ({ sold: 0, waited: 0, readers: [] }),
   on: {
     price: (_state, { item }) => (item === 'pen' ? { cents: 120 } : refuse('missing', `no ${item} here`)),
-    wait(_state, _request, turn, caller) {
-      turn.timer('later', 1_000, { name: 'later', request: { caller } })
+    wait(state, _request, turn, caller) {
+      turn.timer(`later ${++state.waited}`, 1_000, { name: 'later', request: { caller } })
       return LATER
     },
     sell(state, _request, turn) {
@@ -164,6 +164,22 @@ test('calls to a thread that goes away are refused at once', (t) => {
     { refused: 'gone', why: 'gone for the test' },
     { refused: 'gone', why: 'no link to thread 1' },
   ])
+})
+
+test('what is owed to a lost thread is answered in vain: nobody crashes, and no call of its new life is settled by it', (t) => {
+  const { front, back, printed, settle, advance, replace } = market()
+  front.ask(shopRef, 'wait', null, 60_000, () => t.fail('the thread that asked is gone'))
+  settle()
+  advance(500)
+  const anew = replace(0)
+  const answers: unknown[] = []
+  anew.ask(shopRef, 'wait', null, 60_000, (answer) => answers.push(answer))
+  advance(501)
+  t.deepEqual(answers, [])
+  advance(500)
+  t.deepEqual(answers, [{ cents: 5 }])
+  t.is(back.stats()[0]?.restarts, 0)
+  t.deepEqual(printed, [])
 })
 
 test('another machine may ask only what the protocol opens to it', (t) => {

@@ -50,6 +50,8 @@ export type TestHosts = {
   advance(ms: number): void
   link(a: number, b: number): void
   unlink(a: number, b: number): void
+  /** The thread fails: the others lose it, and a new host that runs nothing is linked in its place. */
+  replace(thread: number): Host
 }
 
 /** Hosts as threads of one process, with links that carry packed batches, on one manual clock. */
@@ -63,32 +65,33 @@ export function testHosts(options: {
   const pending: (() => void)[] = []
   const fatal: string[] = []
   const printed: string[] = []
+  let lives = 0
+  const counting: Random = { ...FIXED, int: (from) => from + 1_000 * lives++ }
   const ports: Ports = {
     clock,
-    random: () => FIXED,
+    random: (stream) => (stream === 'calls' ? counting : FIXED),
     tables: { view: () => NO_TABLES },
     devices: options.devices ?? {},
     print: (level, from, line) => printed.push(`${level} ${from}: ${line}`),
   }
-  const hosts = Array.from(
-    { length: options.threads },
-    (_, thread) =>
-      new Host({
-        node: 'n1',
-        thread,
-        ports,
-        actors: options.actors as AnyActor[],
-        place: options.place,
-        soon: (work) => pending.push(work),
-        fatal: (why) => fatal.push(why),
-      }),
-  )
+  const create = (thread: number) =>
+    new Host({
+      node: 'n1',
+      thread,
+      ports,
+      actors: options.actors as AnyActor[],
+      place: options.place,
+      soon: (work) => pending.push(work),
+      fatal: (why) => fatal.push(why),
+    })
+  const hosts = Array.from({ length: options.threads }, (_, thread) => create(thread))
   const settle = () => {
     for (let work = pending.shift(); work; work = pending.shift()) work()
   }
   const link = (a: number, b: number) => {
-    hosts[a]?.connect(b, (batch) => pending.push(() => hosts[b]?.receive(a, batch)))
-    hosts[b]?.connect(a, (batch) => pending.push(() => hosts[a]?.receive(b, batch)))
+    const [hostA, hostB] = [hosts[a], hosts[b]]
+    hostA?.connect(b, (batch) => pending.push(() => hostB?.receive(a, batch)))
+    hostB?.connect(a, (batch) => pending.push(() => hostA?.receive(b, batch)))
   }
   for (let a = 0; a < options.threads; a++) for (let b = a + 1; b < options.threads; b++) link(a, b)
   return {
@@ -102,6 +105,17 @@ export function testHosts(options: {
     unlink(a, b) {
       hosts[a]?.disconnect(b, 'gone for the test')
       hosts[b]?.disconnect(a, 'gone for the test')
+    },
+    replace(thread) {
+      hosts[thread]?.close()
+      const anew = create(thread)
+      hosts[thread] = anew
+      hosts.forEach((host, other) => {
+        if (other === thread) return
+        host.disconnect(thread, 'gone for the test')
+        link(thread, other)
+      })
+      return anew
     },
   }
 }

@@ -1,7 +1,9 @@
+import { createServer as createWebServer } from 'node:http'
 import { createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { createProbes } from '../../net/probes/index.ts'
 import { createSimProbes, type SimAnswer } from '../../sim/ports/probes.ts'
+import { createRandom } from '../../sim/streams.ts'
 import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
 import { asking, granted } from '../kit/asking.ts'
 import { closedPort, listening } from '../kit/servers.ts'
@@ -10,22 +12,36 @@ type World = {
   probes: Device<ProbeRequest, ProbeOutcome>
   /** Takes connections and never says anything. */
   silentPort: number
+  /** Speaks HTTP and has nothing but errors to tell. */
+  failingPort: number
   closedPort: number
 }
 
 async function realWorld(t: ExecutionContext): Promise<World> {
-  return { probes: createProbes(), silentPort: await listening(t, createServer()), closedPort: await closedPort(createServer()) }
+  const failing = createWebServer((_request, response) => {
+    response.statusCode = 500
+    response.end()
+  })
+  return {
+    probes: createProbes(),
+    silentPort: await listening(t, createServer()),
+    failingPort: await listening(t, failing),
+    closedPort: await closedPort(createServer()),
+  }
 }
 
 async function simulatedWorld(): Promise<World> {
   const answers = new Map<string, SimAnswer>([
     ['true', 'passing'],
+    ['false', 'failing'],
     ['127.0.0.1:8001', 'passing'],
+    ['127.0.0.1:8003', 'failing'],
     ['sleep', 'hangs'],
   ])
   return {
     probes: createSimProbes({ after: (_ms, work) => queueMicrotask(work), drawAnswerMs: () => 1, answers }),
     silentPort: 8_001,
+    failingPort: 8_003,
     closedPort: 8_002,
   }
 }
@@ -53,12 +69,28 @@ for (const [arm, create] of [
     })
   })
 
+  test(`${arm}: what has only errors to tell is there all the same`, async (t) => {
+    const { probes, failingPort } = await create(t)
+    const ask = asking(probes)
+    const address = `127.0.0.1:${failingPort}`
+    const url = `http://${address}/health`
+    t.deepEqual(await ask(httpRequest(url)), { status: 'critical', output: `HTTP GET ${url}: 500 Internal Server Error Output: ` })
+    t.deepEqual(await ask({ kind: 'tcp', address, timeoutMs: 10_000 }), { status: 'passing', output: `TCP connect ${address}: Success` })
+    t.deepEqual(await ask({ kind: 'script', args: ['false'], timeoutMs: 0, outputMax: 100, env: {} }), { status: 'warning', output: '' })
+    const range = { address: '127.0.0.1', from: failingPort, to: failingPort, taken: [] }
+    t.like(await ask({ kind: 'free-port', ...range }), { refused: 'conflict' })
+  })
+
   test(`${arm}: a script passes, does not exist or takes too long`, async (t) => {
     const ask = asking((await create(t)).probes)
     const script = (args: string[]) => ask({ kind: 'script', args, timeoutMs: 100, outputMax: 100, env: {} })
     t.deepEqual(await script(['no-such-program']), {
       status: 'critical',
       output: 'exec: "no-such-program": executable file not found in $PATH',
+    })
+    t.deepEqual(await script(['/no/such/program']), {
+      status: 'critical',
+      output: 'fork/exec /no/such/program: no such file or directory',
     })
     t.deepEqual(await script(['sleep', '1000']), { status: 'critical', output: 'Timed out (100ms) running check' })
     const passing = await ask({ kind: 'script', args: ['true'], timeoutMs: 0, outputMax: 100, env: {} })
@@ -109,6 +141,38 @@ test('simulated: a web server answers, and one that hangs takes the whole time',
     output: 'Get "https://10.0.0.2/up": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
   })
   t.deepEqual(waitsMs, [3, 10_000])
+})
+
+test('simulated: a slow one passes late, and in time', async (t) => {
+  const waitsMs: number[] = []
+  const answers = new Map<string, SimAnswer>([['10.0.0.1:80', 'slow']])
+  const after = (ms: number, work: () => void) => {
+    waitsMs.push(ms)
+    queueMicrotask(work)
+  }
+  const probes = createSimProbes({ after, drawAnswerMs: () => 3, random: createRandom('slow'), answers })
+  for (let count = 0; count < 50; count += 1) t.like(await asking(probes)(httpRequest('http://10.0.0.1/up')), { status: 'passing' })
+  t.true(waitsMs.every((ms) => ms >= 3_000 && ms <= 9_500))
+  t.true(new Set(waitsMs).size > 1)
+})
+
+test('simulated: a flaky one is drawn for each probe, from its own stream', async (t) => {
+  const see = async (seed: string) => {
+    const answers = new Map<string, SimAnswer>([['10.0.0.1:80', 'flaky']])
+    const after = (_ms: number, work: () => void) => queueMicrotask(work)
+    const ask = asking(createSimProbes({ after, drawAnswerMs: () => 3, random: createRandom(seed), answers }))
+    const seen: string[] = []
+    for (let count = 0; count < 100; count += 1) seen.push(granted(await ask(httpRequest('http://10.0.0.1/up'))).output)
+    return seen
+  }
+  const seen = await see('flaky')
+  t.deepEqual([...new Set(seen)].sort(), [
+    'Get "http://10.0.0.1/up": dial tcp 10.0.0.1:80: connect: connection refused',
+    'HTTP GET http://10.0.0.1/up: 200 OK Output: ',
+    'HTTP GET http://10.0.0.1/up: 500 Internal Server Error Output: ',
+  ])
+  t.deepEqual(seen, await see('flaky'))
+  t.notDeepEqual(seen, await see('another'))
 })
 
 function httpRequest(url: string): ProbeRequest {
