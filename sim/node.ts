@@ -211,6 +211,16 @@ export class SimNode {
     this.store.disk.failing = isFailing
   }
 
+  /** Ends all trouble that does not end by itself. The clock stays as it is. */
+  heal(): void {
+    this.fillDisk(false)
+    this.failDisk(false)
+    this.diskSlowness = 1
+    this.signerFailing = undefined
+    this.#crashes.clear()
+    this.#threads?.slow(1, 0)
+  }
+
   get skewMs(): number {
     return this.clock.skewMs
   }
@@ -257,9 +267,10 @@ export class SimNode {
 
   #mainDevices(schedule: Schedule): Partial<Devices> {
     const stream = this.#options.world.streams.stream(`probes/${this.name}`)
+    const random = this.#options.world.streams.stream(`probes/${this.name}/answers`)
     const after = (ms: number, work: () => void) => schedule.later(ms, work)
     return {
-      probes: createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, answers: this.answers }),
+      probes: createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, random, answers: this.answers }),
       process: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) },
     }
   }

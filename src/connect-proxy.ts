@@ -92,7 +92,7 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
 
 /** Starts the sidecar, or starts it anew, and follows what it needs to know until the signal ends that. */
 function begin(host: Host, { service, inbound, upstreams }: Plan, token: string, following: Following): Promise<void>[] {
-  const args: ProxyArgs = { service, inbound, upstreams, token, datacenter: '', feeds: relayRef, leaf: relayRef }
+  const args: ProxyArgs = { service, inbound, upstreams, token, datacenter: '', feeds: relayRef, leaf: relayRef, supervised: false }
   host.start('proxy', KEY, args)
   const put = (feed: RelayedFeed, about: string, index: number, value: unknown) => {
     if (!following.signal.aborted) host.ask(relayRef, 'put', { feed, about, index, value }, SHUT_DOWN_WITHIN_MS, () => undefined)

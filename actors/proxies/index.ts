@@ -28,8 +28,6 @@ type ProxiesOwn = {
 
 type Entry = {
   serviceId: string
-  /** Spreads the sidecars over the mesh threads. */
-  lane: number
   definition: ServiceDefinition
   /** As text, to see whether anything changed that matters. */
   planned: string
@@ -55,7 +53,6 @@ export type ProxiesState = {
   book: PortBook
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
-  lanes: number
 }
 
 const PORT_KIND = 'proxy-port'
@@ -84,7 +81,6 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       book: { min: portMin, max: portMax, kept: new Map(), foreign: new Set() },
       subscribers: [],
       told: 0,
-      lanes: 0,
     }
   },
   on: {
@@ -217,8 +213,11 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   }
   Object.assign(entry, { plan, planned, port, why: '', status: null, announcedPort: 0 })
   const { service, token, upstreams } = plan
-  const args: ProxyArgs = { service, token, upstreams, inbound: { ...plan.inbound, port }, datacenter: settings.datacenter, feeds, leaf }
-  turn.start('proxy', serviceId, args, entry.lane)
+  const { datacenter } = settings
+  const args: ProxyArgs = { service, token, upstreams, inbound: { ...plan.inbound, port }, datacenter, feeds, leaf, supervised: true }
+  // Ports given out are close to each other, so that sidecars spread over the mesh threads; and they are kept, so that a sidecar
+  // is found on its thread again by a supervisor that has lost its memory.
+  turn.start('proxy', serviceId, args, port)
   turn.subscribe(`status/${serviceId}`, proxyRef(serviceId), 'status', null, (status) => ({
     name: 'status',
     request: { serviceId, status },
@@ -277,7 +276,6 @@ function entryOf(state: ProxiesState, serviceId: string, definition: ServiceDefi
   if (known) return known
   const entry: Entry = {
     serviceId,
-    lane: state.lanes++,
     definition,
     planned: '',
     plan: undefined,

@@ -12,6 +12,8 @@ import { statusOf } from './status.ts'
 const TELL_EVERY_MS = 1_000
 const OPEN_AGAIN_MS_MIN = 500
 const OPEN_AGAIN_MS_MAX = 30_000
+/** A supervised sidecar ends after this long without a supervisor. A crashed one is back much sooner. */
+const ABANDONED_AFTER_MS = 60_000
 /** How the mesh reports somebody who only looked whether the port is open, as health checks do. */
 const ONLY_LOOKED = /^the (connection was closed|TLS handshake took too long)/
 
@@ -62,8 +64,10 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     for (const position of upstreams.keys()) open(state, position, turn)
     return state
   },
+  stays: ({ args, ending }, next) => !ending && JSON.stringify(args) === JSON.stringify(next),
   on: {
     status(state, _request, turn, subscriber) {
+      turn.cancel('abandoned')
       state.subscribers.push(subscriber)
       turn.emit(subscriber, ++state.told, statusOf(state))
     },
@@ -72,6 +76,12 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
       state.ending = true
       turn.act('mesh', { do: 'forget', owner: turn.self.key }, { then: () => ({ name: 'forgotten', request: { caller } }) })
       return LATER
+    },
+
+    abandoned(state, _request, turn) {
+      state.ending = true
+      turn.print('warn', 'Ends: its supervisor has not come back')
+      turn.act('mesh', { do: 'forget', owner: turn.self.key })
     },
 
     forgotten(_state, { caller }, turn) {
@@ -164,8 +174,11 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     },
   },
 
-  left(state, { peer, feed }) {
+  left(state, { peer, feed }, turn) {
     state.subscribers = state.subscribers.filter((other) => other.peer !== peer || other.feed !== feed)
+    if (state.args.supervised && !state.ending && state.subscribers.length === 0) {
+      turn.timer('abandoned', ABANDONED_AFTER_MS, { name: 'abandoned', request: null })
+    }
   },
 })
 

@@ -22,6 +22,8 @@ export type ProxyArgs = {
   /** Where connections of the mesh arrive, and where they go. None: nobody can connect. */
   inbound: InboundArgs | null
   upstreams: UpstreamArgs[]
+  /** Somebody follows its status as long as it is wanted. */
+  supervised: boolean
 }
 
 export type InboundArgs = {

@@ -19,6 +19,7 @@ export type ProxyOwn = {
   asked: Cast<{ connection: number; outcome: Result<MeshOutcome> }>
   tooLong: Cast<{ connection: number }>
   tell: Cast<null>
+  abandoned: Cast<null>
   forgotten: Cast<{ caller: Caller<null> }>
 }
 

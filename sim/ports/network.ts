@@ -141,8 +141,8 @@ export class SimNetwork {
     if (sender.state === 'up') this.#ways.between(sender, this.#machine(to)).datagram(deliver)
   }
 
-  /** How long a message takes over TCP, in ms, with what is lost and sent again; `giveUpMs` or more if it does not get through.
-   * Cuts do not count. */
+  /** Draws how long a message takes over TCP, in ms, with what is lost and sent again while the way is as it is now; `giveUpMs`
+   * or more if it does not get through. Cuts do not count. */
   delayMs(from: string, to: string): number {
     const way = this.#way(from, to)
     return way.transitMs() + way.retransmitMs()

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../src/config/durations.ts'
 import type { Device, HealthStatus, ProbeOutcome, ProbeRequest, Random } from '../../src/kernel/ports.ts'
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
-import { createRandom, pick } from '../streams.ts'
+import { pick } from '../streams.ts'
 
 /**
  * How something that is probed behaves. Only `refused` means that nothing is there; all others occupy their port.
@@ -17,20 +17,15 @@ export type SimProbesOptions = {
   after(ms: number, work: () => void): unknown
   /** How long a probe that gets an answer takes, in ms. */
   drawAnswerMs(): number
-  /** Chance for `slow` and `flaky`. Default: the same in every world. */
-  random?: Random
+  /** Chance for `slow` and `flaky`. */
+  random: Random
   /** Answers by address: `host:port` for tcp, http and free ports, the program for scripts. Unlisted ones are refused. It may
    * be changed at any time; a probe sees what holds when it starts. */
   answers: ReadonlyMap<string, SimAnswer>
 }
 
 /** Probes of a scripted world, with the texts of the real ones. */
-export function createSimProbes({
-  after,
-  drawAnswerMs,
-  random = createRandom('probes'),
-  answers,
-}: SimProbesOptions): Device<ProbeRequest, ProbeOutcome> {
+export function createSimProbes({ after, drawAnswerMs, random, answers }: SimProbesOptions): Device<ProbeRequest, ProbeOutcome> {
   return {
     perform(request, done) {
       if (request.kind === 'free-port') {

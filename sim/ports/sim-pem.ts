@@ -22,13 +22,23 @@ export function withSeal<Facts extends object>(facts: Facts): Facts & { seal: st
   return { ...facts, seal: sealOf(facts) }
 }
 
-/** Bytes that depend on the whole text; no secret is safe behind them. Source of the mixing: FNV-1a. */
+/**
+ * Bytes that depend on the whole text; no secret is safe behind them. Sources of the mixing: FNV-1a for the text, the finalizer
+ * of MurmurHash3 for the bytes.
+ */
 export function simDigest(text: string, bytes: number): number[] {
+  let low = 0x811c9dc5
+  let high = 0x9e3779b1
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    low = Math.imul(low ^ unit, 0x01000193)
+    high = Math.imul(high ^ unit ^ (low >>> 15), 0x01000193)
+  }
   return Array.from({ length: bytes }, (_, position) => {
-    let mixed = 0x811c9dc5 ^ (position * 0x9e3779b1)
-    for (const byte of Buffer.from(text, 'utf8')) mixed = Math.imul(mixed ^ byte, 0x01000193)
-    mixed ^= mixed >>> 15
-    return Math.imul(mixed, 0x2c1b3c6d) >>> 24
+    let mixed = (position % 2 === 0 ? low : high) ^ Math.imul(position, 0x9e3779b1)
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+    return mixed >>> 24
   })
 }
 

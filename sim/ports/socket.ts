@@ -1,7 +1,7 @@
 import { assert } from '../../src/kernel/refusal.ts'
 import type { SimTarget } from './machine.ts'
 import type { SimNetwork } from './network.ts'
-import { nextRetransmitMs, type SimWay } from './way.ts'
+import { nextRetransmitMs, RETRANSMIT_MS, type SimWay } from './way.ts'
 
 export type SimAddress = { readonly node: string; readonly address: string; readonly port: number }
 
@@ -188,7 +188,7 @@ export type Packet =
   | { readonly kind: 'end' }
   | { readonly kind: 'reset' }
 
-/** One direction of a connection. Packets arrive in order, each after its own delay; what gets lost is sent again. */
+/** One direction of a connection. Packets arrive in order, each after its own delay; what does not get through is sent again. */
 export class Lane {
   readonly to: SimSocket
   readonly #network: SimNetwork
@@ -200,7 +200,11 @@ export class Lane {
   #stalled: Packet[] | undefined
   /** When the last of the packets that are under way arrives. */
   #lastAtMs: number
+  /** Set while a packet does not get through: all behind it wait. */
   #heldSinceMs: number | undefined
+  #holds = 0
+  /** How many packets were sent again together, and get through now. */
+  #repeated = 0
   /** Arrivals that are still to come, and how many of them, the next ones, no longer count. */
   #arrivals = 0
   #stale = 0
@@ -234,38 +238,30 @@ export class Lane {
     for (const packet of stalled) this.send(packet)
   }
 
-  /** Sends on what was held back, once it would be sent again. */
+  /** The way is free: sends on what was held back, once it would be sent again. */
   flush(): void {
-    if (this.#heldSinceMs === undefined) return
-    const nowMs = this.#network.nowMs()
-    this.#lastAtMs = Math.max(this.#lastAtMs, nowMs + nextRetransmitMs(nowMs - this.#heldSinceMs))
-    this.#heldSinceMs = undefined
-    this.#stale = this.#arrivals
-    for (let count = this.#queue.length; count > 0; count -= 1) this.#schedule()
+    if (this.#heldSinceMs !== undefined) this.#release(nextRetransmitMs(this.#network.nowMs() - this.#heldSinceMs))
   }
 
   /** Nothing got through for too long: both ends notice for themselves. */
   giveUp(): void {
-    this.#queue = []
-    this.#stalled = undefined
+    this.#forget()
     this.#from.close('lost')
     this.to.close('lost')
   }
 
   /** Nobody is left to send again what does not get through. */
   abandon(): void {
+    if (this.#heldSinceMs !== undefined) this.#forget()
     this.#stalled = undefined
-    if (this.#heldSinceMs !== undefined) this.#queue = []
   }
 
   /** One arrival for one packet, never before the one ahead of it. */
   #schedule(): void {
     const nowMs = this.#network.nowMs()
-    const retransmitMs = this.#way.retransmitMs()
-    const atMs = Math.max(nowMs + this.#way.transitMs() + retransmitMs, this.#lastAtMs)
+    const atMs = Math.max(nowMs + this.#way.transitMs(), this.#lastAtMs)
     this.#lastAtMs = atMs
     this.#arrivals += 1
-    if (retransmitMs >= this.#network.giveUpMs) this.#network.after(retransmitMs, () => this.giveUp())
     this.#network.after(atMs - nowMs, this.#arrive)
   }
 
@@ -276,11 +272,42 @@ export class Lane {
       return
     }
     if (this.#heldSinceMs !== undefined || this.#queue.length === 0) return
-    if (this.#way.isBlocked) {
+    if (this.#way.isBlocked || (this.#repeated === 0 && this.#way.drops())) {
       this.#heldSinceMs = this.#network.nowMs()
-      this.#way.hold(this)
+      this.#holds += 1
+      this.#repeated = 0
+      this.#sendAgain(RETRANSMIT_MS)
       return
     }
+    if (this.#repeated > 0) this.#repeated -= 1
     this.to.arrive(this.#queue.shift()!)
+  }
+
+  /** Tries after a while, doubled each time, as long as packets get lost. Across a blocked way there is nothing to try. */
+  #sendAgain(timeoutMs: number): void {
+    if (this.#way.isBlocked) return this.#way.hold(this)
+    const hold = this.#holds
+    const leftMs = this.#network.giveUpMs - (this.#network.nowMs() - (this.#heldSinceMs ?? 0))
+    this.#network.after(Math.min(timeoutMs, leftMs), () => {
+      if (this.#heldSinceMs === undefined || this.#holds !== hold) return
+      if (timeoutMs >= leftMs) this.giveUp()
+      else if (this.#way.isBlocked || this.#way.drops()) this.#sendAgain(timeoutMs * 2)
+      else this.#release(0)
+    })
+  }
+
+  #release(waitMs: number): void {
+    this.#lastAtMs = Math.max(this.#lastAtMs, this.#network.nowMs() + waitMs)
+    this.#heldSinceMs = undefined
+    this.#stale = this.#arrivals
+    this.#repeated = this.#queue.length
+    for (let count = this.#queue.length; count > 0; count -= 1) this.#schedule()
+  }
+
+  #forget(): void {
+    this.#queue = []
+    this.#stalled = undefined
+    this.#heldSinceMs = undefined
+    this.#stale = this.#arrivals
   }
 }

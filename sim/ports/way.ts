@@ -2,6 +2,9 @@ import type { Random } from '../../src/kernel/ports.ts'
 import type { Machine } from './machine.ts'
 import type { Lane } from './socket.ts'
 
+/** Until a packet that was not acknowledged is sent again; doubled each time. */
+export const RETRANSMIT_MS = 200
+
 /** What is wrong with one direction between two machines. */
 export type Way = {
   /** The part of packets that gets lost, from 0 to 1. */
@@ -112,7 +115,7 @@ export class SimWay {
     return delayMs === undefined ? part * DELAY_MS_MAX : delayMs.from + part * (delayMs.to - delayMs.from)
   }
 
-  /** What sending a packet again takes until one gets through, in ms; `giveUpMs` if none does. After RFC 6298, section 5. */
+  /** Draws what it takes to send a packet again until one gets through, in ms; `giveUpMs` if none does. RFC 6298, section 5. */
   retransmitMs(): number {
     if (this.#disturbance?.lost === undefined) return 0
     const { giveUpMs } = this.#surroundings
@@ -168,8 +171,6 @@ export function areApart(from: Machine, to: Machine): boolean {
 }
 
 const DELAY_MS_MAX = 2
-/** Until a packet that was not acknowledged is sent again; doubled each time. */
-const RETRANSMIT_MS = 200
 /** How much later a datagram arrives that others overtake. */
 const OVERTAKEN_MS_MAX = 50
 const PARTS: ReadonlySet<string> = new Set(['lost', 'duplicated', 'reordered'] satisfies (keyof Way)[])

@@ -29,6 +29,8 @@ export type Actor<P, Own, State, Args> = {
   /** Builds the state, at the start and after a crash. */
   readonly init: (args: Args, turn: Turn<Own>) => State
   readonly on: Handlers<P, Own, State>
+  /** Whether it stays as it is when it is started with these arguments while it runs. Absent: it is replaced. */
+  readonly stays?: (state: State, args: Args) => boolean
   /** A subscriber of one of the feeds went away. */
   readonly left?: (state: State, subscriber: Subscriber, turn: Turn<Own>) => void
 }
@@ -83,7 +85,8 @@ export interface Turn<Own> {
   wake(name: string, reads: ReadSet, message: Message<Own>): void
   unwake(name: string): void
   /** Starts an actor by name and key where the placement table puts it; it is started anew if its thread is. With a `lane`, the
-   * one of its threads that this number falls on, so that many of a kind spread evenly; then only its starter can address it. */
+   * one of its threads that this number falls on, so that many of a kind spread evenly; then only its starter can address it.
+   * One that runs already keeps its thread, and is replaced unless it `stays`. */
   start(actor: string, key: string, args: unknown, lane?: number): void
   stop(actor: string, key: string): void
   /** Sends me `message` after at least `afterMs`. The same name again replaces it. */

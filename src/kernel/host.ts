@@ -26,9 +26,6 @@ import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
 
 /** A thread gives its other work a turn after this long. */
 const SLICE_MS = 4
-const CRASHES_MAX = 5
-const CRASH_WINDOW_MS = 60_000
-const RESTART_AFTER_MS = 50
 
 /**
  * Runs the actors of one thread: delivers messages one at a time, carries out wishes, keeps deadlines, restarts what crashes,
@@ -83,10 +80,11 @@ export class Host {
 
   // ---------------------------------------------------------------- for the world around the actors
 
-  /** Starts an actor here or wherever the placement table puts it. Starting one that runs replaces it. */
+  /** Starts an actor here or wherever the placement table puts it. One that was started before keeps its thread, and is replaced unless it `stays`. */
   start(actor: string, key: string, args: unknown, lane?: number): void {
-    const peer = this.#options.place(actor, key, lane)
-    this.#started.set(addressOf({ actor, key }), { actor, key, args, peer })
+    const address = addressOf({ actor, key })
+    const peer = this.#started.get(address)?.peer ?? this.#options.place(actor, key, lane)
+    this.#started.set(address, { actor, key, args, peer })
     if (peer === this.thread) this.#startHere(actor, key, args)
     else this.#push(peer, [wire.START, actor, key, args])
   }
@@ -433,11 +431,22 @@ export class Host {
     assert(definition, `the placement table names only actors that exist, "${actor}" too`)
     const ref = { actor, key }
     const address = addressOf(ref)
+    if (this.#stays(address, args)) return
     this.#stopHere(address)
     const instance = new Instance(definition, ref, address, args, this.ports.random(`actor/${address}`), this.ports.clock.monotonicMs())
     this.#instances.set(address, instance)
     this.#build(instance)
     this.#feeds.started(address)
+  }
+
+  #stays(address: string, args: unknown): boolean {
+    const instance = this.#instances.get(address)
+    if (!instance || instance.down) return false
+    let stays = false
+    this.#guarded(instance, () => {
+      stays = instance.definition.stays?.(instance.state as never, args as never) ?? false
+    })
+    return stays
   }
 
   #stopHere(address: string): void {
@@ -458,20 +467,11 @@ export class Host {
 
   /** Drops the wishes of the failing message, refuses who waits, and rebuilds the actor: at once, then with growing pauses. */
   #crash(instance: Instance, error: unknown): void {
-    const nowMs = this.ports.clock.monotonicMs()
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     this.ports.print('error', 'kernel', `${instance.address} crashed and is rebuilt`, { error: text })
     this.#bury(instance, `${instance.address} crashed`)
-    const crashes = instance.crashedAtMs
-    crashes.push(nowMs)
-    while (crashes.length > 0 && nowMs - (crashes[0] as number) > CRASH_WINDOW_MS) crashes.shift()
-    instance.restarts++
-    if (crashes.length > CRASHES_MAX) {
-      this.#options.fatal(
-        `${instance.address} crashed ${crashes.length} times within ${CRASH_WINDOW_MS / 1_000} s, last: ${text.split('\n')[0]}`,
-      )
-      return
-    }
+    const pause = instance.crashed(this.ports.clock.monotonicMs())
+    if ('tooOften' in pause) return this.#options.fatal(`${instance.address} crashed ${pause.tooOften}, last: ${text.split('\n')[0]}`)
     instance.down = true
     const rebuild = () => {
       if (instance.ended || this.#closed) return
@@ -482,8 +482,8 @@ export class Host {
       for (const envelope of instance.held.splice(0)) this.#queue.push(envelope)
       this.#schedule()
     }
-    if (crashes.length === 1) rebuild()
-    else this.ports.clock.after(RESTART_AFTER_MS * 2 ** (crashes.length - 2), rebuild)
+    if (pause.ms === 0) rebuild()
+    else this.ports.clock.after(pause.ms, rebuild)
   }
 
   #bury(instance: Instance, why: string): void {

@@ -22,6 +22,10 @@ export type Envelope = {
   taken?: { peer: Peer; feed: number }
 }
 
+const CRASHES_MAX = 5
+const CRASH_WINDOW_MS = 60_000
+const REBUILD_AFTER_MS = 50
+
 /** One running actor and everything its host must clean up for it. */
 export class Instance {
   readonly definition: AnyActor
@@ -43,7 +47,7 @@ export class Instance {
   readonly subscriptions = new Map<string, number>()
   /** Calls answered LATER that still wait. */
   readonly owed = new Map<string, Caller>()
-  readonly crashedAtMs: number[] = []
+  readonly #crashedAtMs: number[] = []
   readonly startedAtMs: number
   messages = 0
   busyMs = 0
@@ -71,6 +75,16 @@ export class Instance {
     this.timers.clear()
     this.wakes.clear()
     this.life++
+  }
+
+  /** Notes a crash. How long to wait before the rebuild: nothing after the first one, then longer and longer; or too often for that. */
+  crashed(nowMs: number): { ms: number } | { tooOften: string } {
+    this.restarts++
+    const times = this.#crashedAtMs
+    times.push(nowMs)
+    while (nowMs - (times[0] as number) > CRASH_WINDOW_MS) times.shift()
+    if (times.length > CRASHES_MAX) return { tooOften: `${times.length} times within ${CRASH_WINDOW_MS / 1_000} s` }
+    return { ms: times.length === 1 ? 0 : REBUILD_AFTER_MS * 2 ** (times.length - 2) }
   }
 
   own(message: OwnMessage): Envelope {

@@ -24,6 +24,7 @@ const ARGS: ProxyArgs = {
     connectWithinMs: 1_000,
   },
   upstreams: [{ service: 'cache', address: '127.0.0.1', port: 9_191, connectWithinMs: 5_000 }],
+  supervised: false,
 }
 const BUNDLE = {
   trustDomain: 'td.consul',
@@ -101,6 +102,32 @@ test('it drops what an earlier life left, and opens its public side only when it
   t.deepEqual(mesh(), [
     { do: 'listen', owner: 'db-1', side: 'public', address: '0.0.0.0', port: 20_000, handshakeMs: 10_000, connectionsMax: 0 },
   ])
+})
+
+test('started again with the same arguments it stays as it is, unless it is on its way out', (t) => {
+  const { a, ready } = tryProxy()
+  ready()
+  const stays = (args: ProxyArgs) => proxy.stays?.(a.state, args)
+  t.true(stays(structuredClone(ARGS)))
+  t.false(stays({ ...ARGS, token: 'other' }))
+  t.false(stays({ ...ARGS, upstreams: [] }))
+  a.call('shutDown', null)
+  t.false(stays(ARGS))
+})
+
+test('a supervised one that nobody asks for its state any more gives up its sockets', (t) => {
+  const { a, ready, mesh } = tryProxy({ supervised: true })
+  ready()
+  const before = a.subscribe('status', null)
+  a.leave(before as never)
+  a.wait(59_000)
+  const again = a.subscribe('status', null)
+  a.wait(120_000)
+  t.deepEqual(mesh(), [])
+  a.leave(again as never)
+  a.wait(60_000)
+  t.deepEqual(mesh(), [{ do: 'forget', owner: 'db-1' }])
+  t.false(proxy.stays?.(a.state, { ...ARGS, supervised: true }))
 })
 
 test('who is allowed is spliced to the application', (t) => {

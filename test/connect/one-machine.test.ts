@@ -36,6 +36,27 @@ test('an application reaches another through two sidecars; a deny closes what is
   await third.closed
 })
 
+test('connections outlive a crash of whoever supervises the sidecars, and what has left meanwhile is noticed', async (t) => {
+  const ports = await freePorts()
+  const port = ports.next()
+  const { machine, echo } = await begin(t, { ports: ports.range(4) })
+  const services = [serviceDefinition('db', echo.port), serviceDefinition('web', 1, { upstreams: [upstream('db', port)] })]
+  await machine.register(services)
+  await machine.proxies(areListening(2))
+  await machine.proxies(reaches('web', 1))
+  const connection = dial(port)
+  t.is(await connection.answer('hello'), 'hello')
+
+  await t.throwsAsync(asked(machine.host, 'proxies', 'list', null), { message: 'proxies crashed' })
+  await machine.proxies(areListening(2))
+  t.is(await connection.answer('still here'), 'still here')
+  t.is(machine.lines.filter(({ line }) => line === 'Proxy loaded config and ready to serve').length, 2)
+
+  await machine.register([serviceDefinition('db', echo.port, { localConnectTimeoutMs: 5_000 }), services[1]!])
+  await connection.closed
+  await machine.proxies(areListening(2))
+})
+
 test('where nothing is allowed by default, only an intention lets somebody through', async (t) => {
   const ports = await freePorts()
   const port = ports.next()

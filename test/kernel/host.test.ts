@@ -196,6 +196,48 @@ test('another machine may ask only what the protocol opens to it', (t) => {
   t.true(text.includes('forbidden'))
 })
 
+test('what is started again is replaced, unless it says that it stays as it is; it keeps its thread, whatever the lane', (t) => {
+  const ended = new Set<string>()
+  const began: string[] = []
+  const counter = defineActor<{ count: Call<null, number> }, Record<never, never>, { name: string; counted: number }, { name: string }>({
+    name: 'counter',
+    mailboxMax: 4,
+    init: ({ name }) => {
+      began.push(name)
+      return { name, counted: 0 }
+    },
+    stays: (state, { name }) => state.name === name && !ended.has(name),
+    on: { count: (state) => ++state.counted },
+  })
+  const { hosts, settle } = testHosts({ threads: 3, actors: [shop, counter], place: (_actor, _key, lane) => lane ?? 1 })
+  const front = hosts[0]!
+  const count = () => {
+    const answers: unknown[] = []
+    front.ask(refOf<{ count: Call<null, number> }>('counter', 'a'), 'count', null, 1_000, (answer) => answers.push(answer))
+    settle()
+    return answers[0]
+  }
+  front.start('counter', 'a', { name: 'x' }, 2)
+  t.is(count(), 1)
+  front.start('counter', 'a', { name: 'x' }, 1)
+  t.is(count(), 2)
+  t.deepEqual(
+    hosts.map((host) => host.stats().length),
+    [0, 0, 1],
+  )
+  front.start('counter', 'a', { name: 'y' }, 2)
+  t.is(count(), 1)
+  ended.add('y')
+  front.start('counter', 'a', { name: 'y' }, 2)
+  t.is(count(), 1)
+  t.deepEqual(began, ['x', 'y', 'y'])
+
+  front.stop('counter', 'a')
+  front.start('counter', 'a', { name: 'x' }, 1)
+  t.is(count(), 1)
+  t.is(hosts[1]?.stats().length, 1)
+})
+
 test('a started actor is started anew when its thread comes back', (t) => {
   const { front, back, settle, unlink, link } = market()
   front.start('shop', 'corner', null)

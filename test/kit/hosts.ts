@@ -58,7 +58,7 @@ export type TestHosts = {
 export function testHosts(options: {
   threads: number
   actors: readonly unknown[]
-  place: (actor: string, key: string) => number
+  place: (actor: string, key: string, lane?: number) => number
   devices?: Partial<Devices>
 }): TestHosts {
   const clock = new ManualClock()

@@ -39,7 +39,7 @@ async function simulatedWorld(): Promise<World> {
     ['sleep', 'hangs'],
   ])
   return {
-    probes: createSimProbes({ after: (_ms, work) => queueMicrotask(work), drawAnswerMs: () => 1, answers }),
+    probes: createSimProbes({ after: (_ms, work) => queueMicrotask(work), drawAnswerMs: () => 1, random: createRandom('probes'), answers }),
     silentPort: 8_001,
     failingPort: 8_003,
     closedPort: 8_002,
@@ -130,6 +130,7 @@ test('simulated: a web server answers, and one that hangs takes the whole time',
       queueMicrotask(work)
     },
     drawAnswerMs: () => 3,
+    random: createRandom('probes'),
     answers,
   })
   t.deepEqual(await asking(probes)(httpRequest('http://10.0.0.1/up')), {

@@ -137,6 +137,37 @@ test('a connection whose packets are all lost is given up at both ends', async (
   t.deepEqual(logs, [['lost'], ['lost']])
 })
 
+test('what gets lost is sent again until it gets through, and those behind it wait', async (t) => {
+  const { near, far, network, pass, clock } = await connected({ drawDelayMs: () => 1 })
+  const log: [number, string][] = []
+  far.handlers = { data: (bytes) => log.push([clock.nowMs(), Buffer.from(bytes).toString('utf8')]) }
+  far.resume()
+  const beginMs = clock.nowMs()
+  network.disturb('a', 'b', { lost: 1 })
+  say(near, 'one')
+  pass(100)
+  say(near, 'two')
+  pass(2_900)
+  network.restore('a', 'b')
+  say(near, 'three')
+  pass(5_000)
+  // Lost after 1 ms, then sent again after 200, 600, 1400 and 3000 ms.
+  t.deepEqual(
+    log,
+    ['one', 'two', 'three'].map((word) => [beginMs + 1 + 3_000 + 1, word]),
+  )
+})
+
+test('a way that loses much is slow, not stuck: a hundred packets need less than a minute', async (t) => {
+  const { near, far, network, clock } = await connected()
+  const log = heard(far)
+  network.disturb('a', 'b', { lost: 0.3 })
+  const beginMs = clock.nowMs()
+  say(near, ...Array.from({ length: 100 }, (_, position) => String(position)))
+  await clock.until(() => log.length === 100)
+  t.true(clock.nowMs() - beginMs < 60_000)
+})
+
 test('under loss a dial is repeated, and given up after 127 s', async (t) => {
   const { network, clock, outcomes, dial } = networkOf()
   network.disturb('b', 'a', { lost: 1 })
