@@ -2,6 +2,9 @@ import type { Fields, ValuesOf } from './fields.ts'
 import type { PlanEvent } from './plan.ts'
 import type { Run } from './run.ts'
 
+/** Something worth reaching, as `run.reach` names it. Nine of ten runs with at least `events` events of its kind reach it. */
+export type Mark = { name: string; events: number }
+
 /** A kind of event: how often it comes, what it has besides its time and its agent, and how it is carried out. */
 export type Kind = {
   name: string
@@ -14,6 +17,8 @@ export type Kind = {
   oncePerRun?: boolean
   /** Runs with fewer agents do not have it. */
   nodesMin?: number
+  /** What a campaign must come across because of it. That a fault came is always one of these. */
+  marks?: readonly Mark[]
   fields: Fields
   apply(run: Run, event: PlanEvent): void
 }
@@ -33,6 +38,7 @@ export function defineFault<const Of extends Fields>(definition: Definition<Of>)
   return {
     ...definition,
     isFault: true,
+    marks: [{ name: `fault ${definition.name}`, events: 1 }, ...(definition.marks ?? [])],
     apply(run, event) {
       run.reach(`fault ${definition.name}`)
       definition.apply(run, event as PlanEvent & ValuesOf<Of>)

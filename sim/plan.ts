@@ -24,8 +24,9 @@ export type Plan = {
   events: PlanEvent[]
 }
 
-export type DrawOptions = { scenario?: Scenario; nodes?: number | undefined; seconds?: number | undefined }
+export type DrawOptions = { scenario?: Scenario | undefined; nodes?: number | undefined; seconds?: number | undefined }
 
+const mixed = scenarioNamed('mixed') as Scenario
 const kinds = new Map<string, Kind>([...workloads, ...faults].map((kind) => [kind.name, kind]))
 
 export function kindNamed(name: string): Kind | undefined {
@@ -33,14 +34,14 @@ export function kindNamed(name: string): Kind | undefined {
 }
 
 /** Draws a plan. Each run first draws which kinds of trouble exist in it, so that each is also met alone. */
-export function drawPlan(seed: string, { scenario = scenarioNamed('mixed') as Scenario, nodes, seconds }: DrawOptions = {}): Plan {
+export function drawPlan(seed: string, { scenario = mixed, nodes, seconds }: DrawOptions = {}): Plan {
   const random = createRandom(`${seed}/plan`)
   const count = nodes ?? pick(random, scenario.nodes)
   const names = Array.from({ length: count }, (_, at) => `n${at + 1}`)
   const quietAtMs = (seconds ?? scenario.seconds) * 1_000
   const context: DrawContext = { nodes: names, quietAtMs, upstreams: standardUpstreams(names) }
-  const possible = [...workloads, ...faults].filter((kind) => scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= count)
-  const present = possible.filter((kind) => random.next() < (scenario.certain?.includes(kind.name) ? 1 : kind.isFault ? 0.5 : 0.8))
+  const possible = [...kinds.values()].filter((kind) => isPossible(kind, scenario, count))
+  const present = possible.filter((kind) => random.next() < chanceOf(kind, scenario))
   const threads = random.next() < 0.75 ? 'separate' : 'together'
   const events = present.flatMap((kind) => drawEvents(seed, kind, scenario.rate(kind), context))
   events.sort((a, b) => a.atMs - b.atMs)
@@ -50,14 +51,26 @@ export function drawPlan(seed: string, { scenario = scenarioNamed('mixed') as Sc
 /** Events of one kind, in a stream of its own. `rate` multiplies how often it comes. */
 export function drawEvents(seed: string, kind: Kind, rate: number, context: DrawContext): PlanEvent[] {
   const own = createRandom(`${seed}/plan/${kind.name}`)
-  const agents = kind.oncePerRun ? 1 : context.nodes.length
-  const count = Math.round(kind.perMinute * rate * (context.quietAtMs / 60_000) * (0.5 + own.next()) * agents)
+  const count = Math.round(usualCount(kind, rate, context.nodes.length, context.quietAtMs) * (0.5 + own.next()))
   return Array.from({ length: count }, (): PlanEvent => {
     const node = pick(own, context.nodes)
     const event: PlanEvent = { atMs: own.int(500, context.quietAtMs), do: kind.name, node }
     for (const [name, field] of Object.entries(kind.fields)) event[name] = field.draw(own, context, node)
     return event
   })
+}
+
+/** The chance that a plan has any event of a kind. */
+export function chanceDrawn(kind: Kind, { scenario = mixed, nodes, seconds }: DrawOptions = {}): number {
+  const counts = nodes === undefined ? scenario.nodes : [nodes]
+  const quietAtMs = (seconds ?? scenario.seconds) * 1_000
+  const chances = counts.map((count) => {
+    if (!isPossible(kind, scenario, count)) return 0
+    // There is one if the usual count, times something from 0.5 to 1.5, is at least a half.
+    const enough = 0.5 / usualCount(kind, scenario.rate(kind), count, quietAtMs)
+    return chanceOf(kind, scenario) * Math.min(1, Math.max(0, 1.5 - enough))
+  })
+  return chances.reduce((sum, chance) => sum + chance, 0) / counts.length
 }
 
 /** Reads a plan that somebody wrote or saved. Every mistake is named by its field. */
@@ -113,6 +126,19 @@ function eventFault(event: unknown, context: DrawContext): string | undefined {
   }
   const unknownField = Object.keys(rest).find((name) => !(name in kind.fields))
   return unknownField === undefined ? undefined : `.${unknownField}: ${kind.name} has no such field`
+}
+
+function isPossible(kind: Kind, scenario: Scenario, nodes: number): boolean {
+  return scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= nodes
+}
+
+/** The chance that a run has a kind that is possible in it. */
+function chanceOf({ name, isFault }: Kind, { certain }: Scenario): number {
+  return certain?.includes(name) ? 1 : isFault ? 0.5 : 0.8
+}
+
+function usualCount({ perMinute, oncePerRun }: Kind, rate: number, nodes: number, quietAtMs: number): number {
+  return perMinute * rate * (quietAtMs / 60_000) * (oncePerRun ? 1 : nodes)
 }
 
 function isPositive(value: unknown): value is number {

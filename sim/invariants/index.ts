@@ -1,4 +1,5 @@
 import { lastIndex } from '../../actors/command.ts'
+import type { Mark } from '../kind.ts'
 import { linearizabilityFault } from '../models/linearizable.ts'
 import type { Run } from '../run.ts'
 
@@ -8,6 +9,8 @@ export type Invariant = {
   sentence: string
   /** `always`: looked at again and again. `rest`: once everything has healed. */
   when: 'always' | 'rest'
+  /** What a campaign must come across, or it holds only because nothing happened. `kind` names the events that lead there. */
+  marks?: readonly (Mark & { kind: string })[]
   broken(run: Run): string | undefined
 }
 
@@ -47,6 +50,7 @@ const deniedIsDenied: Invariant = {
   name: 'denied-is-denied',
   sentence: 'one second after a deny is acknowledged, no connection between the two services is open on any agent that can be reached',
   when: 'always',
+  marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4 }],
   broken(run) {
     for (const [pair, { deniedAtMs }] of run.decisions) {
       if (deniedAtMs === undefined) continue

@@ -17,6 +17,11 @@ export const kvPut = defineWorkload({
   name: 'kv.put',
   about: 'a client writes a key, perhaps only if it is as expected',
   perMinute: 60,
+  marks: [
+    { name: 'kv write applied', events: 20 },
+    { name: 'kv condition failed', events: 40 },
+    { name: 'reader woken', events: 20 },
+  ],
   fields: { client, key, condition, value: freshValue },
   apply(run, { node: name, key, client, value, condition }) {
     const node = run.up(name)
@@ -60,6 +65,7 @@ export const kvGetOnce = defineWorkload({
   name: 'kv.get',
   about: 'a client reads a key',
   perMinute: 60,
+  marks: [{ name: 'kv read', events: 20 }],
   fields: { client, key },
   apply(run, { node, key, client }) {
     readKey(run, node, client, key)

@@ -14,6 +14,7 @@ export const register = defineWorkload({
   name: 'service.register',
   about: 'somebody registers a service with an agent',
   perMinute: 20,
+  marks: [{ name: 'registration acknowledged', events: 10 }],
   fields: { id, port: whole(1_024, 65_535) },
   apply(run, { node: name, id, port }) {
     const node = run.up(name)

@@ -8,6 +8,7 @@ export const traffic = defineWorkload({
   name: 'traffic',
   about: 'a program opens a connection to its upstream and keeps it open for a while',
   perMinute: 40,
+  marks: [{ name: 'bytes through two sidecars', events: 40 }],
   fields: { upstream, forMs: ms(100, 20_000) },
   apply(run, { node, upstream: pair, forMs }) {
     const found = run.cluster.estate.upstreams.find((one) => one.node === node && upstreamName(one.source, one.destination) === pair)
@@ -30,6 +31,7 @@ export const deny = defineWorkload({
   about: 'an operator denies a service its upstream',
   perMinute: 6,
   oncePerRun: true,
+  marks: [{ name: 'intention deny', events: 4 }],
   fields: { upstream },
   apply: (run, { node, upstream }) => put(run, node, upstream, 'deny'),
 })
@@ -38,6 +40,7 @@ export const allow = defineWorkload({
   about: 'an operator allows a service its upstream',
   perMinute: 6,
   oncePerRun: true,
+  marks: [{ name: 'intention allow', events: 4 }],
   fields: { upstream },
   apply: (run, { node, upstream }) => put(run, node, upstream, 'allow'),
 })
