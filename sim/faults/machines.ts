@@ -77,8 +77,15 @@ const machineSleeps = defineFault({
   perMinute: 1,
   fields: { forMs: ms(100, 20_000) },
   apply(run, { node, forMs }) {
-    run.cluster.disturb(node, forMs)
-    run.up(node)?.suspend(forMs)
+    const { cluster } = run
+    cluster.disturb(node, forMs)
+    cluster.up(node)?.suspend(forMs)
+    let end: () => void = () => undefined
+    run.forAWhile(
+      forMs,
+      () => (end = cluster.network.holdConnections(node)),
+      () => end(),
+    )
   },
 })
 
@@ -119,7 +126,7 @@ const programStops = defineFault({
   name: 'program-stops',
   about: 'the program behind a service stops, hangs or fails for a while',
   perMinute: 3,
-  fields: { how: oneOf('refused', 'hangs'), forMs: ms(200, 12_000) },
+  fields: { how: oneOf('refused', 'hangs', 'failing', 'slow', 'flaky'), forMs: ms(200, 12_000) },
   apply(run, { node, how, forMs }) {
     const [application] = run.cluster.applicationsOf(node)
     if (!application) return
