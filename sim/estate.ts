@@ -3,6 +3,7 @@ import type { Config } from '../src/config/config.ts'
 import { hostInMemory } from '../src/config/host.ts'
 import { loadConfig, parseAgentFlags } from '../src/config/index.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
+import { createRandom } from './streams.ts'
 
 /** One agent: its configuration, and the address by which others reach its machine. */
 export type Agent = { name: string; address: string; config: Config }
@@ -32,7 +33,13 @@ export function loadAgent({ name, address, files, flags }: AgentFiles): Result<A
   if ('error' in parsed) return refuse('invalid', parsed.error)
   const loaded = loadConfig({ flags: parsed.flags, host: hostInMemory(files, name, address) })
   if (isRefused(loaded)) return loaded
-  return { name, address, config: simulated(loaded.config, name) }
+  return agentOf(name, address, loaded.config)
+}
+
+/** An agent with this configuration. Ids that a machine would have drawn by chance are the same in every run. */
+export function agentOf(name: string, address: string, config: Config): Agent {
+  const id = createRandom(`node-id/${name}`).uuid()
+  return { name, address, config: { ...config, boot: 'simulated', node: { ...config.node, id } } }
 }
 
 /** The estate of these agents: behind each of their services runs a program. */
@@ -40,16 +47,6 @@ export function populated(agents: Agent[]): Estate {
   const applications = agents.flatMap(({ name, config }) => config.services.flatMap((service) => applicationOf(name, service)))
   const upstreams = agents.flatMap(({ name, config }) => config.services.flatMap((service) => upstreamsOf(name, service)))
   return { agents, applications, upstreams }
-}
-
-/** Ids that a machine would have drawn by chance must be the same in every run. */
-function simulated(config: Config, name: string): Config {
-  return { ...config, boot: 'simulated', node: { ...config.node, id: idOf(name) } }
-}
-
-function idOf(name: string): string {
-  const hex = [...Buffer.from(name.normalize())].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-  return `00000000-0000-4000-8000-${hex.slice(-12).padStart(12, '0')}`
 }
 
 function applicationOf(node: string, { name, id, port, kind }: ServiceDefinition): Application[] {

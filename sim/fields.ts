@@ -9,6 +9,8 @@ export type DrawContext = {
   quietAtMs: number
   /** Which service has which upstream, on which agent. */
   upstreams: readonly { node: string; source: string; destination: string }[]
+  /** Programs behind services, by the service's id. Without: those of the standard estate, of which nobody chooses. */
+  programs?: readonly { node: string; id: string }[]
 }
 
 /** One value of an event: how to draw it, what is wrong with one that somebody wrote, and what would be less of it. */
@@ -76,6 +78,17 @@ export const otherNode: Field<string> = {
       nodes.filter((name) => name !== node),
     ),
   isAllowed: (value, { nodes }) => typeof value === 'string' && nodes.includes(value),
+  smaller: () => [],
+}
+
+/** The program behind a service of the agent that the event is about; undefined: the agent's first one. */
+export const program: Field<string | undefined> = {
+  about: 'the id of a service',
+  draw(random, { programs = [] }, node) {
+    const own = programs.filter((one) => one.node === node)
+    return own.length > 0 ? pick(random, own).id : undefined
+  },
+  isAllowed: (value, { programs = [] }) => value === undefined || programs.some(({ id }) => id === value),
   smaller: () => [],
 }
 

@@ -1,4 +1,4 @@
-import { ms, oneOf, whole } from '../fields.ts'
+import { ms, oneOf, program, whole } from '../fields.ts'
 import { defineFault, type Kind } from '../kind.ts'
 
 /** Threads and actors that crashed run again, as a rule, after this long. */
@@ -126,9 +126,9 @@ const programStops = defineFault({
   name: 'program-stops',
   about: 'the program behind a service stops, hangs or fails for a while',
   perMinute: 3,
-  fields: { how: oneOf('refused', 'hangs', 'failing', 'slow', 'flaky'), forMs: ms(200, 12_000) },
-  apply(run, { node, how, forMs }) {
-    const [application] = run.cluster.applicationsOf(node)
+  fields: { service: program, how: oneOf('refused', 'hangs', 'failing', 'slow', 'flaky'), forMs: ms(200, 12_000) },
+  apply(run, { node, service, how, forMs }) {
+    const application = run.cluster.applicationsOf(node).find(({ id }) => service === undefined || id === service)
     if (!application) return
     run.forAWhile(
       forMs,
