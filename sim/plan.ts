@@ -73,6 +73,13 @@ export function chanceDrawn(kind: Kind, { scenario = mixed, nodes, seconds }: Dr
   return chances.reduce((sum, chance) => sum + chance, 0) / counts.length
 }
 
+/** A plan as text to be read and edited: one line for each event. */
+export function writePlan({ events, ...plan }: Plan): string {
+  const lines = Object.entries(plan).map(([name, value]) => `  ${JSON.stringify(name)}: ${spaced(value)},\n`)
+  const written = events.map((event) => `\n    ${spaced(event)}`).join(',')
+  return `{\n${lines.join('')}  "events": [${written}${written && '\n  '}]\n}\n`
+}
+
 /** Reads a plan that somebody wrote or saved. Every mistake is named by its field. */
 export function readPlan(text: string): Result<Plan> {
   let plan: unknown
@@ -83,6 +90,15 @@ export function readPlan(text: string): Result<Plan> {
   }
   const wrong = planFault(plan)
   return wrong === undefined ? (plan as Plan) : refuse('invalid', `plan${wrong}`)
+}
+
+/** JSON on one line, with a space after each comma and colon that is not inside a text. */
+function spaced(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return `{ ${Object.entries(value)
+    .map(([name, one]) => `${JSON.stringify(name)}: ${spaced(one)}`)
+    .join(', ')} }`
 }
 
 function planFault(plan: unknown): string | undefined {

@@ -2,6 +2,7 @@ import type { RunFailure, RunTask } from './campaign.ts'
 import { groupOf, type MarkGroup } from './marks.ts'
 import type { Mutant } from './mutants/index.ts'
 import { kindNamed, type PlanEvent } from './plan.ts'
+import type { Outcome } from './run.ts'
 import type { Shrunk } from './shrink.ts'
 import type { Tally } from './tally.ts'
 
@@ -26,6 +27,11 @@ export function campaignPage(tally: Tally, realMs: number): string[] {
     ...GROUPS.flatMap(([group, title]) => groupLines(tally, group, title)),
     ...neverLines(tally),
   ]
+}
+
+/** A line on a single plan that held. */
+export function heldLine({ virtualMs, restedMs, events }: Outcome): string {
+  return `the plan held, carried out twice with equal traces: ${inSeconds(virtualMs)} of virtual time, ${events} events, at rest ${inSeconds(restedMs)} after trouble had ended`
 }
 
 export type PageOptions = {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { type Mutant, mutants } from '../mutants/index.ts'
-import { type Plan, readPlan } from '../plan.ts'
+import { type Plan, readPlan, writePlan } from '../plan.ts'
 
 /** The plan of a bug that was found once. With `mutant`, one that shows this known bug. */
 export type CorpusEntry = { about: string; found: string; mutant: Mutant | undefined; plan: Plan }
@@ -39,4 +39,11 @@ export function readEntry(text: string): Result<CorpusEntry> {
   if (name !== undefined && !mutant) return refuse('invalid', `mutant: no mutant ${JSON.stringify(name)}`)
   const plan = readPlan(JSON.stringify(given ?? null))
   return isRefused(plan) ? plan : { about, found, mutant, plan }
+}
+
+/** An entry as text: what `readEntry` reads. */
+export function writeEntry({ about, found, mutant, plan }: CorpusEntry): string {
+  const head = { about, found, ...(mutant && { mutant: mutant.name }) }
+  const lines = Object.entries(head).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},\n`)
+  return `{\n${lines.join('')}  "plan": ${writePlan(plan).trimEnd().replaceAll('\n', '\n  ')}\n}\n`
 }
