@@ -22,8 +22,6 @@ export type Outcome = {
   restedMs: number
   reached: Map<string, number>
 }
-/** What the agents decided about one pair of services, as far as clients were told. */
-export type Decision = { asked: number; unsure: boolean; deniedAtMs: number | undefined }
 /** What a client saw of a key on an agent: a stale answer is one, too. */
 export type Reading = { node: string; key: string; value: string | null; head: number }
 
@@ -45,7 +43,6 @@ export class Run {
   readonly highestIndex = new Map<string, number>()
   /** What each client saw of each key on each node when it looked last. */
   readonly seen = new Map<string, { value: string | null; index: number }>()
-  readonly decisions = new Map<string, Decision>()
   #failure: Failure | undefined
   #hasBegun = false
 
@@ -103,13 +100,6 @@ export class Run {
     const seen = this.seen.get(who)
     if (condition === 'absent' || !seen || seen.value === null) return { expected: null, cas: 0 }
     return { expected: seen.value, cas: seen.index }
-  }
-
-  /** What was decided about a pair, named as "web > db". */
-  decision(pair: string): Decision {
-    let known = this.decisions.get(pair)
-    if (!known) this.decisions.set(pair, (known = { asked: 0, unsure: false, deniedAtMs: undefined }))
-    return known
   }
 
   /** Begins something that ends by itself. What is still going on when trouble ends is ended by `heal`. */
