@@ -55,7 +55,10 @@ export function drawEvents(seed: string, kind: Kind, rate: number, context: Draw
   return Array.from({ length: count }, (): PlanEvent => {
     const node = pick(own, context.nodes)
     const event: PlanEvent = { atMs: own.int(500, context.quietAtMs), do: kind.name, node }
-    for (const [name, field] of Object.entries(kind.fields)) event[name] = field.draw(own, context, node)
+    for (const [name, field] of Object.entries(kind.fields)) {
+      const value = field.draw(own, context, node)
+      if (value !== undefined) event[name] = value
+    }
     return event
   })
 }
@@ -97,6 +100,7 @@ function spaced(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   return `{ ${Object.entries(value)
+    .filter(([, one]) => one !== undefined)
     .map(([name, one]) => `${JSON.stringify(name)}: ${spaced(one)}`)
     .join(', ')} }`
 }
