@@ -132,6 +132,7 @@ function textOf(path: string): string | undefined {
   }
 }
 
+const FULL = 'is on a full disk'
 const WHY: Record<string, string> = {
   ENOENT: 'does not exist',
   ENOTDIR: 'is not a directory',
@@ -139,10 +140,13 @@ const WHY: Record<string, string> = {
   EACCES: 'is not permitted to this user: reading, writing and searching are needed',
   EPERM: 'is not permitted to this user: reading, writing and searching are needed',
   EROFS: 'is on a file system that is mounted read-only',
-  ENOSPC: 'is on a full disk',
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EFBIG: FULL,
 }
 
-function explained(error: unknown, directory: string): unknown {
+/** The system's error with the directory and plain words; anything else as it is. */
+export function explained(error: unknown, directory: string): unknown {
   const why = takesNone(error) ?? WHY[String(codeOf(error))]
   return why === undefined ? error : new Error(`data directory ${directory} ${why}`, { cause: error })
 }

@@ -1,10 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { appendFileSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { Packr } from 'msgpackr'
 import { type Refusal, refuse } from '../src/kernel/refusal.ts'
-import { type Claim, claimDirectory, inUse } from './data-directory.ts'
+import { type Claim, claimDirectory, explained, inUse } from './data-directory.ts'
 import { NoRoom, openRoom, type Room, type Usage } from './room.ts'
 
 /** Binary keys, records as msgpack; bytes in records come back as Buffers. */
@@ -39,6 +39,7 @@ export function openEnvironment(directory: string, { durable, create, readOnly }
     const database = openDatabase(directory, durable, (valueBytes) => room?.reserve(valueBytes))
     if (!claim.joined) checkAlone(directory, database, claim)
     if (!readOnly) room = openRoom(join(directory, 'data.mdb'), () => usageOf(database))
+    if (room !== undefined && isEmpty(database)) makeSure(room)
     const release = () => {
       room?.close()
       claim.release()
@@ -82,16 +83,27 @@ function isLmdbError(error: unknown): error is Error & { code: number } {
 }
 
 function openingError(error: unknown, directory: string): unknown {
-  return isLmdbError(error) ? new Error(`data directory ${directory} cannot be opened: ${error.message}`, { cause: error }) : error
+  const isFull = error instanceof NoRoom || (isLmdbError(error) && NO_SPACE.includes(error.code))
+  if (isFull) return explained(Object.assign(new Error('no room'), { code: 'ENOSPC' }), directory)
+  if (isLmdbError(error)) return new Error(`data directory ${directory} cannot be opened: ${error.message}`, { cause: error })
+  return explained(error, directory)
 }
 
 /**
  * LMDB maps its lock file into memory, where a block that the disk turns out not to have ends the process. So all of it is
- * written before. An existing one is not touched: closing it would give up the locks that this process has on it.
+ * written before; what a full disk left incomplete is completed. A complete one is not touched: closing it would give up the locks
+ * that this process has on it.
  */
 function fillLockFile(directory: string): void {
   const path = join(directory, 'lock.mdb')
-  if (!existsSync(path)) writeFileSync(path, new Uint8Array(LOCK_FILE_BYTES), { flag: 'wx', mode: FILE_MODE })
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (bytes < LOCK_FILE_BYTES) appendFileSync(path, new Uint8Array(LOCK_FILE_BYTES - bytes), { mode: FILE_MODE })
+}
+
+/** A directory that cannot take its first change is not begun. Throws NoRoom. */
+function makeSure(room: Room): void {
+  room.reserve(1)
+  room.settle(room.inFlightBytes)
 }
 
 function openDatabase(directory: string, durable: boolean, measured: (valueBytes: number) => void): Database {
@@ -147,6 +159,10 @@ function usageOf(database: Database): Usage {
   const freelistPages = pagesOf(stats.free)
   const freePages = usedPages - META_PAGES - freelistPages - pagesOf(stats)
   return { usedBytes: usedPages * stats.pageSize, freeBytes: freePages * stats.pageSize, freelistBytes: freelistPages * stats.pageSize }
+}
+
+function isEmpty(database: Database): boolean {
+  return usageOf(database).usedBytes === META_PAGES * (database.getStats() as Stats).pageSize
 }
 
 /** As lmdb gives them for one tree of pages. */

@@ -53,15 +53,17 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     for (const [peer, port] of links) post(control, { do: 'link', peer, port }, [port])
     post(control, { do: 'begin' })
     const ready = new Promise<Result<Listening>>((resolve) => {
+      let isReady = false
       control.on('message', (message: FromWorker) => {
-        if (message.did === 'printed') print(message.level, message.from, message.line, message.facts)
-        else resolve(message.did === 'listening' ? message.listening : refuse('conflict', message.why))
+        if (message.did === 'printed') return print(message.level, message.from, message.line, message.facts)
+        isReady = true
+        resolve(message.did === 'listening' ? message.listening : refuse('conflict', message.why))
       })
       const ended = pool!.run(setup, { transferList: [port2] }).then(
         () => undefined,
         (error: Error) => {
-          resolve(refuse('gone', error.message))
-          failed(thread, error)
+          if (isReady) failed(thread, error)
+          else resolve(refuse('gone', error.message))
         },
       )
       workers.set(thread, { control, restarts, ended })

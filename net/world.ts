@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { refuse } from '../src/kernel/refusal.ts'
 import type { World } from '../src/world.ts'
-import { claimDirectory } from './data-directory.ts'
+import { claimDirectory, explained } from './data-directory.ts'
 import { createLogger } from './logger.ts'
 import { startThreads } from './threads.ts'
 
@@ -30,7 +30,8 @@ export const world: World = {
         release()
       }
     } catch (error) {
-      return refuse('conflict', error instanceof Error ? error.message : String(error))
+      const why = explained(error, dataDirectory)
+      return refuse('conflict', why instanceof Error ? why.message : String(why))
     }
   },
   writePid(path) {

@@ -49,7 +49,7 @@ export type SimNodeOptions = {
   /** Makes the log for each life of the state thread. */
   createLog(life: LogLife): Devices['log']
   printed: (line: string) => void
-  /** The process has ended by itself, and all of it is gone as after `crash`. Whoever wants it back starts it. */
+  /** The process has ended by itself, on a machine that goes on. Whoever wants it back starts it. */
   ended?(why: string): void
   /** A thread that had failed runs again, with a new host. */
   threadRestarted?(roles: readonly Role[]): void
@@ -125,6 +125,11 @@ export class SimNode {
     return thread
   }
 
+  /** What this machine believes of the time, in ms since 1970. */
+  wallMs(): number {
+    return this.clock.wallMs()
+  }
+
   start(): void {
     assert(!this.isUp, `${this.name} is started only while it is down`)
     const { world, layout, threadRestarted } = this.#options
@@ -151,14 +156,9 @@ export class SimNode {
 
   /** Stops at once: what was not durable is lost. `silently`, as when power is cut, peers hear nothing of it. */
   crash(how: 'aloud' | 'silently' = 'aloud'): void {
-    this.#threads?.end()
-    this.#threads = undefined
-    this.#crashes.clear()
+    this.#stop()
     this.clock.resume()
-    this.tables.crash()
-    this.store.disk.crash()
     this.#options.network.crash(this.name, how)
-    this.mesh = undefined
   }
 
   /** The thread with this role fails, as if an actor had crashed on it too often. */
@@ -234,8 +234,18 @@ export class SimNode {
 
   #end(why: string): void {
     this.#print('error', 'agent', `cannot go on: ${why}`)
-    this.crash()
+    this.mesh?.close()
+    this.#stop()
     this.#options.ended?.(why)
+  }
+
+  #stop(): void {
+    this.#threads?.end()
+    this.#threads = undefined
+    this.mesh = undefined
+    this.#crashes.clear()
+    this.tables.crash()
+    this.store.disk.crash()
   }
 
   /** What the thread has opened is closed: commits under way are durable or lost, and it is not told which. */
@@ -251,7 +261,7 @@ export class SimNode {
   #ports(roles: readonly Role[], thread: number, schedule: Schedule, onCommitted: (notice: ChangeNotice) => void): Ports {
     const { world } = this.#options
     const after = (ms: number, work: () => void) => schedule.after(ms, work)
-    const clock: Clock = { wallMs: () => this.clock.wallMs(), monotonicMs: () => this.clock.monotonicMs(), after }
+    const clock: Clock = { wallMs: () => this.wallMs(), monotonicMs: () => this.clock.monotonicMs(), after }
     return {
       clock,
       random: (stream) => world.streams.stream(`${this.name}/${thread}/${stream}`),
@@ -304,7 +314,7 @@ export class SimNode {
 
   #meshDevices(): Partial<Devices> {
     const { network, mutations } = this.#options
-    this.mesh = createSimMesh({ network, node: this.name, wallMs: () => this.clock.wallMs(), readCertificate: readSimCertificate })
+    this.mesh = createSimMesh({ network, node: this.name, wallMs: () => this.wallMs(), readCertificate: readSimCertificate })
     return { mesh: mutations.wrapMesh(this.mesh) }
   }
 

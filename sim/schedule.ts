@@ -17,7 +17,7 @@ export class Schedule {
   /** Due, and not done because of a pause. */
   readonly #held = new Queue<Task>()
   #pausedUntilMs = 0
-  #isReleasing = false
+  #drains = false
   #hasEnded = false
 
   constructor(world: World, clock: MachineClock) {
@@ -65,26 +65,33 @@ export class Schedule {
 
   #due(task: Task): void {
     if (this.#hasEnded || task.isCancelled) return
-    if (this.#held.length === 0 && this.#heldUpMs() <= 0) return this.#carryOut(task)
+    const heldUpMs = this.#heldUpMs()
+    if (this.#held.length === 0 && heldUpMs <= 0) return this.#carryOut(task)
     this.#held.push(task)
-    this.#release()
+    if (heldUpMs <= 0) this.#drain()
+    else this.#drainAfter(heldUpMs)
   }
 
   #heldUpMs(): number {
     return Math.max(this.#pausedUntilMs, this.#clock.suspendedUntilMs) - this.#world.nowMs
   }
 
-  /** Carries out what was held up, once nothing holds it up any more. */
-  #release(): void {
-    if (this.#isReleasing) return
-    this.#isReleasing = true
-    this.#world.after(this.#heldUpMs(), () => {
-      this.#isReleasing = false
-      while (this.#held.length > 0 && !this.#hasEnded) {
-        if (this.#heldUpMs() > 0) return this.#release()
-        const task = this.#held.take()
-        if (task && !task.isCancelled) this.#carryOut(task)
-      }
+  /** Carries out what was held up, in its order. */
+  #drain(): void {
+    while (this.#held.length > 0 && !this.#hasEnded) {
+      const heldUpMs = this.#heldUpMs()
+      if (heldUpMs > 0) return this.#drainAfter(heldUpMs)
+      const task = this.#held.take()
+      if (task && !task.isCancelled) this.#carryOut(task)
+    }
+  }
+
+  #drainAfter(ms: number): void {
+    if (this.#drains) return
+    this.#drains = true
+    this.#world.after(ms, () => {
+      this.#drains = false
+      this.#drain()
     })
   }
 

@@ -30,7 +30,15 @@ export async function startHttp({ host, config, layout, routes }: HttpServerOpti
   const take = (message: IncomingMessage, response: ServerResponse) => {
     const kept = message.method === 'GET' ? api.kept(message.url ?? '/', message.headers) : undefined
     if (kept) return send(message, response, kept)
-    const giveUp = api.handle(new SocketRequest(message), (answer) => send(message, response, answer))
+    const request = new SocketRequest(message)
+    const giveUp = api.handle(request, (answer) => {
+      try {
+        send(message, response, answer)
+      } catch (error) {
+        // Such as a header with a character that cannot be in one.
+        send(message, response, api.failure(request, error))
+      }
+    })
     active.begin(response, giveUp)
   }
   const reusePort = layout.length > 1

@@ -47,7 +47,7 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
     inFlight.push(entry)
     after(drawCommitMs(), () => {
       entry.isDue = true
-      if (inFlight.includes(entry)) settle()
+      settle()
     })
   }
 

@@ -3,7 +3,7 @@ import type { Dialect } from './dialects.ts'
 import { parseDuration } from './durations.ts'
 import type { Field, Fields, Given, LeafType, ListField, ObjectField } from './schema/fields.ts'
 import { simulatedInstead, supportProblem, supportWarning } from './support.ts'
-import { type Entry, type ObjectTree, type Place, plainValue, type Tree } from './tree.ts'
+import { type Entry, type ObjectTree, type Place, plainValue, RESERVED_NAME, reservedIn, type Tree } from './tree.ts'
 
 /** What was found while reading. `places` says where an object of a list stood. */
 export type Reading = { dialect: Dialect; purpose: Purpose; problems: string[]; warnings: string[]; places: Map<object, Place> }
@@ -109,7 +109,7 @@ function readList(reading: Reading, field: ListField, tree: Tree, path: Path): u
 function readLeaf(reading: Reading, type: LeafType, tree: Tree, path: Path, label: Path): unknown {
   switch (type) {
     case 'anything':
-      return plainValue(tree)
+      return readPlain(reading, tree, path)
     case 'string':
       return tree.kind === 'string' ? tree.value : wrongType(reading, 'string', tree, path)
     case 'boolean':
@@ -125,7 +125,7 @@ function readLeaf(reading: Reading, type: LeafType, tree: Tree, path: Path, labe
       return readTexts(reading, tree, path)
     case 'opaque': {
       const object = objectOf(reading, tree)
-      return object === undefined ? unreadable(reading, reading.dialect.notAnObject(path, tree), tree) : plainValue(object)
+      return object === undefined ? unreadable(reading, reading.dialect.notAnObject(path, tree), tree) : readPlain(reading, object, path)
     }
     case 'texts':
       return readMap(reading, tree, path, (value, here) => readLeaf(reading, 'string', value, here, here))
@@ -170,12 +170,25 @@ function readMap(reading: Reading, tree: Tree, path: Path, read: (value: Tree, h
   const object = objectOf(reading, tree)
   if (object === undefined) return unreadable(reading, reading.dialect.notAnObject(path, tree), tree)
   const pairs: [string, unknown][] = []
-  for (const { key, value } of object.entries.values()) {
-    if (value.kind === 'null') continue
-    const item = read(value, [...path.slice(0, -1), `${path.at(-1) ?? ''}[${key}]`], key)
+  for (const { key, value, place } of object.entries.values()) {
+    const here = [...path.slice(0, -1), `${path.at(-1) ?? ''}[${key}]`]
+    if (key === RESERVED_NAME) report(reading, reservedProblem(here.join('.')), place)
+    if (value.kind === 'null' || key === RESERVED_NAME) continue
+    const item = read(value, here, key)
     if (item !== UNREADABLE) pairs.push([key, item])
   }
   return Object.fromEntries(pairs)
+}
+
+function readPlain(reading: Reading, tree: Tree, path: Path): unknown {
+  const reserved = reservedIn(tree)
+  if (reserved === undefined) return plainValue(tree)
+  report(reading, reservedProblem(path.join('.') + reserved.path), reserved.place)
+  return UNREADABLE
+}
+
+function reservedProblem(path: string): string {
+  return `${path}: a field cannot have this name`
 }
 
 /** The object itself; in files also the only object of a list, since a block is one. */

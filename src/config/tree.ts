@@ -47,6 +47,25 @@ export function plainValue(tree: Tree): unknown {
   return tree.value
 }
 
+/** No field may have this name: it could not travel between threads under it. */
+export const RESERVED_NAME = '__proto__'
+
+/** Where a field with the reserved name is: its path from here, such as `.a[0].__proto__`, and its place. */
+export function reservedIn(tree: Tree): { path: string; place: Place } | undefined {
+  const inner: [step: string, entry: { value: Tree; place: Place }][] =
+    tree.kind === 'list'
+      ? tree.items.map((value, index) => [`[${index}]`, { value, place: value.place }])
+      : tree.kind === 'object'
+        ? [...tree.entries.values()].map((entry) => [`.${entry.key}`, entry])
+        : []
+  for (const [step, { value, place }] of inner) {
+    if (step === `.${RESERVED_NAME}`) return { path: step, place }
+    const found = reservedIn(value)
+    if (found) return { path: step + found.path, place: found.place }
+  }
+  return undefined
+}
+
 /** Whether a plain JSON value has more than `DEPTH_MAX` objects and lists inside each other. */
 export function isTooDeep(value: unknown): boolean {
   let level = [value]

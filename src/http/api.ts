@@ -2,12 +2,12 @@ import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Layout } from '../placement.ts'
 import { Answers } from './answers.ts'
-import { nothing, Parked } from './blocking.ts'
-import type { ApiAnswer } from './encode-reply.ts'
+import { Parked } from './blocking.ts'
+import { type ApiAnswer, encodeReply } from './encode-reply.ts'
 import { type ApiParts, type ApiRequest, Exchange } from './exchange.ts'
 import { createGate } from './gate.ts'
 import { keyFor } from './request.ts'
-import type { EdgeSettings, HttpRequest, Route } from './route.ts'
+import type { EdgeSettings, HttpReply, HttpRequest, Route } from './route.ts'
 import { createRouter } from './router.ts'
 
 export type { ApiAnswer, ApiRequest }
@@ -17,10 +17,12 @@ export type Api = {
   /** The answer to a GET that was asked before and still holds. */
   kept(url: string, headers: HttpRequest['headers']): ApiAnswer | undefined
   /**
-   * Calls `done` once with the answer, maybe at once; if it throws then, once more with an answer that says so. What this
-   * function answers gives up waiting: `done` is not called any more. Endpoints that `read` or `ask` need no promise.
+   * Calls `done` once with the answer, maybe at once. What this function answers gives up waiting: `done` is not called any more.
+   * Endpoints that `read` or `ask` need no promise.
    */
   handle(request: ApiRequest, done: (answer: ApiAnswer) => void): () => void
+  /** What a client is told if its request failed unforeseen. The log gets the error. */
+  failure(request: Pick<ApiRequest, 'method' | 'url'>, error: unknown): ApiAnswer
 }
 export type ApiOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
 
@@ -41,6 +43,13 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
   }).flat()
   const answers = new Answers(host, settings, config.devMode, headers)
   const gate = createGate(config)
+  const encode = (reply: HttpReply, url: string) => encodeReply(reply, config.devMode || /[?&]pretty\b/.test(url), headers)
+  const failure = ({ method, url }: Pick<ApiRequest, 'method' | 'url'>, error: unknown) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const [path] = url.split('?')
+    host.ports.print('error', 'http', `${method} ${path} failed`, { error: text })
+    return encode({ status: 500, text: 'internal error; the log has it' }, url)
+  }
   const parts: ApiParts = {
     host,
     config,
@@ -48,7 +57,8 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     find: createRouter(routes),
     gate,
     parked: new Parked(host, answers),
-    headers,
+    encode,
+    failure,
   }
   return {
     kept(url, headers) {
@@ -63,7 +73,12 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
       exchange.begin()
       return exchange.isOver ? nothing : () => exchange.giveUp()
     },
+    failure,
   }
+}
+
+function nothing(): void {
+  // The answer was given, so there is nothing to give up.
 }
 
 /** Whether a request says more than its URL and its token about what it wants to read. */

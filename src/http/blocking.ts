@@ -47,9 +47,8 @@ export class Parked {
   }
 
   /**
-   * Calls `reply` once: at once if the answer is newer than `index`, else when it is newer and not the same as now, else with
-   * what holds when the time is over. The answer of this function gives up waiting. What is thrown at once is the caller's; what
-   * is thrown later ends the waiting and goes to `failed`.
+   * The answer if it is newer than `index`. Else what gives up waiting, and `reply` is called once: when the answer is newer and
+   * not the same as now, or with what holds when the time is over. `failed` is called instead if looking again throws.
    */
   read(
     key: string,
@@ -58,27 +57,23 @@ export class Parked {
     { index, waitMs }: Wait,
     reply: (answer: Answer) => void,
     failed: (error: unknown) => void,
-  ): () => void {
+  ): Answer | (() => void) {
     const first = this.#answers.find(key, route, request)
-    if (index === 0 || first.index === undefined || first.index > index) {
-      reply(first)
-      return nothing
-    }
+    if (index === 0 || first.index === undefined || first.index > index) return first
     this.#size++
     const look = (isOver: boolean) => {
+      let answer: Answer
       try {
-        const answer = this.#answers.find(key, route, request)
-        const same = answer.status === first.status && answer.bytes.equals(first.bytes)
-        if (!isOver && answer.index !== undefined && (answer.index <= index || same)) {
-          forget = this.#host.waiters.add(answer.reads, woken)
-          return
-        }
-        stop()
-        reply(answer)
+        answer = this.#answers.find(key, route, request)
       } catch (error) {
         stop()
-        failed(error)
+        return failed(error)
       }
+      const same = answer.status === first.status && answer.bytes.equals(first.bytes)
+      if (isOver || answer.index === undefined || (answer.index > index && !same)) {
+        stop()
+        reply(answer)
+      } else forget = this.#host.waiters.add(answer.reads, woken)
     }
     const woken = () => look(false)
     let forget = this.#host.waiters.add(first.reads, woken)
@@ -99,9 +94,4 @@ function once(work: () => void): () => void {
     done = true
     work()
   }
-}
-
-/** Gives up where nothing waits. */
-export function nothing(): void {
-  // Nothing to do.
 }

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Result } from '../kernel/refusal.ts'
-import { nothing, type Parked, waitOf } from './blocking.ts'
+import { type Parked, waitOf } from './blocking.ts'
 import { createContext } from './context.ts'
-import { type ApiAnswer, encodeReply } from './encode-reply.ts'
+import type { ApiAnswer } from './encode-reply.ts'
 import type { Gate } from './gate.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
@@ -20,7 +20,7 @@ export type ApiRequest = {
   readonly headers: HttpRequest['headers']
   /** IP address of the client. */
   readonly from: string
-  /** Asked once, and not of a GET: calls `done` once the body is there, or with its size in bytes if that is above `bytesMax`. */
+  /** Asked once at most, and not of a GET: calls `done` once the body is there, or with its size in bytes if that is above `bytesMax`. */
   readBody(bytesMax: number, done: (body: Buffer | number) => void): void
 }
 
@@ -32,8 +32,8 @@ export type ApiParts = {
   readonly find: (method: string, path: string) => Found
   readonly gate: Gate
   readonly parked: Parked
-  /** Of every answer: names and values in turn. */
-  readonly headers: readonly string[]
+  readonly encode: (reply: HttpReply, url: string) => ApiAnswer
+  readonly failure: (request: ApiRequest, error: unknown) => ApiAnswer
 }
 
 const NO_BODY = Buffer.alloc(0)
@@ -44,7 +44,7 @@ export class Exchange {
   readonly #api: ApiParts
   readonly #given: ApiRequest
   readonly #done: (answer: ApiAnswer) => void
-  #stopWaiting = nothing
+  #stopWaiting: (() => void) | undefined
   #isOver = false
 
   constructor(api: ApiParts, given: ApiRequest, done: (answer: ApiAnswer) => void) {
@@ -58,42 +58,64 @@ export class Exchange {
   }
 
   begin(): void {
-    this.#guarded(() => this.#route())
+    this.#attempt(() => this.#route())
   }
 
   giveUp(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#stopWaiting()
+    this.#stopWaiting?.()
+  }
+
+  /** Answers with what `work` finds, if anything yet. What an endpoint throws is its own answer. */
+  #attempt(work: () => ApiAnswer | undefined): void {
+    if (this.#isOver) return
+    let answer: ApiAnswer | undefined
+    try {
+      answer = work()
+    } catch (error) {
+      answer = this.#api.failure(this.#given, error)
+    }
+    if (answer) this.#finish(answer)
+  }
+
+  #finish(answer: ApiAnswer): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#done(answer)
   }
 
   /** Finds the endpoint, or the answer that needs none. */
-  #route(): void {
-    const { find, gate, config } = this.#api
+  #route(): ApiAnswer | undefined {
+    const { find, gate } = this.#api
     const { method, url, from } = this.#given
     const target = targetOf(url)
-    if ('status' in target) return this.#reply(target)
+    if ('status' in target) return this.#encode(target)
     const { path, queryText } = target
     const refusal = gate.refusal(method, path, from)
-    if (refusal) return this.#reply(refusal)
+    if (refusal) return this.#encode(refusal)
     const clean = cleanPath(path)
-    if (clean !== undefined) return this.#reply(redirected(method, clean, queryText))
+    if (clean !== undefined) return this.#encode(redirected(method, clean, queryText))
     const found = find(method, path)
     if (!found) {
-      if (path === '/') return this.#reply({ text: 'Consul Agent' })
-      return this.#reply(find(method, `${path}/`) ? redirected(method, `${path}/`, queryText) : { status: 404 })
+      if (path === '/') return this.#encode({ text: 'Consul Agent' })
+      return this.#encode(find(method, `${path}/`) ? redirected(method, `${path}/`, queryText) : { status: 404 })
     }
     if ('allow' in found) {
-      if (found.optionsOnly) return this.#reply({ headers: { Allow: found.allow } })
-      return this.#reply({ status: 405, headers: { Allow: found.allow }, text: `method ${method} not allowed` })
+      if (found.optionsOnly) return this.#encode({ headers: { Allow: found.allow } })
+      return this.#encode({ status: 405, headers: { Allow: found.allow }, text: `method ${method} not allowed` })
     }
     if (method === 'GET') return this.#take(found.route, this.#request(target, found.rest, NO_BODY))
-    const { bytesMax, option } = bodyLimit(config, path)
+    this.#readBody(target, found.route, found.rest)
+    return undefined
+  }
+
+  #readBody(target: Target, route: Route, rest: string): void {
+    const { bytesMax, option } = bodyLimit(this.#api.config, target.path)
     this.#given.readBody(bytesMax, (body) =>
-      this.#guarded(() => {
-        if (typeof body === 'number') this.#reply(tooLarge(body, bytesMax, option))
-        else this.#take(found.route, this.#request(target, found.rest, body))
-      }),
+      this.#attempt(() =>
+        typeof body === 'number' ? this.#encode(tooLarge(body, bytesMax, option)) : this.#take(route, this.#request(target, rest, body)),
+      ),
     )
   }
 
@@ -103,75 +125,53 @@ export class Exchange {
     return { method, path: rawPath, rest, query, headers, body, token: tokenOf(query, headers), from }
   }
 
-  #take(route: Route, request: HttpRequest): void {
+  #take(route: Route, request: HttpRequest): ApiAnswer | undefined {
     const wrong = this.#api.gate.parametersWrong(request)
-    if (wrong) return this.#reply(wrong)
-    if ('read' in route) this.#read(route, request)
-    else if ('ask' in route) this.#ask(route, request)
-    else this.#run(route, request)
+    if (wrong) return this.#encode(wrong)
+    if ('read' in route) return this.#read(route, request)
+    return 'ask' in route ? this.#ask(route, request) : this.#run(route, request)
   }
 
-  #read(route: ReadRoute, request: HttpRequest): void {
+  #read(route: ReadRoute, request: HttpRequest): ApiAnswer | undefined {
     const { parked, settings } = this.#api
     const wait = waitOf(request.query, settings)
-    if (!('waitMs' in wait)) return this.#reply(wait)
-    this.#stopWaiting = parked.read(
+    if (!('waitMs' in wait)) return this.#encode(wait)
+    const found = parked.read(
       keyOf(request),
       route,
       request,
       wait,
       (answer) => this.#finish(answer),
-      (error) => this.#failed(error),
+      (error) => this.#finish(this.#api.failure(this.#given, error)),
     )
+    if (typeof found !== 'function') return found
+    this.#stopWaiting = found
+    return undefined
   }
 
-  #ask(route: AskRoute, request: HttpRequest): void {
+  #ask(route: AskRoute, request: HttpRequest): ApiAnswer | undefined {
     const { host, settings } = this.#api
     const asked = route.ask(request, settings)
-    if (isRefused(asked)) return this.#reply(refusalReply(asked, route.statusOf))
-    if (!('to' in asked)) return this.#reply(asked)
+    if (isRefused(asked)) return this.#encode(refusalReply(asked, route.statusOf))
+    if (!('to' in asked)) return this.#encode(asked)
     host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) =>
-      this.#guarded(() => this.#reply(isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request))),
+      this.#attempt(() => this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request))),
     )
+    return undefined
   }
 
-  #run(route: RunRoute, request: HttpRequest): void {
+  #run(route: RunRoute, request: HttpRequest): undefined {
     const { host, settings } = this.#api
     const context = createContext(host, settings)
     this.#stopWaiting = () => context.gone()
     route.run(request, context).then(
-      (result) => this.#guarded(() => this.#reply(isRefused(result) ? refusalReply(result, route.statusOf) : result)),
-      (error: unknown) => this.#failed(error),
+      (result) => this.#attempt(() => this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : result)),
+      (error: unknown) => this.#finish(this.#api.failure(this.#given, error)),
     )
   }
 
-  /** What an endpoint throws, or sending its answer does, is this request's own answer. */
-  #guarded(work: () => void): void {
-    if (this.#isOver) return
-    try {
-      work()
-    } catch (error) {
-      this.#failed(error)
-    }
-  }
-
-  #failed(error: unknown): void {
-    if (this.#isOver) return
-    const { method, url } = this.#given
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#api.host.ports.print('error', 'http', `${method} ${pathOf(url)} failed`, { error: text })
-    this.#reply({ status: 500, text: 'internal error; the log has it' })
-  }
-
-  #reply(reply: HttpReply): void {
-    const pretty = this.#api.config.devMode || /[?&]pretty\b/.test(this.#given.url)
-    this.#finish(encodeReply(reply, pretty, this.#api.headers))
-  }
-
-  #finish(answer: ApiAnswer): void {
-    if (this.#isOver) return
-    this.#done(answer)
-    this.#isOver = true
+  #encode(reply: HttpReply): ApiAnswer {
+    return this.#api.encode(reply, this.#given.url)
   }
 }
 
@@ -179,9 +179,4 @@ export class Exchange {
 function bodyLimit({ limits }: Config, path: string): { bytesMax: number; option: string } {
   if (path.startsWith('/v1/kv/')) return { bytesMax: limits.kvMaxValueSize, option: 'kv_max_value_size' }
   return { bytesMax: Math.max(limits.txnMaxReqLen, limits.kvMaxValueSize), option: 'txn_max_req_len' }
-}
-
-function pathOf(url: string): string {
-  const target = targetOf(url)
-  return 'status' in target ? url : target.rawPath
 }

@@ -97,7 +97,7 @@ export class Host {
     else this.#push(peer, [wire.STOP, actor, key])
   }
 
-  /** A call from outside the actors: an HTTP request, a command, a test. */
+  /** A call from outside the actors: an HTTP request, a command, a test. Refused with `invalid` if it has a field that cannot travel. */
   ask<P, N extends CallsOf<P>>(
     to: Ref<P>,
     name: N,
@@ -105,6 +105,8 @@ export class Host {
     withinMs: number,
     done: (result: Result<AnswerOf<P[N]>>) => void,
   ): void {
+    const reserved = wire.reservedField(request)
+    if (reserved !== undefined) return done(refuse('invalid', `${reserved}: a field cannot have this name`))
     this.#call(to, name, request, withinMs, done as (result: Result<unknown>) => void)
   }
 

@@ -104,6 +104,23 @@ function isTouched(pair: unknown): boolean {
   return Array.isArray(pair) && isNumber(pair[0]) && isText(pair[1])
 }
 
+const RESERVED = '__proto__'
+
+/**
+ * The path to a field named `__proto__`, if there is one: the codec gives it another name, so that no message can change what
+ * objects are. All else comes back as it was, but for a negative zero, which comes back as zero.
+ */
+export function reservedField(value: unknown): string | undefined {
+  const found: [value: unknown, path: string][] = [[value, '']]
+  for (let next = found.pop(); next; next = found.pop()) {
+    const [at, path] = next
+    if (typeof at !== 'object' || at === null || ArrayBuffer.isView(at)) continue
+    if (Object.hasOwn(at, RESERVED)) return path + RESERVED
+    for (const [name, inner] of Object.entries(at)) if (typeof inner === 'object' && inner !== null) found.push([inner, `${path}${name}.`])
+  }
+  return undefined
+}
+
 /** A value as it looks after a journey over a link. */
 export function travelled<T>(value: T): T {
   return unpackr.unpack(packr.pack(value)) as T

@@ -161,6 +161,22 @@ for (const [body, why] of WRONG_SERVICES) {
   test(`service refused: ${JSON.stringify(body)}`, (t) => t.deepEqual(serviceFromApi(body), { refused: 'invalid', why }))
 }
 
+/** Such a field cannot travel between threads under its name. */
+const RESERVED: [json: string, why: string][] = [
+  ['{"Name": "a", "Meta": {"__proto__": "x"}}', 'Request decode failed: Meta[__proto__]: a field cannot have this name'],
+  [
+    '{"Name": "a", "Connect": {"Proxy": {"Config": {"x": [{"__proto__": 1}]}}}}',
+    'Request decode failed: Connect.Proxy.Config.x[0].__proto__: a field cannot have this name',
+  ],
+  [
+    '{"Name": "a", "Check": {"TTL": "1s", "Header": {"__proto__": ["x"]}}}',
+    'Request decode failed: Check.Header[__proto__]: a field cannot have this name',
+  ],
+]
+for (const [json, why] of RESERVED) {
+  test(`service refused: ${json}`, (t) => t.deepEqual(serviceFromApi(JSON.parse(json)), { refused: 'invalid', why }))
+}
+
 const WRONG_CHECKS: [body: unknown, why: string][] = [
   [{}, 'Missing check name'],
   [{ Name: 'x' }, 'Invalid check: TTL must be > 0 for TTL checks'],
@@ -174,6 +190,10 @@ for (const [body, why] of WRONG_CHECKS) {
 }
 
 const WRONG_FILES: [hcl: string, why: string][] = [
+  [
+    'node_meta { __proto__ = "x" }',
+    'failed to parse a.hcl: 1 error occurred:\n\t* node_meta[__proto__]: a field cannot have this name (a.hcl:1)\n',
+  ],
   ['service { name = "a" connect { proxy {} } }', 'service "a": Services with a Connect managed proxy must have a port set (a.hcl:1)'],
   [
     'services { name = "a" port = 1 connect { native = true proxy {} } }',

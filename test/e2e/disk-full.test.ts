@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { type Agent, agentPorts, startAgent, temporaryDirectory } from '../kit/agents.ts'
+import { type Agent, agentPorts, beginAgent, startAgent, temporaryDirectory } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'
 
 const VALUE_BYTES = 100_000
@@ -48,6 +48,21 @@ for (const { name, wrapped } of disks) {
     t.is((await put(agent, 'after')).status, 200)
     t.deepEqual(await keys(agent), ['after'])
     t.is((await agent.stop()).code, 1)
+  })
+}
+
+for (const kib of canMount ? [4, 8, 16, 32, 64, 128, 256, 512] : []) {
+  test.serial(`a disk of ${kib} KiB is too small for a new data directory: one clear error, also at the second try`, async (t) => {
+    t.timeout(60_000)
+    const folder = temporaryDirectory(t)
+    const directory = join(folder, 'data')
+    const twice = `"$@"; echo "ended with $?"; exec "$@"`
+    const wrapped = `exec unshare -rm sh -c 'mount -t tmpfs -o size=${kib}k none ${folder} && ${twice}' sh "$@"`
+    const { code, out, err } = await (await beginAgent(t, { args: serverIn(directory), wrapped })).ended
+    t.is(code, 1, out)
+    t.regex(out, /^ended with 1$/m)
+    t.regex(err, new RegExp(`^(==> data directory ${directory}(/local)? is on a full disk\\n){2}$`))
+    t.notRegex(out, /\[ERROR\]|Log data/)
   })
 }
 

@@ -6,6 +6,7 @@ import { isRefused } from '../../src/kernel/refusal.ts'
 import { ask } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { testHosts } from '../kit/hosts.ts'
+import { apiConfig } from '../kit/http.ts'
 
 const broken = (): never => {
   throw new Error('on purpose')
@@ -22,17 +23,7 @@ test('an endpoint that breaks a promise answers 500, and the connections of othe
   const [host] = hosts
   if (!host) throw new Error('a host was made')
   const port = (await freePorts()).next()
-  const config = {
-    ports: { http: port },
-    addresses: { http: ['127.0.0.1'] },
-    node: { name: 'n1' },
-    datacenter: 'dc1',
-    query: { defaultQueryTimeMs: 300_000, maxQueryTimeMs: 600_000 },
-    limits: { kvMaxValueSize: 100, txnMaxReqLen: 100, httpMaxConnsPerClient: 0 },
-    http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false, responseHeaders: {}, maxHeaderBytes: 0 },
-    acl: { defaultPolicy: 'allow' },
-    devMode: false,
-  } as unknown as Config
+  const config = { ...apiConfig, ports: { http: port }, addresses: { http: ['127.0.0.1'] } } as unknown as Config
   const server = await startHttp({ host, config, layout: [['edge']], routes })
   if (isRefused(server)) throw new Error(server.why)
   t.teardown(() => server.close())

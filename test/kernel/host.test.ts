@@ -62,6 +62,14 @@ test('a call crosses threads and brings an answer or a refusal', (t) => {
   t.deepEqual(answers, [{ cents: 120 }, { refused: 'missing', why: 'no ink here' }])
 })
 
+test('what cannot travel as it is never leaves: from outside it is refused by its name', (t) => {
+  const { front, settle } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'price', JSON.parse('{"item": {"__proto__": 1}}') as { item: string }, 1_000, (answer) => answers.push(answer))
+  settle()
+  t.deepEqual(answers, [{ refused: 'invalid', why: 'item.__proto__: a field cannot have this name' }])
+})
+
 test('a call that is answered in a later turn', (t) => {
   const { front, advance } = market()
   const answers: unknown[] = []

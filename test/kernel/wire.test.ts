@@ -79,6 +79,19 @@ test('a key that names a prototype changes none', (t) => {
   t.is(Object.getPrototypeOf(back), Object.prototype)
 })
 
+test('a field whose name would be lost on the way is found, with its path', (t) => {
+  t.is(wire.reservedField(JSON.parse('{"meta": {"__proto__": 1}}')), 'meta.__proto__')
+  t.is(wire.reservedField(JSON.parse('{"list": [1, [{"a": {"__proto__": 1}}]]}')), 'list.1.0.a.__proto__')
+  t.is(wire.reservedField({ text: '__proto__', bytes: new Uint8Array(3), none: undefined, nothing: null, big: 1n }), undefined)
+  const deep = JSON.parse(`${'[{"x":'.repeat(50_000)}1${'}]'.repeat(50_000)}`) as unknown
+  t.is(wire.reservedField(deep), undefined)
+  fc.assert(
+    fc.property(value, (sent) => {
+      t.is(wire.reservedField(sent), undefined)
+    }),
+  )
+})
+
 test('noise in place of a batch is an answer or an error, soon', (t) => {
   fc.assert(
     fc.property(noise(), (bytes) => {

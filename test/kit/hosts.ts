@@ -60,6 +60,8 @@ export function testHosts(options: {
   actors: readonly unknown[]
   place: (actor: string, key: string, lane?: number) => number
   devices?: Partial<Devices>
+  /** Default: empty. */
+  tables?: Ports['tables']
 }): TestHosts {
   const clock = new ManualClock()
   const pending: (() => void)[] = []
@@ -70,7 +72,7 @@ export function testHosts(options: {
   const ports: Ports = {
     clock,
     random: (stream) => (stream === 'calls' ? counting : FIXED),
-    tables: { view: () => NO_TABLES },
+    tables: options.tables ?? { view: () => NO_TABLES },
     devices: options.devices ?? {},
     print: (level, from, line) => printed.push(`${level} ${from}: ${line}`),
   }

@@ -1,3 +1,4 @@
+import type { Config } from '../../src/config/config.ts'
 import type { EdgeContext } from '../../src/http/context.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, Question, Route } from '../../src/http/route.ts'
 import { createRouter } from '../../src/http/router.ts'
@@ -13,6 +14,17 @@ export const settings: EdgeSettings = {
   kvValueBytesMax: 524_288,
   threads: [['main', 'state', 'edge', 'mesh']],
 }
+
+/** What the API needs of a configuration. */
+export const apiConfig = {
+  node: { name: 'n1' },
+  datacenter: 'dc1',
+  query: { defaultQueryTimeMs: 300_000, maxQueryTimeMs: 600_000 },
+  limits: { kvMaxValueSize: 100, txnMaxReqLen: 100, httpMaxConnsPerClient: 0 },
+  http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false, responseHeaders: {}, maxHeaderBytes: 0 },
+  acl: { defaultPolicy: 'allow' },
+  devMode: false,
+} as unknown as Config
 
 const find = createRouter(routes)
 

@@ -1,0 +1,71 @@
+import test from 'ava'
+import { type ApiAnswer, type ApiRequest, createApi } from '../../src/http/api.ts'
+import type { ReadRoute, Route } from '../../src/http/route.ts'
+import { table } from '../../src/kernel/tables.ts'
+import { testHosts } from '../kit/hosts.ts'
+import { apiConfig } from '../kit/http.ts'
+
+const things = table<string>('things', 1)
+
+/** The API with one endpoint that reads. */
+function reading(read: ReadRoute['read']) {
+  const kit = testHosts({ threads: 1, actors: [], place: () => 0 })
+  const [host] = kit.hosts
+  if (!host) throw new Error('a host was made')
+  const routes: Route[] = [{ method: 'GET', path: '/v1/thing', read }]
+  const api = createApi({ host, config: apiConfig, layout: [['edge']], routes })
+  /** What came of a request; empty while it waits. */
+  const get = (url: string, headers: ApiRequest['headers'] = {}): ApiAnswer[] => {
+    const kept = api.kept(url, headers)
+    if (kept) return [kept]
+    const answers: ApiAnswer[] = []
+    api.handle({ method: 'GET', url, headers, from: '127.0.0.1', readBody: (_bytesMax, done) => done(0) }, (answer) => answers.push(answer))
+    return answers
+  }
+  return { ...kit, host, get }
+}
+
+test('an answer is kept for whoever has the same token', (t) => {
+  let reads = 0
+  const { get } = reading(({ token }) => {
+    reads++
+    return { index: 1, text: `for ${token || 'anybody'}` }
+  })
+  const asked = (url: string, headers?: ApiRequest['headers']) => get(url, headers).map(({ bytes }) => bytes.toString())
+  for (const _again of [1, 2]) {
+    t.deepEqual(asked('/v1/thing'), ['for anybody'])
+    t.deepEqual(asked('/v1/thing', { 'x-consul-token': 'a' }), ['for a'])
+    t.deepEqual(asked('/v1/thing', { 'x-consul-token': '' }), ['for anybody'])
+    t.deepEqual(asked('/v1/thing', { authorization: 'Bearer b' }), ['for b'])
+    t.deepEqual(asked('/v1/thing?token=a'), ['for a'])
+    t.deepEqual(asked('/v1/thing?token=b', { 'x-consul-token': 'a' }), ['for b'])
+    t.deepEqual(asked('/v1/thing?token=', { 'x-consul-token': 'a' }), ['for a'])
+    t.deepEqual(asked('/v1/thing', { 'x-consul-token': 'a', authorization: 'Bearer b' }), ['for a'])
+  }
+  t.is(reads, 3)
+})
+
+test('an answer that is kept does not hide what is wrong with the headers', (t) => {
+  const { get } = reading(() => ({ index: 1, text: 'well' }))
+  t.is(get('/v1/thing')[0]?.status, 200)
+  t.is(get('/v1/thing', { 'cache-control': 'max-age=x' })[0]?.status, 400)
+})
+
+test('an endpoint that breaks a promise while its readers wait answers them 500, and nothing waits any more', (t) => {
+  let isBroken = false
+  const { get, host, printed } = reading((_request, view) => {
+    view.get(things, 'a')
+    if (isBroken) throw new Error('on purpose')
+    return { index: 1, text: 'well' }
+  })
+  const waiting = [get('/v1/thing?index=1'), get('/v1/thing?index=1&pretty')]
+  t.deepEqual(waiting, [[], []])
+  isBroken = true
+  host.notify({ index: 9, touched: [[things.id, 'a']] })
+  t.deepEqual(
+    waiting.flat().map(({ status, bytes }) => [status, bytes.toString()]),
+    Array(2).fill([500, 'internal error; the log has it']),
+  )
+  t.deepEqual(printed, Array(2).fill('error http: GET /v1/thing failed'))
+  t.is(host.waiters.size, 0)
+})
