@@ -185,15 +185,6 @@ export class SimNode {
     this.#threads?.slow(factor, untilMs)
   }
 
-  /** Ends everything that goes wrong on this machine. What has ended is started by the world; a clock that is wrong stays so. */
-  heal(): void {
-    this.diskSlowness = 1
-    this.fillDisk(false)
-    this.failDisk(false)
-    this.signerFailing = undefined
-    this.clock.resume()
-  }
-
   /** The machine sleeps: nothing runs on it, and its disk does nothing. Its network is left to the network. */
   suspend(forMs: number): void {
     if (this.isUp) this.clock.suspend(forMs)
