@@ -13,6 +13,8 @@ export type ShrinkOptions = {
   failedAtMs?: number
   /** Which upstreams there are with these agents. Default: those of the standard estate. */
   upstreams?(nodes: readonly string[]): DrawContext['upstreams']
+  /** The programs behind services. Default: those of the standard estate. */
+  programs?: DrawContext['programs']
   /** All agents stay, whether something happens to them or not. */
   keepNodes?: boolean
 }
@@ -84,7 +86,8 @@ class Search {
 
   #isPossible({ nodes, quietAtMs, events }: Plan): boolean {
     const upstreams = (this.#options.upstreams ?? standardUpstreams)(nodes)
-    return quietAtMs > 0 && nodes.length > 0 && eventsFault(events, { nodes, quietAtMs, upstreams }) === undefined
+    const { programs = [] } = this.#options
+    return quietAtMs > 0 && nodes.length > 0 && eventsFault(events, { nodes, quietAtMs, upstreams, programs }) === undefined
   }
 
   /** Leaves out what comes after the failure. */

@@ -40,6 +40,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 const TIES: Record<string, RegExp> = {
   'src/main.ts': /^net\/world\.ts$/,
   'src/connect-proxy.ts': /^net\//,
+  'src/cli/sim.ts': /^sim\/own\/index\.ts$/,
 }
 
 /** What actors may not use, and what to use instead. */

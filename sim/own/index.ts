@@ -1,0 +1,73 @@
+import type { ConfigHost } from '../../src/config/index.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { campaignOfOwn } from './campaign.ts'
+import { loadOwn } from './load.ts'
+import { type Broken, smaller } from './play.ts'
+import { asJson, brokenPage, introduction, savedScenario, summaryPage } from './report.ts'
+import { type Overrides, readScenario } from './scenario.ts'
+
+export type OwnOptions = Overrides & {
+  configDir: string
+  /** A file; without one, faults are drawn. */
+  scenario?: string | undefined
+  json: boolean
+  /** Where a scenario that failed is to be saved, as people see it. */
+  savedAs: string
+  /** Seed of whoever gives none. */
+  drawnSeed: string
+  /** The name under which the program was started. */
+  program: string
+}
+
+/** What the simulation needs of the machine. */
+export type OwnWorld = {
+  disk: ConfigHost
+  /** Milliseconds since any start. */
+  nowMs(): number
+  out(line: string): void
+  save(text: string): Result<null>
+}
+
+/** Shrinking may take this long. */
+const SHRINK_MS = 20_000
+const RUNS = 20
+
+/** Simulates somebody's agents and says what broke. The answer says whether anything did; refused: the input makes no sense. */
+export function simulateOwn(options: OwnOptions, world: OwnWorld): Result<{ isBroken: boolean }> {
+  const { configDir, json, savedAs, program } = options
+  const own = loadOwn(configDir, world.disk)
+  if (isRefused(own)) return refuse('invalid', `-config-dir: ${own.why}`)
+  const { estate, notes } = own
+  const scenario = scenarioOf(options, world.disk, estate)
+  if (isRefused(scenario)) return scenario
+  const say = (lines: readonly string[]) => {
+    if (!json) for (const line of lines) world.out(line)
+  }
+  say(introduction(estate, notes, scenario))
+  const beganMs = world.nowMs()
+  const campaign = campaignOfOwn(estate, scenario)
+  say(summaryPage(campaign, scenario, world.nowMs() - beganMs))
+  let failed: Broken | undefined
+  if (campaign.broken) {
+    const shrinkUntilMs = world.nowMs() + SHRINK_MS
+    const { broken, runs } = smaller(campaign.broken, estate, () => world.nowMs() > shrinkUntilMs)
+    failed = broken
+    const saved = world.save(`${JSON.stringify(savedScenario(broken), null, 2)}\n`)
+    if (isRefused(saved)) return refuse('invalid', `-save: ${saved.why}`)
+    say(brokenPage(broken, campaign.broken, runs, estate, `${program} sim -config-dir ${configDir} -scenario ${savedAs}`))
+  }
+  if (json) world.out(JSON.stringify(asJson(campaign, scenario, estate, notes, failed), null, 2))
+  return { isBroken: failed !== undefined }
+}
+
+function scenarioOf(options: OwnOptions, disk: ConfigHost, estate: Parameters<typeof readScenario>[1]): ReturnType<typeof readScenario> {
+  const { scenario: path, drawnSeed, seconds, seed, runs, faults } = options
+  if (path === undefined) {
+    const scenario = readScenario('{}', estate, drawnSeed, { seconds, seed, runs: runs ?? RUNS, faults: faults ?? 'all' })
+    return isRefused(scenario) ? refuse('invalid', `-${scenario.why}`) : scenario
+  }
+  const text = disk.readFile(path)
+  if (isRefused(text)) return refuse('invalid', `-scenario: ${text.why}`)
+  const scenario = readScenario(text, estate, drawnSeed, { seconds, seed, runs, faults })
+  return isRefused(scenario) ? refuse('invalid', `${path}: ${scenario.why}`) : scenario
+}
