@@ -2,8 +2,11 @@ import type { Fields, ValuesOf } from './fields.ts'
 import type { PlanEvent } from './plan.ts'
 import type { Run } from './run.ts'
 
-/** Something worth reaching, as `run.reach` names it. Nine of ten runs with at least `events` events of its kind reach it. */
-export type Mark = { name: string; events: number }
+/**
+ * Something worth reaching, as `run.reach` names it. A run with at least `events` events of its kind reaches it with at least this
+ * chance (0.9 if none is given), whatever the scenario.
+ */
+export type Mark = { name: string; events: number; chance?: number }
 
 /** A kind of event: how often it comes, what it has besides its time and its agent, and how it is carried out. */
 export type Kind = {

@@ -3,8 +3,7 @@ import { chanceIn, kinds, marks } from './marks.ts'
 
 /** A campaign may fail by bad luck less often than once in a million. */
 export const BAD_LUCK = 1e-6
-/** A run with enough events misses a mark with this chance at most: so many runs in a row do not. */
-const RUNS_ENOUGH = Math.round(Math.log(BAD_LUCK) / Math.log(0.1))
+const MARK_CHANCE = 0.9
 
 /** What came of runs, added up: up to the first one that failed. */
 export class Tally {
@@ -55,9 +54,11 @@ export class Tally {
    */
   neverReached(): string[] {
     const neverDrawn = kinds.filter(({ name }, at) => !this.runsWith.has(name) && this.#neverDrawn[at]! < BAD_LUCK)
-    const missed = marks.flatMap(({ name, kind, events }, at) => {
+    const missed = marks.flatMap(({ name, kind, events, chance = MARK_CHANCE }, at) => {
       const enough = this.#enough[at]!
-      return this.reached.has(name) || enough < RUNS_ENOUGH ? [] : [`${name}, although ${enough} runs had ${events} of ${kind} or more`]
+      return this.reached.has(name) || (1 - chance) ** enough > BAD_LUCK
+        ? []
+        : [`${name}, although ${enough} runs had ${events} of ${kind} or more`]
     })
     return [...neverDrawn.map(({ name }) => `${name}: no plan of ${this.runs} has it`), ...missed]
   }

@@ -14,33 +14,21 @@ const IDENTITIES_EVERY_MS = 1_000
 
 export const deniedIsDenied: Invariant = {
   name: 'denied-is-denied',
-  sentence: 'one second after a deny is acknowledged, no connection between the two services is open on any agent that can be reached',
+  sentence:
+    'one second after a deny is acknowledged, or after an agent knows of it, no connection between the two services is open on any agent that can be reached',
   when: 'always',
   marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4 }],
   broken(run) {
-    for (const { source, destination, sinceMs } of connectionsOf(run).asked.denied()) {
-      for (const node of run.cluster.nodes.values()) {
-        if (isCalm(run, node, sinceMs)) {
-          const open = openBetween(node, source, destination)
-          if (open) return `${open}, ${(run.world.nowMs - sinceMs).toFixed(0)} ms after the deny`
-          run.reach('deny looked at')
-        }
-      }
-    }
-    return undefined
-  },
-}
-
-export const knownDeniesHold: Invariant = {
-  name: 'known-denies-hold',
-  sentence: 'one second after an agent knows of a deny, no connection between the two services is open on it',
-  when: 'always',
-  broken(run) {
+    const { asked } = connectionsOf(run)
     for (const node of run.cluster.nodes.values()) {
       if (!node.mesh) continue
-      for (const { source, destination, sinceMs } of knownDenies(run, node)) {
-        const open = isCalm(run, node, sinceMs) && openBetween(node, source, destination)
-        if (open) return `${open}, ${(run.world.nowMs - sinceMs).toFixed(0)} ms after ${node.name} knew of the deny`
+      for (const deny of knownDenies(run, node)) {
+        const open = openAgainst(run, node, deny)
+        if (open) return `${open} ${node.name} knew of the deny`
+      }
+      for (const deny of asked.denied()) {
+        const open = openAgainst(run, node, deny)
+        if (open) return `${open} the deny`
       }
     }
     return undefined
@@ -77,11 +65,12 @@ export const identitiesAreTrue: Invariant = {
 
 const lookedAt = perRun((_run: Run) => ({ nextMs: 0 }))
 
-type Known = { index: number; denies: { source: string; destination: string; sinceMs: number }[] }
+type Deny = { source: string; destination: string; sinceMs: number }
+type Known = { index: number; denies: Deny[] }
 const knownByNode = perRun((_run: Run) => new Map<string, Known>())
 
 /** What the tables of a node deny, and since when. */
-function knownDenies(run: Run, node: SimNode): Known['denies'] {
+function knownDenies(run: Run, node: SimNode): Deny[] {
   const view = node.tables.view()
   const index = indexOf(view, 'intentions')
   const all = knownByNode(run)
@@ -99,14 +88,13 @@ function knownDenies(run: Run, node: SimNode): Known['denies'] {
   return denies
 }
 
-function isCalm(run: Run, { name }: SimNode, sinceMs: number): boolean {
-  return run.world.nowMs - Math.max(sinceMs, run.cluster.disturbedUntil(name)) > DENY_WITHIN_MS
-}
-
-function openBetween(node: SimNode, source: string, destination: string): string | undefined {
+function openAgainst(run: Run, node: SimNode, { source, destination, sinceMs }: Deny): string | undefined {
+  const { nowMs } = run.world
+  if (nowMs - Math.max(sinceMs, run.cluster.disturbedUntil(node.name)) <= DENY_WITHIN_MS) return undefined
+  run.reach('deny looked at')
   for (const { connection, owner, phase, peer } of node.mesh?.open() ?? []) {
     if (phase === 'spliced' && peer?.uri.endsWith(`/svc/${source}`) && serviceOf(node, owner) === destination)
-      return `connection ${connection} from ${source} to ${destination} is open on ${node.name}`
+      return `connection ${connection} from ${source} to ${destination} is open on ${node.name}, ${(nowMs - sinceMs).toFixed(0)} ms after`
   }
   return undefined
 }

@@ -51,7 +51,7 @@ export const forgetRule = defineWorkload({
   about: 'an operator removes a rule',
   perMinute: 3,
   oncePerRun: true,
-  marks: [{ name: 'intention none', events: 4 }],
+  marks: [{ name: 'intention none', events: 4, chance: 0.7 }],
   fields: { rule },
   apply: (run, { node, rule }) => ask(run, node, rule, 'none'),
 })
