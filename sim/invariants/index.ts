@@ -1,22 +1,23 @@
 import { leavesAreFresh } from './certificates.ts'
-import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue, knownDeniesHold } from './connections.ts'
+import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './connections.ts'
 import { kvIsLinearizable, registrationsSurvive } from './histories.ts'
 import type { Invariant } from './invariant.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
 import { readersMissNothing } from './readers.ts'
+import { serversShowOneHistory } from './replicas.ts'
 
 export type { Invariant } from './invariant.ts'
 
 /** Everything that must hold. */
 export const invariants: readonly Invariant[] = [
   nothingBreaks,
+  serversShowOneHistory,
   kvIsLinearizable,
   registrationsSurvive,
   indexNeverGoesBack,
   mailboxesAreBounded,
   readersMissNothing,
   deniedIsDenied,
-  knownDeniesHold,
   deniedCarriesNothing,
   identitiesAreTrue,
   leavesAreFresh,
