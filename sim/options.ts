@@ -22,7 +22,8 @@ ${scenarioLines()}
   --plan FILE        carries out a saved plan instead
   --corpus           carries out every plan of sim/corpus instead
   --shrink=false     saves the plan that failed as it is (default: first looks for the smallest one that fails)
-  --mutant NAME      puts a known bug in, which must be found: ${mutants.map(({ name }) => name).join(', ')}
+  --mutant NAME      puts a known bug in, which must be found; the scenario and the agents are the mutant's unless given:
+${mutantLines()}
 `
 
 export type Options =
@@ -89,16 +90,21 @@ export function readOptions(args: readonly string[], drawSeed: () => string): Re
     forMs: durationMs('for', flags.for),
   }
   for (const value of Object.values(numbers)) if (isRefused(value)) return value
-  const named = scenariosNamed(flags.scenario)
+  const named = scenariosNamed(flags.scenario ?? mutant?.scenario)
   if (isRefused(named)) return named
   if (flags.seed === '') return refuse('invalid', '--seed: must not be empty')
   const { minutes, ...given } = numbers as { [Name in keyof typeof numbers]: number | undefined }
   const seconds = minutes === undefined ? given.seconds : minutes * 60
-  return { do: 'campaign', isShrunk, campaign: { ...given, seconds, seed: flags.seed ?? drawSeed(), scenarios: named, mutant } }
+  const nodes = given.nodes ?? (flags.scenario === undefined ? mutant?.nodes : undefined)
+  return { do: 'campaign', isShrunk, campaign: { ...given, nodes, seconds, seed: flags.seed ?? drawSeed(), scenarios: named, mutant } }
 }
 
 function scenarioLines(): string {
   return scenarios.map(({ name, about }) => `                       ${name.padEnd(10)}${about}`).join('\n')
+}
+
+function mutantLines(): string {
+  return mutants.map(({ name, about }) => `                       ${name}: ${about}`).join('\n')
 }
 
 function mutantNamed(name: string | undefined): Result<Mutant> | undefined {

@@ -161,6 +161,7 @@ class Search {
       const quietAtMs = Math.ceil(lastMs + aftermathMs)
       if (quietAtMs < this.best.quietAtMs && this.#try({ quietAtMs })) return
     }
+    while (!this.isOver && this.#try({ quietAtMs: Math.ceil((lastMs + this.best.quietAtMs) / 2) }));
   }
 
   #gapBefore(at: number): number {

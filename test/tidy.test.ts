@@ -8,6 +8,7 @@ import type { Kind } from '../sim/kind.ts'
 import { kinds, marks } from '../sim/marks.ts'
 import { mutants } from '../sim/mutants/index.ts'
 import { chanceDrawn } from '../sim/plan.ts'
+import { conditions } from '../sim/rest/conditions.ts'
 import { scenarios } from '../sim/scenarios/index.ts'
 import { BAD_LUCK } from '../sim/tally.ts'
 import { workloads } from '../sim/workloads/index.ts'
@@ -145,7 +146,7 @@ const FORGOTTEN: [file: string, text: string, said: string[]][] = [
   ],
   [
     'sim/mutants/clock.ts',
-    'export const lateClock: Mutant = {',
+    'export const lateClock = mutant({',
     ['mutant lateClock of sim/mutants/clock.ts is not in sim/mutants/index.ts'],
   ],
   ['bench/clock.ts', 'export const clock: Benchmark = {', ['benchmark clock of bench/clock.ts is not in bench/index.ts']],
@@ -178,12 +179,12 @@ test('the simulator proves what it has: every kind of event is drawn, every muta
     scenarios.flatMap(({ certain = [] }) => certain).filter((name) => !kindNames.includes(name)),
     [],
   )
-  const names = invariants.map(({ name }) => name)
+  const names = [...invariants, ...conditions].map(({ name }) => name)
   t.deepEqual(
     mutants.filter(({ caughtBy }) => !names.includes(caughtBy)).map(({ name }) => name),
     [],
   )
-  for (const list of [[...faults, ...workloads], invariants, mutants, scenarios]) {
+  for (const list of [[...faults, ...workloads], [...invariants, ...conditions], mutants, scenarios]) {
     t.is(new Set(list.map(({ name }) => name)).size, list.length)
   }
 })

@@ -60,7 +60,7 @@ const KINDS: readonly Kind[] = [
     folder: 'sim/mutants/',
     file: 'sim/mutants/index.ts',
     list: 'mutants',
-    defined: /^(?:export )?const (\w+): Mutant =/gm,
+    defined: /^(?:export )?const (\w+)(?:: Mutant = | = mutant\()/gm,
   },
   { what: 'benchmark', folder: 'bench/', file: 'bench/index.ts', list: 'benchmarks', defined: /^(?:export )?const (\w+): Benchmark =/gm },
 ]

@@ -39,19 +39,6 @@ test('the campaign of this commit holds and reaches what it is for', async (t) =
   t.deepEqual(tally.neverReached(), [])
 })
 
-test('the sound build holds for as many runs as every mutant is given', async (t) => {
-  const runs = Math.max(...mutants.map(({ runsMax }) => runsMax))
-  const { failed } = await campaign({ seed: 'mutants', runs, ...SMALL })
-  t.is(failed?.failure.what, undefined)
-})
-
-for (const mutant of mutants) {
-  test(`the mutant ${mutant.name} is caught: ${mutant.about}`, async (t) => {
-    const { failed, runs } = await campaign({ seed: 'mutants', runs: mutant.runsMax, ...SMALL, mutant })
-    t.is(failed?.failure.invariant, mutant.caughtBy, `not within ${runs} runs`)
-  })
-}
-
 test('several nodes live in one world', async (t) => {
   const { failed } = await campaign({ seed: 'three', runs: 5, nodes: 3, seconds: 30 })
   t.is(failed?.failure.what, undefined)
