@@ -52,6 +52,7 @@ function rest(text: string, words: Words): Expectation {
 
 function propagation(text: string, words: Words, measure: 'p50' | 'p99' | 'max'): Expectation {
   words.expect('of')
+  words.needsSeveral()
   const topic = words.takeIf('health', 'catalog', 'intentions')
   words.expect('propagation', 'under')
   return words.finish({ text, form: 'propagation', measure, topic: topic as Topic | '', underMs: words.duration('under') })
@@ -140,6 +141,10 @@ class Words {
     const { agents } = this.#known
     if (agents.some((agent) => agent.name === name)) return name
     throw new Misread(`there is no agent ${JSON.stringify(name)}; there are ${agents.map((agent) => agent.name).join(', ')}`)
+  }
+
+  needsSeveral(): void {
+    if (this.#known.agents.length < 2) throw new Misread('with a single agent nothing propagates')
   }
 
   /** A service that runs there. */

@@ -25,12 +25,15 @@ export type OwnWorld = {
   /** Milliseconds since any start. */
   nowMs(): number
   out(line: string): void
+  /** Says how far long work is. */
+  tell(line: string): void
   save(text: string): Result<null>
 }
 
 /** Shrinking may take this long. */
 const SHRINK_MS = 20_000
 const RUNS = 20
+const PROGRESS_EVERY_MS = 10_000
 
 /** Simulates somebody's agents and says what broke. The answer says whether anything did; refused: the input makes no sense. */
 export function simulateOwn(options: OwnOptions, world: OwnWorld): Result<{ isBroken: boolean }> {
@@ -45,7 +48,13 @@ export function simulateOwn(options: OwnOptions, world: OwnWorld): Result<{ isBr
   }
   say(introduction(estate, notes, scenario))
   const beganMs = world.nowMs()
-  const campaign = campaignOfOwn(estate, scenario)
+  let toldMs = beganMs
+  const progress = (done: number) => {
+    if (world.nowMs() - toldMs < PROGRESS_EVERY_MS) return
+    toldMs = world.nowMs()
+    world.tell(`${done} of ${scenario.runs} runs`)
+  }
+  const campaign = campaignOfOwn(estate, scenario, progress)
   say(summaryPage(campaign, scenario, world.nowMs() - beganMs))
   let failed: Broken | undefined
   if (campaign.broken) {
@@ -53,8 +62,10 @@ export function simulateOwn(options: OwnOptions, world: OwnWorld): Result<{ isBr
     const { broken, runs } = smaller(campaign.broken, estate, () => world.nowMs() > shrinkUntilMs)
     failed = broken
     const saved = world.save(`${JSON.stringify(savedScenario(broken), null, 2)}\n`)
-    if (isRefused(saved)) return refuse('invalid', `-save: ${saved.why}`)
-    say(brokenPage(broken, campaign.broken, runs, estate, `${program} sim -config-dir ${configDir} -scenario ${savedAs}`))
+    const again = isRefused(saved)
+      ? `it could not be saved: ${saved.why}`
+      : `${program} sim -config-dir ${quoted(configDir)} -scenario ${quoted(savedAs)}`
+    say(brokenPage(broken, campaign.broken, runs, estate, again))
   }
   if (json) world.out(JSON.stringify(asJson(campaign, scenario, estate, notes, failed), null, 2))
   return { isBroken: failed !== undefined }
@@ -63,11 +74,15 @@ export function simulateOwn(options: OwnOptions, world: OwnWorld): Result<{ isBr
 function scenarioOf(options: OwnOptions, disk: ConfigHost, estate: Parameters<typeof readScenario>[1]): ReturnType<typeof readScenario> {
   const { scenario: path, drawnSeed, seconds, seed, runs, faults } = options
   if (path === undefined) {
-    const scenario = readScenario('{}', estate, drawnSeed, { seconds, seed, runs: runs ?? RUNS, faults: faults ?? 'all' })
-    return isRefused(scenario) ? refuse('invalid', `-${scenario.why}`) : scenario
+    return readScenario('{}', estate, drawnSeed, { seconds, seed, runs: runs ?? RUNS, faults: faults ?? 'all' })
   }
   const text = disk.readFile(path)
   if (isRefused(text)) return refuse('invalid', `-scenario: ${text.why}`)
   const scenario = readScenario(text, estate, drawnSeed, { seconds, seed, runs, faults })
-  return isRefused(scenario) ? refuse('invalid', `${path}: ${scenario.why}`) : scenario
+  return isRefused(scenario) && !scenario.why.startsWith('-') ? refuse('invalid', `${path}: ${scenario.why}`) : scenario
+}
+
+/** As it must be written in a shell. */
+function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -66,8 +66,9 @@ export function brokenIn(run: OwnRun): Broken | undefined {
 export function smaller(broken: Broken, estate: Estate, isOver: () => boolean): { broken: Broken; runs: number } {
   const { plan } = broken.run
   let best = broken
+  const earliestMs = Math.min(EARLIEST_MS, ...plan.events.map(({ atMs }) => atMs))
   const fails = (candidate: Plan) => {
-    if (candidate.threads !== plan.threads) return false
+    if (candidate.threads !== plan.threads || candidate.events.some(({ atMs }) => atMs < earliestMs)) return false
     const found = brokenAgain(candidate, broken, estate)
     if (found) best = found
     return found !== undefined
@@ -84,6 +85,8 @@ export function smaller(broken: Broken, estate: Estate, isOver: () => boolean): 
 }
 
 const SHRINK_RUNS_MAX = 300
+/** Trouble that comes while the agents start shows something else than what comes later. */
+const EARLIEST_MS = 5_000
 
 function brokenAgain(plan: Plan, before: Broken, estate: Estate): Broken | undefined {
   if ('failure' in before) {

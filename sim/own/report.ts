@@ -2,7 +2,7 @@ import type { Estate } from '../estate.ts'
 import { kindNamed } from '../plan.ts'
 import type { OwnCampaign, PairSummary } from './campaign.ts'
 import { type Gap, gapsOf, startOf } from './gaps.ts'
-import { quantile, sourceName } from './judge.ts'
+import { quantile, sourceName, type Verdict } from './judge.ts'
 import type { Broken } from './play.ts'
 import { type OwnScenario, writtenEvent } from './scenario.ts'
 import { endOf, eventLine, moment, seconds } from './words.ts'
@@ -40,7 +40,7 @@ export function summaryPage(campaign: OwnCampaign, scenario: OwnScenario, realMs
     ...(changes.length === 0 ? [] : ['', 'changes were known to every agent after', ...changes]),
     '',
     ...rested,
-    ...(broken ? [] : scenario.expectations.map(({ text }) => `met: ${text}`)),
+    ...(broken ? broken.run.verdicts.map(verdictLine) : scenario.expectations.map(({ text }) => `met: ${text}`)),
     ...(broken ? [] : ['nothing broke']),
   ]
 }
@@ -51,6 +51,10 @@ function pairLines({ name, destination, reachable, longest }: PairSummary, runs:
     `${name} ${reachable === undefined ? `-> ${destination} ` : ''}${part}`,
     ...(longest ? [`  longest: ${longest.sentence}${runs > 1 ? ` [${longest.seed}]` : ''}`] : []),
   ]
+}
+
+function verdictLine({ expectation, isMet, what }: Verdict): string {
+  return isMet ? `met: ${expectation.text}` : `NOT MET: ${expectation.text}: ${what}`
 }
 
 /** Never 100 % if it is less. */
@@ -133,7 +137,7 @@ export function asJson(
   return {
     seed: scenario.seed,
     runs,
-    virtualSeconds: virtualMs / 1_000,
+    virtualSeconds: inSeconds(virtualMs),
     agents: agents.map(({ name, config }) => ({ name, server: config.server, services: config.services.map((service) => service.name) })),
     notes,
     pairs: pairs.map(({ source, node, destination, reachable = null, longest }) => ({
@@ -143,9 +147,9 @@ export function asJson(
       reachable,
       longestOutage: longest
         ? {
-            seconds: longest.ms / 1_000,
-            from: longest.fromMs / 1_000,
-            to: longest.toMs / 1_000,
+            seconds: inSeconds(longest.ms),
+            from: inSeconds(longest.fromMs),
+            to: inSeconds(longest.toMs),
             seed: longest.seed,
             sentence: longest.sentence,
           }
@@ -154,11 +158,20 @@ export function asJson(
     propagation: Object.fromEntries(
       [...propagation].map(([topic, took]) => [
         topic,
-        { changes: took.length, p50: quantile(took, 0.5) / 1_000, p99: quantile(took, 0.99) / 1_000, max: quantile(took, 1) / 1_000 },
+        {
+          changes: took.length,
+          p50: inSeconds(quantile(took, 0.5)),
+          p99: inSeconds(quantile(took, 0.99)),
+          max: inSeconds(quantile(took, 1)),
+        },
       ]),
     ),
-    rest: { median: quantile(restedMs, 0.5) / 1_000, max: quantile(restedMs, 1) / 1_000 },
+    rest: { median: inSeconds(quantile(restedMs, 0.5)), max: inSeconds(quantile(restedMs, 1)) },
     expectations: scenario.expectations.map(({ text }) => text),
     failed: failed ? savedScenario(failed) : null,
   }
+}
+
+function inSeconds(ms: number): number {
+  return Math.round(ms * 10) / 10_000
 }

@@ -38,17 +38,21 @@ export function readScenario(text: string, estate: Estate, drawnSeed: string, ov
   if (!isObject(written)) return refuse('invalid', 'must be an object')
   const unknown = Object.keys(written).find((name) => !FIELDS.includes(name))
   if (unknown !== undefined) return refuse('invalid', `${unknown}: unknown field; there are ${FIELDS.join(', ')}`)
+  const label = (name: keyof Overrides) => (overrides[name] === undefined ? name : `-${name}`)
   const { about = '', seconds = SECONDS, seed = drawnSeed, runs = 1, events = [], expect = [] } = written
   if (typeof about !== 'string') return refuse('invalid', 'about: must be a text')
-  if (typeof seed !== 'string') return refuse('invalid', 'seed: must be a text')
+  if (typeof seed !== 'string' || seed === '') return refuse('invalid', 'seed: must be a text')
+  if (overrides.seed === '') return refuse('invalid', '-seed: must not be empty')
   const numbers = { seconds: overrides.seconds ?? seconds, runs: overrides.runs ?? runs }
-  if (!isWithin(numbers.seconds, 1, SECONDS_MAX))
-    return refuse('invalid', `seconds: must be a number from 1 to ${SECONDS_MAX}, got ${JSON.stringify(numbers.seconds)}`)
-  if (!isWithin(numbers.runs, 1, RUNS_MAX) || !Number.isInteger(numbers.runs))
-    return refuse('invalid', `runs: must be a whole number from 1 to ${RUNS_MAX}, got ${JSON.stringify(numbers.runs)}`)
+  if (!isWithin(numbers.seconds, 1, SECONDS_MAX)) {
+    return refuse('invalid', `${label('seconds')}: must be a number from 1 to ${SECONDS_MAX}, got ${JSON.stringify(numbers.seconds)}`)
+  }
+  if (!isWithin(numbers.runs, 1, RUNS_MAX) || !Number.isInteger(numbers.runs)) {
+    return refuse('invalid', `${label('runs')}: must be a whole number from 1 to ${RUNS_MAX}, got ${JSON.stringify(numbers.runs)}`)
+  }
   const endMs = numbers.seconds * 1_000
   const kinds = readFaults(overrides.faults ?? written['faults'] ?? 'none')
-  if (isRefused(kinds)) return kinds
+  if (isRefused(kinds)) return refuse('invalid', `${label('faults')}: ${kinds.why}`)
   const chosenSeed = overrides.seed ?? seed
   const planned = readEvents(events, contextOf(estate, endMs), chosenSeed)
   if (isRefused(planned)) return planned
@@ -68,11 +72,11 @@ function readFaults(written: unknown): Result<readonly Kind[]> {
   if (written === 'none') return []
   if (written === 'all') return faults
   const names: unknown = typeof written === 'string' ? written.split(',') : written
-  if (!Array.isArray(names)) return refuse('invalid', 'faults: must be "none", "all" or a list of names')
+  if (!Array.isArray(names)) return refuse('invalid', 'must be "none", "all" or a list of names')
   const kinds: Kind[] = []
   for (const name of names) {
     const kind = faults.find((one) => one.name === name)
-    if (!kind) return refuse('invalid', `faults: unknown fault ${JSON.stringify(name)}; there are\n${described(faults)}`)
+    if (!kind) return refuse('invalid', `unknown fault ${JSON.stringify(name)}; there are\n${described(faults)}`)
     kinds.push(kind)
   }
   return kinds

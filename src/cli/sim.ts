@@ -55,6 +55,7 @@ The exit code is 0 if nothing broke, 1 if an expectation or a promise of the age
         disk: machine,
         nowMs: () => performance.now(),
         out: io.out,
+        tell: io.err,
         save(text) {
           try {
             writeFileSync(save, text)
