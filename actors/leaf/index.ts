@@ -148,8 +148,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       if (!entry) return
       if (entry.subscribers.length > 0) entry.usedMs = turn.nowMs
       if (turn.nowMs - entry.usedMs > UNUSED_MS_MAX && !entry.underWay) return void state.entries.delete(service)
-      const isDue = turn.nowMs >= entry.renewAtMs || (entry.leaf !== undefined && turn.nowMs < entry.leaf.validAfterMs)
-      if (isDue) issue(state, entry, turn)
+      if (isDue(entry, turn.nowMs)) issue(state, entry, turn)
       else lookLater(entry, turn)
     },
   },
@@ -163,6 +162,11 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
     }
   },
 })
+
+/** Without a leaf the next try is due when its timer says so, whatever the clock does meanwhile. */
+function isDue({ leaf, renewAtMs }: Entry, nowMs: number): boolean {
+  return leaf === undefined || nowMs >= renewAtMs || nowMs < leaf.validAfterMs
+}
 
 /** A clock that was set back makes a leaf one that is not valid yet. */
 function isValid({ validAfterMs, validBeforeMs }: Leaf, nowMs: number): boolean {

@@ -112,6 +112,16 @@ test('a clock that is set makes a leaf due: back, before it begins, or forward, 
   }
 })
 
+test('a first leaf that failed is tried again by the timer, also if the clock is set back meanwhile', (t) => {
+  const { a } = tryLeaf()
+  a.value('roots', BUNDLE)
+  a.subscribe('leaf', WEB)
+  a.outcome('signer', refuse('busy', 'no entropy'))
+  a.setClock(-HOUR_MS)
+  a.wait(1_000)
+  t.is(a.acts('signer').length, 1)
+})
+
 test('a new root has followed leaves made anew within 30 seconds, others when they are asked for', (t) => {
   const { a, issue } = tryLeaf()
   a.value('roots', BUNDLE)
