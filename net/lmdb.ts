@@ -158,7 +158,14 @@ function usageOf(database: Database): Usage {
   const usedPages = stats.lastPageNumber + 1
   const freelistPages = pagesOf(stats.free)
   const freePages = usedPages - META_PAGES - freelistPages - pagesOf(stats)
-  return { usedBytes: usedPages * stats.pageSize, freeBytes: freePages * stats.pageSize, freelistBytes: freelistPages * stats.pageSize }
+  // A long value's pages lie side by side.
+  const longValues = Math.min(stats.overflowPages, stats.entryCount)
+  return {
+    usedBytes: usedPages * stats.pageSize,
+    freeBytes: freePages * stats.pageSize,
+    freelistBytes: freelistPages * stats.pageSize,
+    stretches: META_PAGES + freelistPages + stats.treeBranchPageCount + stats.treeLeafPageCount + longValues,
+  }
 }
 
 function isEmpty(database: Database): boolean {
@@ -166,7 +173,7 @@ function isEmpty(database: Database): boolean {
 }
 
 /** As lmdb gives them for one tree of pages. */
-type Stats = { pageSize: number; treeBranchPageCount: number; treeLeafPageCount: number; overflowPages: number }
+type Stats = { pageSize: number; entryCount: number; treeBranchPageCount: number; treeLeafPageCount: number; overflowPages: number }
 const META_PAGES = 2
 
 function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Stats): number {

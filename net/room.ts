@@ -14,8 +14,9 @@ export type Room = {
 
 export class NoRoom extends Error {}
 
-/** How LMDB uses the file, as of the last commit. `freeBytes` are pages inside that it may write again. */
-export type Usage = { usedBytes: number; freeBytes: number; freelistBytes: number }
+/** How LMDB uses the file, as of the last commit. `freeBytes` are pages inside that it may write again; what is in use parts them
+ * into at most `stretches` stretches, and one more. */
+export type Usage = { usedBytes: number; freeBytes: number; freelistBytes: number; stretches: number }
 
 /**
  * LMDB as lmdb-js builds it corrupts its memory when a write finds the disk full. So it never gets there: the file is made
@@ -31,23 +32,29 @@ export function openRoom(path: string, usage: () => Usage): Room {
   let leftBytes = 0
   let inFlightBytes = 0
 
-  /** Whether there is room for so many bytes and more, behind what is used or plainly inside. */
-  function isEnough(bytes: number, moreBytes: number): boolean {
+  /** Whether there is room for a change and for `moreBytes`, behind what is used or plainly inside. */
+  function isEnough(valueBytes: number, moreBytes: number): boolean {
+    const bytes = changeBytes(valueBytes)
     if (leftBytes >= bytes + moreBytes) return true
-    const { usedBytes, freeBytes, freelistBytes } = usage()
+    const { usedBytes, freeBytes, freelistBytes, stretches } = usage()
     const behindBytes = () => fstatSync(handle).size - usedBytes - inFlightBytes - freelistBytes * FREELIST_COPIES
     leftBytes = behindBytes()
     if (leftBytes < bytes + moreBytes) {
       lengthen(handle, bytes + KEPT_BYTES - leftBytes)
       leftBytes = behindBytes()
     }
-    return leftBytes >= bytes + moreBytes || freeBytes >= (inFlightBytes + bytes + moreBytes) * FREE_MARGIN
+    if (leftBytes >= bytes + moreBytes) return true
+    const neededBytes = (inFlightBytes + bytes) * FREE_MARGIN
+    const sparedBytes = freeBytes - neededBytes
+    if (sparedBytes < 0 || sparedBytes + Math.max(leftBytes, 0) < moreBytes) return false
+    const inFlightPages = inFlightBytes / PAGE_BYTES
+    return hasRun(runPages(valueBytes), (freeBytes - bytes) / PAGE_BYTES - inFlightPages, stretches + inFlightPages + PAGES_PER_CHANGE + 1)
   }
 
   return {
     reserve(valueBytes) {
       const bytes = changeBytes(valueBytes)
-      if (!isEnough(bytes, valueBytes === 0 ? 0 : KEPT_BYTES)) throw new NoRoom(`no room for ${valueBytes} bytes`)
+      if (!isEnough(valueBytes, valueBytes === 0 ? 0 : KEPT_BYTES)) throw new NoRoom(`no room for ${valueBytes} bytes`)
       leftBytes -= bytes
       inFlightBytes += bytes
     },
@@ -67,7 +74,7 @@ const PAGES_PER_CHANGE = 3
 const KEPT_BYTES = 64 * PAGE_BYTES
 /** A commit may write the list of free pages anew while the old one is still in use, and lengthen it. */
 const FREELIST_COPIES = 2
-/** Pages inside may be in use by a reader or lie too scattered for a long value, so only a multiple of the need counts. */
+/** Pages inside may be in use by a reader, so only a multiple of the need counts. */
 const FREE_MARGIN = 4
 const PORTION_BYTES_MIN = 2 ** 18
 const PORTION_BYTES_MAX = 2 ** 20
@@ -76,6 +83,18 @@ const PORTION_SHARE = 1 / 16
 
 function changeBytes(valueBytes: number): number {
   return (PAGES_PER_CHANGE + Math.ceil(valueBytes / PAGE_BYTES)) * PAGE_BYTES
+}
+
+/** Pages side by side that a value takes; LMDB puts short ones beside others. */
+function runPages(valueBytes: number): number {
+  return Math.ceil((valueBytes + PAGE_HEADER_BYTES) / PAGE_BYTES)
+}
+
+const PAGE_HEADER_BYTES = 16
+
+/** Whether so many pages must lie side by side among free ones in so many stretches: if all were too short, they held no more than this. */
+function hasRun(pages: number, freePages: number, stretches: number): boolean {
+  return pages <= 1 || freePages > stretches * (pages - 1)
 }
 
 /** A copied file may have holes behind what is used, where nothing was: no blocks are there. */

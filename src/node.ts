@@ -4,7 +4,7 @@ import type { Config } from './config/config.ts'
 import { Host } from './kernel/host.ts'
 import type { AnyActor } from './kernel/instance.ts'
 import type { Ports } from './kernel/ports.ts'
-import { type Layout, placement, placer } from './placement.ts'
+import { hearsOfCommits, type Layout, placement, placer } from './placement.ts'
 
 export type ThreadOptions = {
   config: Config
@@ -21,7 +21,14 @@ export type ThreadOptions = {
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
 export function createThread({ config, layout, thread, definitions = actors, ...options }: ThreadOptions): Host {
   const own = threadActor({ stats: () => host.stats(), counters: () => [...host.counters] }) as unknown as AnyActor
-  const host: Host = new Host({ ...options, node: config.node.name, thread, actors: [...definitions, own], place: placer(layout) })
+  const host: Host = new Host({
+    ...options,
+    node: config.node.name,
+    thread,
+    actors: [...definitions, own],
+    place: placer(layout),
+    hears: hearsOfCommits(layout),
+  })
   return host
 }
 

@@ -41,6 +41,11 @@ export function layoutOf({ threads }: Pick<Config, 'threads'>, cores: number): L
   return [['main'], ['state'], ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
 }
 
+/** Whether anybody on a thread waits for changes of the tables: actors of the state, and readers at the interfaces. */
+export function hearsOfCommits(layout: Layout): (thread: number) => boolean {
+  return (thread) => (layout[thread] ?? []).some((role) => role === 'state' || role === 'edge')
+}
+
 /** Finds the thread of an actor: the only one of its role, or for one of many by its lane or the hash of its key. */
 export function placer(layout: Layout): (actor: string, key: string, lane?: number) => number {
   const byRole = new Map<Role, number[]>()

@@ -137,7 +137,7 @@ export type HttpConfig = {
 }
 
 export type LimitsConfig = {
-  /** Connections from one source address; 0: no limit. */
+  /** Connections from one source address to one edge thread; 0: no limit. */
   readonly httpMaxConnsPerClient: number
   /** Bytes. */
   readonly kvMaxValueSize: number

@@ -155,7 +155,9 @@ export class Exchange {
     if (isRefused(asked)) return this.#encode(refusalReply(asked, route.statusOf))
     if (!('to' in asked)) return this.#encode(asked)
     host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) =>
-      this.#attempt(() => this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request))),
+      this.#attempt(() =>
+        this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request, settings)),
+      ),
     )
     return undefined
   }

@@ -70,7 +70,7 @@ export type ReadRoute = Common & {
 export type AskRoute = Common & {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   ask: (request: HttpRequest, settings: EdgeSettings) => Question | Refusal | HttpReply
-  reply: (answer: never, request: HttpRequest) => HttpReply
+  reply: (answer: never, request: HttpRequest, settings: EdgeSettings) => HttpReply
 }
 
 /** Anything longer: several questions, feeds, streams. */

@@ -10,6 +10,8 @@ export type HostOptions = {
   actors: readonly AnyActor[]
   /** The placement table: which thread an actor lives on. */
   place(actor: string, key: string, lane?: number): number
+  /** Whether a thread of this process is told of commits: only there may readers of the tables wait. Default: all are. */
+  hears?(thread: number): boolean
   /** Calls `work` soon, after what is at hand. */
   soon(work: () => void): void
   /** This thread cannot go on: an actor crashes again and again. */

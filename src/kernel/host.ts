@@ -36,7 +36,7 @@ export class Host {
   readonly thread: number
   readonly ports: Ports
   /** Readers of the tables on this thread that wait for a change. */
-  readonly waiters = new Waiters()
+  readonly waiters: Waiters
   /** The newest commit that this thread was told of. */
   noticed = 0
   /** Counters by name, of this thread. */
@@ -59,6 +59,7 @@ export class Host {
     this.node = options.node
     this.thread = options.thread
     this.ports = options.ports
+    this.waiters = new Waiters(options.hears?.(options.thread) ?? true)
     this.#calls = new Calls(options.ports.clock, options.ports.random('calls'))
     for (const definition of options.actors) this.#definitions.set(definition.name, definition)
     this.#surroundings = {
@@ -123,11 +124,15 @@ export class Host {
     return () => this.#feeds.unfollow(id)
   }
 
-  /** A commit happened on this thread: wakes its readers and tells every other thread. */
+  /** A commit happened on this thread: wakes its readers and tells the other threads that have some. */
   notify(notice: ChangeNotice): void {
-    for (const link of this.#links.values()) if (typeof link.peer === 'number') link.push([wire.NOTICE, notice.index, notice.touched])
+    for (const { peer } of this.#links.values()) if (this.#hears(peer)) this.#push(peer, [wire.NOTICE, notice.index, notice.touched])
     this.#noticed(notice)
     this.#schedule()
+  }
+
+  #hears(peer: Peer): boolean {
+    return typeof peer === 'number' && (this.#options.hears?.(peer) ?? true)
   }
 
   #noticed(notice: ChangeNotice): void {
@@ -290,11 +295,12 @@ export class Host {
   }
 
   /** Runs `work` of an actor; what it throws is a crash of that actor, and of nothing else. */
-  #guarded(instance: Instance, work: () => void): void {
+  #guarded<R>(instance: Instance, work: () => R): R | undefined {
     try {
-      work()
+      return work()
     } catch (error) {
       this.#crash(instance, error)
+      return undefined
     }
   }
 
@@ -433,22 +439,13 @@ export class Host {
     assert(definition, `the placement table names only actors that exist, "${actor}" too`)
     const ref = { actor, key }
     const address = addressOf(ref)
-    if (this.#stays(address, args)) return
+    const running = this.#instances.get(address)
+    if (running && this.#guarded(running, () => running.stays(args))) return
     this.#stopHere(address)
     const instance = new Instance(definition, ref, address, args, this.ports.random(`actor/${address}`), this.ports.clock.monotonicMs())
     this.#instances.set(address, instance)
     this.#build(instance)
     this.#feeds.started(address)
-  }
-
-  #stays(address: string, args: unknown): boolean {
-    const instance = this.#instances.get(address)
-    if (!instance || instance.down) return false
-    let stays = false
-    this.#guarded(instance, () => {
-      stays = instance.definition.stays?.(instance.state as never, args as never) ?? false
-    })
-    return stays
   }
 
   #stopHere(address: string): void {

@@ -77,6 +77,11 @@ export class Instance {
     this.life++
   }
 
+  /** Whether a start with these arguments leaves it as it is. */
+  stays(args: unknown): boolean {
+    return !this.down && (this.definition.stays?.(this.state as never, args as never) ?? false)
+  }
+
   /** Notes a crash. How long to wait before the rebuild: nothing after the first one, then longer and longer; or too often for that. */
   crashed(nowMs: number): { ms: number } | { tooOften: string } {
     this.restarts++

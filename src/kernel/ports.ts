@@ -39,8 +39,11 @@ export interface Device<Request, Outcome, Event = never> {
   perform(request: Request, done: (outcome: Result<Outcome>) => void, event: (event: Event) => void): void
 }
 
-/** Replicated order of commands. The local adapter's order is its table commit. Groups are applied on every server in the
- * same order; `done` is called when the group is durable, with one outcome for each command. */
+/** One order of commands for all servers of a cluster. A group is applied as a whole or not at all, on every server in the same
+ * order; with a single server that is the order of its table commits. `done` is called once the group is durable and visible on
+ * this server and its notice is out, with one outcome for each command. `busy`: nothing of the group has happened, nor will it.
+ * `late`: nobody can know whether it has happened or will yet; if it does, it does so once, on all servers, and before any group
+ * that is proposed after this answer. */
 export type LogRequest = { commands: readonly object[] }
 export type LogOutcome = { outcomes: Result<unknown>[]; notice: ChangeNotice }
 

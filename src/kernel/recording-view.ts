@@ -1,3 +1,4 @@
+import { assert } from './refusal.ts'
 import type { ChangeNotice, RangeOptions, Table, View } from './tables.ts'
 
 /** What a query looked at. A change of any of it may change the answer; nothing else can. */
@@ -31,9 +32,15 @@ export function recordReads(view: View): { view: View; reads: ReadSet } {
  * size of the waiter's read-set, whatever the number of waiters.
  */
 export class Waiters {
+  readonly #told: boolean
   readonly #tables = new Map<number, TableWaiters>()
   #added = 0
   #size = 0
+
+  /** `told`: whether somebody calls `notify` after commits. Otherwise nobody may wait. */
+  constructor(told = true) {
+    this.#told = told
+  }
 
   /** How many wait. */
   get size(): number {
@@ -42,6 +49,7 @@ export class Waiters {
 
   /** Calls `wake` at the first notice that touches something in `reads`. The answer ends the waiting. */
   add(reads: ReadSet, wake: (notice: ChangeNotice) => void): () => void {
+    assert(this.#told, 'readers wait only where commits are told')
     const waiter: Waiter = { number: ++this.#added, reads, wake, waiting: true }
     for (const [id, keys] of reads.keys) {
       const { byKey } = this.#tableOf(id)

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { LocalCheck, LocalService } from '../../actors/local/protocol.ts'
-import { asked, requested, run } from '../kit/http.ts'
+import { asked, run } from '../kit/http.ts'
 import { localArgs, service } from '../kit/local.ts'
 
 const web: LocalService = { definition: service({ id: 'web1', name: 'web', tags: ['v1'], meta: { ver: '1' }, port: 8080 }), origin: 'api' }
@@ -112,10 +112,10 @@ test('wrong requests are answered with the words that Consul has for them', (t) 
 
 test('the agent tells who it is, in a version that clients accept', async (t) => {
   const { facts } = localArgs()
-  const { route, request } = requested('GET', '/v1/agent/members')
-  if (!('reply' in route)) throw new Error('members asks')
-  t.like(route.reply(facts as never, request).json, [
-    { Name: 'n1', Addr: '10.0.0.1', Port: 8301, Tags: { role: 'consul', port: '8300', build: '1.10.12:' }, Status: 1, DelegateCur: 4 },
-  ])
-  t.like(route.reply(facts as never, { ...request, query: new URLSearchParams('wan=1') }).json, [{ Name: 'n1.dc1', Port: 8302 }])
+  t.like(await run('GET', '/v1/agent/members', { facts }), {
+    json: [
+      { Name: 'n1', Addr: '10.0.0.1', Port: 8301, Tags: { role: 'consul', port: '8300', build: '1.10.12:' }, Status: 1, DelegateCur: 4 },
+    ],
+  })
+  t.like(await run('GET', '/v1/agent/members?wan=1', { facts }), { json: [{ Name: 'n1.dc1', Port: 8302 }] })
 })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { goTime } from '../../src/http/go-time.ts'
-import { asked, read, requested, run } from '../kit/http.ts'
+import { asked, read, requested, run, settings } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
 
 const CLUSTER = '0846e11b-0000-4000-8000-000000000001'
@@ -152,7 +152,7 @@ test('who wants to connect must have the identity of a service', (t) => {
     text: 'Bad request: ClientCertURI not a valid Service identifier',
   })
   const { route, request } = requested('POST', '/v1/agent/connect/authorize')
-  t.like('reply' in route && route.reply({ allowed: false, reason: 'why' } as never, request), {
+  t.like('reply' in route && route.reply({ allowed: false, reason: 'why' } as never, request, settings), {
     json: { Authorized: false, Reason: 'why' },
   })
 })

@@ -246,6 +246,23 @@ test('what is started again is replaced, unless it says that it stays as it is; 
   t.is(hosts[1]?.stats().length, 1)
 })
 
+test('a commit is told only to threads where readers may wait; nobody waits where it is not told', (t) => {
+  const { hosts, settle } = testHosts({ threads: 3, actors: [shop], place: () => 0, hears: (thread) => thread !== 1 })
+  hosts[2]?.notify({ index: 7, touched: [[3, 'a']] })
+  settle()
+  t.deepEqual(
+    hosts.map(({ noticed }) => noticed),
+    [7, 0, 7],
+  )
+  const reads = { keys: new Map([[3, new Set(['a'])]]), prefixes: new Map() }
+  let woken = 0
+  hosts[0]?.waiters.add(reads, () => woken++)
+  t.throws(() => hosts[1]?.waiters.add(reads, () => woken++), { message: /readers wait only where commits are told/ })
+  hosts[2]?.notify({ index: 8, touched: [[3, 'a']] })
+  settle()
+  t.is(woken, 1)
+})
+
 test('a started actor is started anew when its thread comes back', (t) => {
   const { front, back, settle, unlink, link } = market()
   front.start('shop', 'corner', null)

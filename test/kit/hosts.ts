@@ -59,6 +59,7 @@ export function testHosts(options: {
   threads: number
   actors: readonly unknown[]
   place: (actor: string, key: string, lane?: number) => number
+  hears?: (thread: number) => boolean
   devices?: Partial<Devices>
   /** Default: empty. */
   tables?: Ports['tables']
@@ -83,6 +84,7 @@ export function testHosts(options: {
       ports,
       actors: options.actors as AnyActor[],
       place: options.place,
+      ...(options.hears && { hears: options.hears }),
       soon: (work) => pending.push(work),
       fatal: (why) => fatal.push(why),
     })

@@ -63,20 +63,25 @@ export function asked(method: string, url: string, body: unknown = ''): Question
   return route.ask(request, settings)
 }
 
-/** What a longer endpoint answers when actors answer as given, by the name of the call; feeds give their one value. */
-export function run(
+/** What an endpoint answers when actors answer as given, by the name of the call; feeds give their one value. */
+export async function run(
   method: string,
   url: string,
   answers: Record<string, unknown>,
   headers: Record<string, string> = {},
 ): Promise<HttpReply | Refusal> {
-  const { route, request } = requested(method, url)
-  if (!('run' in route)) throw new Error(`${url} is no longer endpoint`)
+  const { route, request: plain } = requested(method, url)
+  const request = { ...plain, headers }
+  if ('read' in route) throw new Error(`${url} asks nobody`)
+  if ('ask' in route) {
+    const question = route.ask(request, settings)
+    return 'to' in question ? route.reply(answers[question.name] as never, request, settings) : question
+  }
   const context = {
     settings,
     asked: (_to: unknown, name: string) => Promise.resolve(answers[name]),
     awaited: (_to: unknown, name: string, _request: unknown, wanted: (value: unknown, index: number) => boolean) =>
       Promise.resolve(name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined),
   }
-  return route.run({ ...request, headers }, context as unknown as EdgeContext)
+  return route.run(request, context as unknown as EdgeContext)
 }

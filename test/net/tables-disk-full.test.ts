@@ -62,6 +62,22 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
     t.is(await child.ask(`write long ${BLOB_BYTES}`), 'done')
   })
 
+  test(`${disk.name}: free pages that lie scattered are no room for a long value`, async (t) => {
+    const directory = temporaryDirectory(t)
+    const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
+    t.teardown(child.kill)
+    t.is(await child.line(), 'open')
+    const kept: string[] = []
+    for (let n = 0; (await child.ask(`write s${n} 3000`)) === 'done'; n++) kept.push(`s${n}`)
+    const [gone, left] = [kept.filter((_key, n) => n % 2 === 0), kept.filter((_key, n) => n % 2 === 1)]
+    for (const key of gone) t.is(await child.ask(`delete ${key}`), 'done')
+    for (let n = 0; n < 10; n++) t.regex((await child.ask(`write long${n} ${BLOB_BYTES}`)) ?? '', /^refused busy: disk full: no room in /)
+    t.is(await child.ask('write short 3000'), 'done')
+    t.deepEqual((await child.ask('read'))?.split(' ').sort(), [...left, 'short'].map((key) => `${key}:3000`).sort())
+    for (const key of left) t.is(await child.ask(`delete ${key}`), 'done')
+    t.is(await child.ask(`write long ${BLOB_BYTES}`), 'done')
+  })
+
   test(`${disk.name}: the store refuses, keeps and goes on too`, async (t) => {
     const directory = temporaryDirectory(t)
     const child = run('obey', join(directory, 'data'), disk.wrapped(directory))

@@ -2,7 +2,11 @@ import test from 'ava'
 import { applyGroup } from '../../actors/commands.ts'
 import { actors } from '../../actors/index.ts'
 import { createSimApi, type SimReply, type SimRequest } from '../../sim/clients.ts'
+import { SOUND } from '../../sim/mutants/index.ts'
+import { SEPARATE, SimNode } from '../../sim/node.ts'
+import { SimNetwork } from '../../sim/ports/network.ts'
 import { createSimTables } from '../../sim/ports/tables.ts'
+import { World } from '../../sim/world.ts'
 import { hostInMemory } from '../../src/config/host.ts'
 import { loadConfig, parseAgentFlags } from '../../src/config/index.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
@@ -149,4 +153,53 @@ test('what is refused is refused as on a socket, and what needs promises is not 
   )
   t.throws(() => ask('GET', '/v1/kv/x', { query: { index: 'x' } }).json, { message: /the answer is JSON, not 400 "Invalid index"/ })
   t.throws(() => send('GET', '/v1/agent/self'), { message: 'broken promise: GET /v1/agent/self can be asked in a simulation' })
+})
+
+test('clients of a simulated agent register, wait for health, and notice what happens to its edge thread', (t) => {
+  const world = new World('clients')
+  const network = new SimNetwork({
+    nowMs: () => world.nowMs,
+    after: (ms, work) => world.after(ms, work),
+    random: (stream) => world.streams.stream(`network/${stream}`),
+  })
+  network.addNode('n1', '10.0.0.1')
+  const config = { ...configured(), boot: 'simulated' }
+  const node = new SimNode({ world, network, config, layout: SEPARATE, mutations: SOUND, createLog: localLog, printed: () => undefined })
+  node.start()
+  const pass = (ms: number) => world.runUntil(world.nowMs + ms)
+  const api = createSimApi({ host: node.edge, config: node.config, layout: node.layout })
+  const replies: [string, number | 'lost', number][] = []
+  const send = (method: string, path: string, request: SimRequest = {}) =>
+    api.request(method, path, request, (reply) =>
+      replies.push([path, reply === 'lost' ? reply : reply.status, Math.floor(world.nowMs / 1_000)]),
+    )
+
+  pass(1_000)
+  send('GET', '/v1/health/service/web', { query: { index: '1', wait: '60s', passing: '' } })
+  send('PUT', '/v1/agent/service/register', { body: { Name: 'web', Port: 80, Check: { TTL: '30s' } } })
+  pass(2_000)
+  send('PUT', '/v1/agent/check/pass/service:web')
+  pass(2_000)
+  t.deepEqual(replies.splice(0).sort(), [
+    ['/v1/agent/check/pass/service:web', 200, 3],
+    ['/v1/agent/service/register', 200, 1],
+    ['/v1/health/service/web', 200, 3],
+  ])
+  send('GET', '/v1/agent/services')
+  send('GET', '/v1/agent/health/service/name/web')
+  pass(100)
+  t.deepEqual(replies.splice(0), [
+    ['/v1/agent/services', 200, 5],
+    ['/v1/agent/health/service/name/web', 200, 5],
+  ])
+
+  node.stall('edge', 3_000)
+  send('GET', '/v1/catalog/nodes')
+  pass(5_000)
+  t.deepEqual(replies.splice(0), [['/v1/catalog/nodes', 200, 8]], 'a thread that stalls answers late')
+  send('GET', '/v1/catalog/nodes')
+  node.crash()
+  api.end()
+  pass(1_000)
+  t.deepEqual(replies, [['/v1/catalog/nodes', 'lost', 10]])
 })

@@ -1,4 +1,4 @@
-import { localRef } from '../../../actors/local/protocol.ts'
+import { type LocalList, localRef } from '../../../actors/local/protocol.ts'
 import { checkFromApi } from '../../config/definitions.ts'
 import type { HealthStatus } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
@@ -11,13 +11,10 @@ import { question, type Route } from '../route.ts'
 export const agentChecksRoute: Route = {
   method: 'GET',
   path: '/v1/agent/checks',
-  async run({ query }, { settings, asked }) {
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
-    const list = await asked(localRef, 'list', null)
-    if (isRefused(list)) return list
-    return { json: Object.fromEntries(list.checks.map((check) => [check.checkId, agentCheckShape(check, settings.node)])) }
-  },
+  ask: ({ query }) => filterWrong(query) ?? question(localRef, 'list', null),
+  reply: ({ checks }: LocalList, _request, { node }) => ({
+    json: Object.fromEntries(checks.map((check) => [check.checkId, agentCheckShape(check, node)])),
+  }),
 }
 
 /** PUT /v1/agent/check/register */

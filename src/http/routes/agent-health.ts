@@ -1,7 +1,6 @@
-import { type LocalCheck, type LocalList, type LocalService, localRef } from '../../../actors/local/protocol.ts'
-import { isRefused } from '../../kernel/refusal.ts'
+import { type LocalCheck, type LocalList, type LocalProtocol, type LocalService, localRef } from '../../../actors/local/protocol.ts'
 import { agentCheckShape, agentServiceShape } from '../agent-shapes.ts'
-import type { EdgeSettings, HttpReply, HttpRequest, Route } from '../route.ts'
+import { type AnswerTo, type EdgeSettings, type HttpReply, type HttpRequest, question, type Route } from '../route.ts'
 
 type Health = 'passing' | 'warning' | 'critical' | 'maintenance'
 
@@ -13,20 +12,21 @@ export const healthByIdRoute: Route = {
   method: 'GET',
   path: '/v1/agent/health/service/id/*id',
   statusOf: { missing: 500 },
-  async run(request, { settings, asked }) {
-    const { rest: serviceId } = request
+  ask({ rest: serviceId }) {
     if (serviceId === '') return { status: 500, text: 'Bad request: Missing serviceID' }
-    const found = await asked(localRef, 'service', { serviceId })
-    if (isRefused(found)) return found
-    if (!found.service) {
+    return question(localRef, 'service', { serviceId })
+  },
+  reply({ service, checks }: AnswerTo<LocalProtocol, 'service'>, request, settings) {
+    if (!service) {
+      const reason = `ServiceId ${request.rest} not found`
       return {
         status: 404,
-        headers: { 'X-Consul-Reason': `ServiceId ${serviceId} not found` },
-        json: wantsText(request) ? `ServiceId ${serviceId} not found` : { AggregatedStatus: 'critical', Service: null, Checks: null },
+        headers: { 'X-Consul-Reason': reason },
+        json: wantsText(request) ? reason : { AggregatedStatus: 'critical', Service: null, Checks: null },
       }
     }
-    const health = worst(found.checks)
-    return answer(request, health, shown(health, found.service, found.checks, settings))
+    const health = worst(checks)
+    return answer(request, health, shown(health, service, checks, settings))
   },
 }
 
@@ -34,11 +34,12 @@ export const healthByIdRoute: Route = {
 export const healthByNameRoute: Route = {
   method: 'GET',
   path: '/v1/agent/health/service/name/*name',
-  async run(request, { settings, asked }) {
-    const { rest: name } = request
+  ask({ rest: name }) {
     if (name === '') return { status: 500, text: 'Bad request: Missing service Name' }
-    const list = await asked(localRef, 'list', null)
-    if (isRefused(list)) return list
+    return question(localRef, 'list', null)
+  },
+  reply(list: LocalList, request, settings) {
+    const { rest: name } = request
     const services = list.services.filter(({ definition }) => definition.name === name)
     if (services.length === 0) {
       const reason = `ServiceName ${name} Not Found`

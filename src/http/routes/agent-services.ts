@@ -1,5 +1,4 @@
-import type { LocalService } from '../../../actors/local/protocol.ts'
-import { localRef } from '../../../actors/local/protocol.ts'
+import { type LocalList, type LocalService, localRef } from '../../../actors/local/protocol.ts'
 import { serviceFromApi } from '../../config/definitions.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { agentServiceShape, hashedServiceShape } from '../agent-shapes.ts'
@@ -11,15 +10,10 @@ import { type HttpReply, question, type Route } from '../route.ts'
 export const agentServicesRoute: Route = {
   method: 'GET',
   path: '/v1/agent/services',
-  async run({ query }, { settings, asked }) {
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
-    const list = await asked(localRef, 'list', null)
-    if (isRefused(list)) return list
-    return {
-      json: Object.fromEntries(list.services.map(({ definition }) => [definition.id, agentServiceShape(definition, settings.datacenter)])),
-    }
-  },
+  ask: ({ query }) => filterWrong(query) ?? question(localRef, 'list', null),
+  reply: ({ services }: LocalList, _request, { datacenter }) => ({
+    json: Object.fromEntries(services.map(({ definition }) => [definition.id, agentServiceShape(definition, datacenter)])),
+  }),
 }
 
 /** GET /v1/agent/service/:id: blocks while the content hash is the one that the client knows. */

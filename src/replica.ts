@@ -1,0 +1,124 @@
+import type { LogOutcome, LogRequest, Tables } from './kernel/ports.ts'
+import { assert, isRefused, type Result } from './kernel/refusal.ts'
+import { table, type View } from './kernel/tables.ts'
+import type { LocalLogOptions } from './local-log.ts'
+
+type Commands = LogRequest['commands']
+
+export type ReplicaOptions = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
+  tables: Pick<Tables, 'view' | 'transact'>
+  /** Calls `work` once, no sooner than `ms` from now. */
+  after(ms: number, work: () => void): unknown
+}
+
+export type Replica = {
+  /**
+   * Takes the entry at a position. Positions begin with 1 and leave no gap; one that was taken before is ignored. `done` is called
+   * once the entry is durable and visible here and its notice is out. If `apply` throws, so does this, or the work given to
+   * `after`: the entry has not happened and stays the next one.
+   */
+  deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void): void
+  /** The position of the last entry that is durable here; 0 if there is none. */
+  applied(): number
+  /** From now on nothing is called any more. What is with the disk may still become durable. */
+  end(): void
+}
+
+/**
+ * One server's copy of a replicated log: applies entries in order, each in one transaction that also stores its position. A disk
+ * that takes nothing is asked again, later and later, for as long as it takes; what comes after waits. Nothing of an earlier
+ * replica may be under way to the tables.
+ */
+export function createReplica({ tables, apply, onCommitted, after }: ReplicaOptions): Replica {
+  /** Those from `first` on are not durable; of these, the first `inFlight` are with the disk. */
+  let entries: Entry[] = []
+  let first = 0
+  let inFlight = 0
+  let taken = appliedPosition(tables.view())
+  let refusals = 0
+  let isRefusing = false
+  let isWaiting = false
+  let hasEnded = false
+
+  function next(): void {
+    const inFlightMax = refusals > 0 ? 1 : IN_FLIGHT_MAX
+    while (!hasEnded && !isWaiting && !isRefusing && inFlight < inFlightMax && first + inFlight < entries.length) {
+      const entry = entries[first + inFlight] as Entry
+      tables.transact(
+        (tx) => applyInOrder(tx, entry),
+        (result) => settled(entry, result),
+      )
+      inFlight++
+    }
+  }
+
+  /** Leaves everything as it is if an earlier entry was refused meanwhile. */
+  function applyInOrder(tx: Parameters<typeof apply>[0], { position, commands }: Entry): LogOutcome | undefined {
+    const before = appliedPosition(tx)
+    assert(before < position, 'one replica at a time applies entries to its tables')
+    if (before < position - 1) return undefined
+    const outcome = apply(tx, commands)
+    tx.put(appliedTable, APPLIED_KEY, { position })
+    return outcome
+  }
+
+  function settled(entry: Entry, result: Result<LogOutcome | undefined>): void {
+    if (hasEnded) return
+    inFlight--
+    if (result === undefined || isRefused(result)) isRefusing = true
+    else {
+      assert(entry === entries[first] && !isRefusing, 'entries become durable in their order')
+      entries[first++] = NO_ENTRY
+      if (first === entries.length || first > GARBAGE_MAX) {
+        entries = entries.slice(first)
+        first = 0
+      }
+      refusals = 0
+      onCommitted(result.notice)
+      entry.done?.(result)
+    }
+    if (!isRefusing) next()
+    else if (inFlight === 0) tryLater()
+  }
+
+  function tryLater(): void {
+    isRefusing = false
+    isWaiting = true
+    after(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** refusals++), () => {
+      isWaiting = false
+      next()
+    })
+  }
+
+  return {
+    deliver(position, commands, done) {
+      if (hasEnded || position <= taken) return
+      assert(position === taken + 1, `entries arrive without a gap; ${position} came after ${taken}`)
+      taken = position
+      entries.push({ position, commands, done })
+      next()
+    },
+    applied: () => appliedPosition(tables.view()),
+    end() {
+      hasEnded = true
+    },
+  }
+}
+
+/** The position of the last entry applied to these tables; 0 if there is none. */
+export function appliedPosition(view: View): number {
+  return view.get(appliedTable, APPLIED_KEY)?.position ?? 0
+}
+
+type Entry = { readonly position: number; readonly commands: Commands; readonly done: ((outcome: LogOutcome) => void) | undefined }
+
+const NO_ENTRY: Entry = { position: 0, commands: [], done: undefined }
+/** Beside those of actors/command.ts. */
+const appliedTable = table<{ position: number }>('applied', 3)
+const APPLIED_KEY = 'log'
+const RETRY_MS_MIN = 50
+const RETRY_MS_MAX = 1_000
+/** Entries that are with the disk at once. */
+const IN_FLIGHT_MAX = 64
+/** Entries that are done with, before their places are given back. */
+const GARBAGE_MAX = 1_024
