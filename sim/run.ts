@@ -5,7 +5,7 @@ import { invariants } from './invariants/index.ts'
 import type { Mutations } from './mutants/index.ts'
 import type { SimNode } from './node.ts'
 import { kindNamed, type Plan, type PlanEvent } from './plan.ts'
-import { type Reader, startReader } from './readers.ts'
+import { edgeBegun } from './readers.ts'
 import { Rest } from './rest/index.ts'
 import { standardEstate } from './standard-estate.ts'
 import { World } from './world.ts'
@@ -28,19 +28,17 @@ export type Reading = { node: string; key: string; value: string | null; head: n
 export type RunOptions = { plan: Plan; mutations: Mutations; keepTrace?: boolean; estate?: Estate }
 
 const CHECK_EVERY_MS = 100
-const READER_KEYS = ['app/a', 'leader']
 
 /** One plan, carried out: first trouble, then everything must come to rest. */
 export class Run {
   readonly plan: Plan
+  readonly mutations: Mutations
   readonly world: World
   readonly cluster: Cluster
   readonly history = new History()
   readonly reached = new Map<string, number>()
   readonly printed: string[] = []
-  readonly readers: Reader[] = []
   readonly readings: Reading[] = []
-  readonly highestIndex = new Map<string, number>()
   /** What each client saw of each key on each node when it looked last. */
   readonly seen = new Map<string, { value: string | null; index: number }>()
   #failure: Failure | undefined
@@ -48,6 +46,7 @@ export class Run {
 
   constructor({ plan, mutations, keepTrace = false, estate = standardEstate(plan.nodes, plan.checkEveryMs) }: RunOptions) {
     this.plan = plan
+    this.mutations = mutations
     this.world = new World(plan.seed, keepTrace)
     this.cluster = new Cluster({
       world: this.world,
@@ -55,7 +54,7 @@ export class Run {
       threads: plan.threads,
       mutations,
       printed: (line) => this.printed.push(line),
-      booted: (node) => this.#booted(node),
+      booted: (node) => edgeBegun(this, node),
     })
   }
 
@@ -124,10 +123,6 @@ export class Run {
     if (this.#failure) return
     this.world.trace.add(this.world.nowMs, JSON.stringify(event))
     kindNamed(event.do)?.apply(this, event)
-  }
-
-  #booted(node: SimNode): void {
-    for (const key of READER_KEYS) this.readers.push(startReader(node, key, () => this.reach('reader woken')))
   }
 
   #rest(): void {

@@ -3,7 +3,7 @@ import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './conne
 import { kvIsLinearizable, registrationsSurvive } from './histories.ts'
 import type { Invariant } from './invariant.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
-import { readersMissNothing } from './readers.ts'
+import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
 
 export type { Invariant } from './invariant.ts'
@@ -17,6 +17,8 @@ export const invariants: readonly Invariant[] = [
   indexNeverGoesBack,
   mailboxesAreBounded,
   readersMissNothing,
+  watchesAreTrue,
+  watchesMissNothing,
   deniedIsDenied,
   deniedCarriesNothing,
   identitiesAreTrue,

@@ -1,4 +1,4 @@
-import { lastIndex } from '../../actors/command.ts'
+import { indexesOf } from '../indexes.ts'
 import { perRun } from '../per-run.ts'
 import type { Run } from '../run.ts'
 import type { Invariant } from './invariant.ts'
@@ -7,15 +7,7 @@ export const indexNeverGoesBack: Invariant = {
   name: 'index-never-goes-back',
   sentence: 'the index of a node never goes back, not even over a crash',
   when: 'always',
-  broken(run) {
-    for (const node of run.cluster.nodes.values()) {
-      const index = lastIndex(node.tables.view())
-      const seen = run.highestIndex.get(node.name) ?? 0
-      if (index < seen) return `${node.name} was at index ${seen} and is at ${index}`
-      if (index > seen) run.highestIndex.set(node.name, index)
-    }
-    return undefined
-  },
+  broken: (run) => indexesOf(run).look(),
 }
 
 export const mailboxesAreBounded: Invariant = {
@@ -35,7 +27,7 @@ export const mailboxesAreBounded: Invariant = {
 
 export const nothingBreaks: Invariant = {
   name: 'nothing-breaks',
-  sentence: 'no assertion fails and no actor crashes, unless it was told to',
+  sentence: 'no assertion fails, no endpoint throws and no actor crashes, unless it was told to',
   when: 'always',
   broken(run) {
     const read = linesRead(run)
@@ -50,6 +42,6 @@ export const nothingBreaks: Invariant = {
 /** Nodes are looked at one after the other: what the hosts tell of themselves has a cost. */
 const turns = perRun((run: Run) => ({ names: [...run.cluster.nodes.keys()], next: 0 }))
 const linesRead = perRun((_run: Run) => ({ count: 0 }))
-const BUGS = /broken promise| crashed and is rebuilt/
+const BUGS = /broken promise| crashed and is rebuilt|\] http: \S+ \S+ failed/
 /** How crashes that a plan asks for begin. */
 const TOLD_TO = 'simulated bug'

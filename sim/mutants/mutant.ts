@@ -1,5 +1,6 @@
 import type { AnyActor, AnyHandler } from '../../src/kernel/instance.ts'
 import type { Devices } from '../../src/kernel/ports.ts'
+import type { SimApi } from '../clients.ts'
 import type { LogLife } from '../node.ts'
 
 /** What a broken build does differently. Only the simulator can hand one to a node; production has no place for it. */
@@ -10,6 +11,7 @@ export type Mutations = {
   wrapStore(store: Devices['store']): Devices['store']
   wrapMesh(mesh: Devices['mesh']): Devices['mesh']
   wrapActor(definition: AnyActor): AnyActor
+  wrapApi(api: SimApi): SimApi
 }
 
 export const SOUND: Mutations = {
@@ -18,6 +20,7 @@ export const SOUND: Mutations = {
   wrapStore: (store) => store,
   wrapMesh: (mesh) => mesh,
   wrapActor: (definition) => definition,
+  wrapApi: (api) => api,
 }
 
 /** A bug that was put in on purpose, and the invariant, or what must be so at rest, that must notice it. */
