@@ -11,8 +11,8 @@ export type Row = {
   note?: string
 }
 
-/** Of `per second` and `GB/s` more is better, of the others less. */
-export type Unit = '/s' | 'GB/s' | 'µs' | 'ms' | 's' | 'MB'
+/** Of `/s`, `GB/s` and `virtual s/s` more is better, of the others less. */
+export type Unit = '/s' | 'GB/s' | 'virtual s/s' | 'µs' | 'ms' | 's' | 'MB'
 
 export type Benchmark = {
   /** What to call it on the command line. */

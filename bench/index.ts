@@ -10,7 +10,8 @@ import { memory } from './memory.ts'
 import { mesh } from './mesh.ts'
 import { registration } from './registration.ts'
 import { restart } from './restart.ts'
+import { simulator } from './simulator.ts'
 import { wake } from './wake.ts'
 
 /** All benchmarks, in the order in which they run and are shown. */
-export const benchmarks: readonly Benchmark[] = [kernel, kv, health, dns, registration, leaf, wake, mesh, haproxy, restart, memory, cli]
+export const benchmarks: readonly Benchmark[] = [kernel, kv, health, dns, registration, leaf, wake, mesh, haproxy, restart, memory, cli, simulator]

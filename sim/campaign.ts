@@ -1,93 +1,113 @@
-import type { Mutations } from './mutants/index.ts'
+import { createProcesses } from './jobs.ts'
+import { type Mutant, SOUND } from './mutants/index.ts'
 import { drawPlan, type Plan } from './plan.ts'
-import { type Failure, type Outcome, Run } from './run.ts'
-
-/** Carries a plan out twice. Two runs of one plan must be the same to the last message. */
-export function playTwice(plan: Plan, mutations: Mutations): Outcome {
-  const first = new Run(plan, mutations, false).play()
-  const second = new Run(plan, mutations, false).play()
-  if (first.hash === second.hash) return first
-  return {
-    ...first,
-    failure: { invariant: 'runs-repeat', sentence: 'two runs of one plan are the same', what: firstDifference(plan, mutations), atMs: 0 },
-  }
-}
-
-/** Leaves out events as long as the same invariant still breaks: first large parts of the plan, then single events. */
-export function shrink(plan: Plan, mutations: Mutations, failure: Failure, runsMax = 400): { plan: Plan; runs: number } {
-  let best = plan
-  let runs = 0
-  for (let size = Math.ceil(best.events.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < best.events.length && runs < runsMax; ) {
-      const candidate = { ...best, events: [...best.events.slice(0, from), ...best.events.slice(from + size)] }
-      runs++
-      if (new Run(candidate, mutations, false).play().failure?.invariant === failure.invariant) best = candidate
-      else from += size
-    }
-  }
-  return { plan: best, runs }
-}
+import { play, playTwice } from './play.ts'
+import type { Failure } from './run.ts'
+import { type Scenario, scenarioNamed } from './scenarios/index.ts'
+import { createRandom } from './streams.ts'
+import { Tally } from './tally.ts'
 
 export type CampaignOptions = {
   seed: string
-  runs: number
-  nodes: number
-  seconds: number
-  mutations: Mutations
-  progress?: (done: number) => void
+  /** How many plans are drawn. Default: one, or as many as `forMs` allows. */
+  runs?: number | undefined
+  /** Draws no more plans once so much real time has passed. */
+  forMs?: number | undefined
+  /** Taken in turn. Default: mixed. */
+  scenarios?: readonly Scenario[] | undefined
+  nodes?: number | undefined
+  seconds?: number | undefined
+  mutant?: Mutant | undefined
+  /** The part of the plans that are carried out twice. Default: all. */
+  repeat?: number | undefined
+  /** How many processes carry them out. What comes out does not depend on it. Default: 1. */
+  jobs?: number | undefined
+  progress?: (soFar: Tally) => void
 }
-export type Campaign = {
-  runs: number
+
+/** What one run is, as data. */
+export type RunTask = { at: number; seed: string; scenario: string; nodes?: number; seconds?: number; mutant?: string; isTwice: boolean }
+export type RunFailure = { plan: Plan; failure: Failure; printed: string[] }
+/** What came of it, as data. */
+export type RunResult = {
+  task: RunTask
+  nodes: number
+  hash: string
   virtualMs: number
   events: number
-  reached: Map<string, number>
-  failed: { plan: Plan; failure: Failure; printed: string[] } | undefined
+  restedMs: number
+  reached: [mark: string, times: number][]
+  /** How many events of each kind the plan has. */
+  drawn: [kind: string, events: number][]
+  failed?: RunFailure
 }
 
-/** Draws plan after plan from one seed and carries each out twice, until one fails. */
-export function campaign({ seed, runs, nodes, seconds, mutations, progress }: CampaignOptions): Campaign {
-  const total: Campaign = { runs: 0, virtualMs: 0, events: 0, reached: new Map(), failed: undefined }
-  for (let run = 0; run < runs && !total.failed; run++) {
-    const plan = drawPlan(runs === 1 ? seed : `${seed}-${run}`, { nodes, seconds })
-    const outcome = playTwice(plan, mutations)
-    total.runs++
-    total.virtualMs += outcome.virtualMs
-    total.events += outcome.events
-    for (const [mark, times] of outcome.reached) total.reached.set(mark, (total.reached.get(mark) ?? 0) + times)
-    if (outcome.failure) total.failed = { plan, failure: outcome.failure, printed: outcome.printed }
-    progress?.(run + 1)
+/**
+ * Draws plan after plan and carries them out until one fails; adds up what came of them, in the order of their numbers. The plan of run 3 of seed `x` has the seed `x-3`; a single run has
+ * the seed itself. Rejects, naming the run, if a process ends before it has carried it out.
+ */
+export async function campaign(options: CampaignOptions): Promise<Tally> {
+  const { forMs = Number.POSITIVE_INFINITY, jobs = 1 } = options
+  const runs = options.runs ?? (options.forMs === undefined ? 1 : Number.POSITIVE_INFINITY)
+  const tally = new Tally()
+  const beganMs = performance.now()
+  const early = new Map<number, RunResult>()
+  let next = 0
+  let failedAt = Number.POSITIVE_INFINITY
+
+  const take = () =>
+    next < runs && next < failedAt && (next === 0 || performance.now() - beganMs < forMs) ? taskAt(next++, runs === 1, options) : undefined
+  const took = (result: RunResult) => {
+    if (result.failed) failedAt = Math.min(failedAt, result.task.at)
+    early.set(result.task.at, result)
+    for (let due = early.get(tally.runs); due && !tally.failed; due = early.get(tally.runs)) {
+      early.delete(due.task.at)
+      tally.add(due)
+    }
+    options.progress?.(tally)
   }
-  return total
+
+  if (jobs === 1) {
+    for (let task = take(); task; task = take()) {
+      took(carryOut(task, options.mutant))
+      await new Promise(setImmediate)
+    }
+  } else {
+    const processes = createProcesses(jobs)
+    try {
+      await Promise.all(
+        processes.map(async ({ carryOut }) => {
+          for (let task = take(); task; task = take()) took(await carryOut(task))
+        }),
+      )
+    } finally {
+      for (const { end } of processes) end()
+    }
+  }
+  return tally
 }
 
-/** What every campaign of some length must have come across; one that did not proves less than it seems to. */
-export const SOMETIMES = [
-  'kv write applied',
-  'kv condition failed',
-  'registration acknowledged',
-  'reader woken',
-  'bytes through two sidecars',
-  'intention deny',
-  'deny looked at',
-  'connection reset',
-  'fault crash',
-  'fault thread-stall',
-  'fault clock-jump',
-  'fault disk-slow',
-  'fault disk-full',
-  'fault commit-fails',
-  'fault probe-flap',
-] as const
-/** From this many runs on, each of them must have been reached. */
-export const SOMETIMES_FROM_RUNS = 20
-
-export function neverReached({ runs, reached }: Campaign): string[] {
-  return runs < SOMETIMES_FROM_RUNS ? [] : SOMETIMES.filter((mark) => !reached.has(mark))
+/** Draws the plan of a run and carries it out. */
+export function carryOut(task: RunTask, mutant: Mutant | undefined): RunResult {
+  const { seed, nodes, seconds, isTwice } = task
+  const mutations = mutant?.mutations ?? SOUND
+  const plan = drawPlan(seed, { scenario: scenarioNamed(task.scenario), nodes, seconds })
+  const { failure, hash, virtualMs, events, restedMs, reached, printed } = isTwice ? playTwice(plan, mutations) : play(plan, mutations)
+  const drawn = new Map<string, number>()
+  for (const event of plan.events) drawn.set(event.do, (drawn.get(event.do) ?? 0) + 1)
+  const came = { task, nodes: plan.nodes.length, hash, virtualMs, events, restedMs, reached: [...reached], drawn: [...drawn] }
+  return failure ? { ...came, failed: { plan, failure, printed } } : came
 }
 
-function firstDifference(plan: Plan, mutations: Mutations): string {
-  const a = new Run(plan, mutations, true).play().trace
-  const b = new Run(plan, mutations, true).play().trace
-  const at = a.findIndex((line, position) => line !== b[position])
-  return at < 0 ? `the second run has ${b.length - a.length} events more` : `event ${at}:\n    once:  ${a[at]}\n    twice: ${b[at]}`
+function taskAt(at: number, isAlone: boolean, { seed, scenarios, nodes, seconds, mutant, repeat = 1 }: CampaignOptions): RunTask {
+  const own = isAlone ? seed : `${seed}-${at}`
+  return {
+    at,
+    seed: own,
+    scenario: scenarios?.[at % scenarios.length]?.name ?? 'mixed',
+    ...(nodes !== undefined && { nodes }),
+    ...(seconds !== undefined && { seconds }),
+    ...(mutant && { mutant: mutant.name }),
+    isTwice: createRandom(`${own}/repeat`).next() < repeat,
+  }
 }

@@ -31,3 +31,11 @@ export class History {
     if (known) known.splice(known.indexOf(operation), 1)
   }
 }
+
+/** `c1: put v7 if "v3" -> true (10.0 to 12.5 ms)` */
+export function operationText({ client, do: what, value, expected, outcome, invokedMs, answeredMs }: Operation): string {
+  const condition = expected === undefined ? '' : ` if ${JSON.stringify(expected)}`
+  const asked = what === 'put' ? `put ${value}${condition}` : `${what}${condition}`
+  const told = answeredMs === Number.POSITIVE_INFINITY ? 'no answer' : JSON.stringify(outcome)
+  return `${client}: ${asked} -> ${told} (${invokedMs.toFixed(1)} to ${answeredMs.toFixed(1)} ms)`
+}

@@ -1,80 +1,111 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { goFlags } from '../src/cli/go-flags.ts'
-import { isRefused } from '../src/kernel/refusal.ts'
-import { campaign, neverReached, playTwice, shrink } from './campaign.ts'
-import { mutants, SOUND } from './mutants/index.ts'
+import { readFileSync } from 'node:fs'
+import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
+import { type CampaignOptions, campaign } from './campaign.ts'
+import { CORPUS_FOLDER, readCorpus, readEntry } from './corpus/index.ts'
+import { failureFound } from './failure.ts'
+import { type Mutant, SOUND } from './mutants/index.ts'
+import { readOptions, USAGE } from './options.ts'
 import { type Plan, readPlan } from './plan.ts'
-import { campaignPage, failurePage } from './report.ts'
-import type { Failure } from './run.ts'
+import { play, playTwice } from './play.ts'
+import { createProgress } from './progress.ts'
+import { campaignPage, drawCommand, failurePage, heldLine, planCommand, progressLine } from './report.ts'
 
-const USAGE = `
-Usage: npm run sim -- [options]
-
-  Runs whole agents in a world of virtual time and drawn faults, and looks for broken promises.
-
-  --seed TEXT      where all chance comes from (default: drawn, and printed first)
-  --runs N         how many plans to draw and carry out (default 1)
-  --nodes N        agents in each run (default 1)
-  --seconds N      virtual seconds of trouble in each run, 30 more of rest follow (default 60)
-  --plan FILE      carries out a saved plan instead
-  --mutant NAME    puts a known bug in, which must be found: ${mutants.map(({ name }) => name).join(', ')}
-`
-
-/** Exit code 0: everything held. 1: an invariant broke, or something was never reached. 2: the options make no sense. */
-function main(args: string[]): number {
-  const parsed = goFlags(args, { seed: 'string', runs: 'int', nodes: 'int', seconds: 'int', plan: 'string', mutant: 'string' })
-  if ('error' in parsed) return misused(parsed.error)
-  const { seed = Math.floor(Math.random() * 2 ** 32).toString(16), runs = 1, nodes = 1, seconds = 60 } = parsed.flags
-  if (parsed.rest.length > 0) return misused(`unexpected: ${parsed.rest.join(' ')}`)
-  for (const [name, value] of Object.entries({ runs, nodes, seconds }))
-    if (value < 1) return misused(`--${name}: must be at least 1, got ${value}`)
-  const mutant = mutants.find(({ name }) => name === parsed.flags.mutant)
-  if (parsed.flags.mutant !== undefined && !mutant) return misused(`--mutant: there is none named ${JSON.stringify(parsed.flags.mutant)}`)
-  const mutations = mutant?.mutations ?? SOUND
-  if (mutant) console.log(`mutant ${mutant.name}: ${mutant.about}`)
-
-  const fail = (plan: Plan, failure: Failure, printed: string[]) => {
-    const small = failure.invariant === 'runs-repeat' ? { plan, runs: 0 } : shrink(plan, mutations, failure)
-    mkdirSync('sim/failed', { recursive: true })
-    const savedAs = `sim/failed/${plan.seed.replace(/[^\w-]/g, '_')}.json`
-    writeFileSync(savedAs, `${JSON.stringify(small.plan, null, 2)}\n`)
-    console.log(failurePage(failure, plan, small, printed, savedAs).join('\n'))
-    return 1
-  }
-
-  if (parsed.flags.plan !== undefined) {
-    const plan = readPlanFile(parsed.flags.plan)
-    if (isRefused(plan)) return misused(plan.why)
-    const { failure, printed, virtualMs } = playTwice(plan, mutations)
-    if (failure) return fail(plan, failure, printed)
-    console.log(`the plan held for ${(virtualMs / 1_000).toFixed(1)} virtual seconds`)
+/** Exit code 0: everything held. 1: a promise was broken, or something was never reached. 2: the options or a plan make no sense. */
+async function main(args: string[]): Promise<number> {
+  const options = readOptions(args, () => Math.floor(Math.random() * 2 ** 32).toString(16))
+  if (isRefused(options)) return misused(options.why)
+  if (options.do === 'help') {
+    console.log(USAGE)
     return 0
   }
-
-  console.log(`seed ${seed}`)
-  const beganMs = performance.now()
-  const progress = (done: number) => {
-    if (process.stdout.isTTY && done % 10 === 0) process.stdout.write(`\r${done} of ${runs} runs`)
-  }
-  const result = campaign({ seed, runs, nodes, seconds, mutations, progress })
-  if (process.stdout.isTTY) process.stdout.write('\r')
-  if (result.failed) return fail(result.failed.plan, result.failed.failure, result.failed.printed)
-  console.log(campaignPage(result, performance.now() - beganMs).join('\n'))
-  return neverReached(result).length > 0 ? 1 : 0
+  if (options.do === 'corpus') return runCorpus()
+  if (options.do === 'plan') return runPlan(options.path, options.mutant, options.isShrunk)
+  return runCampaign(options.campaign, options.isShrunk)
 }
 
-function readPlanFile(path: string) {
-  try {
-    return readPlan(readFileSync(path, 'utf8'))
-  } catch (error) {
-    return { refused: 'invalid' as const, why: `--plan: ${error instanceof Error ? error.message : String(error)}` }
+async function runCampaign(options: CampaignOptions, isShrunk: boolean): Promise<number> {
+  const { seed, mutant } = options
+  console.log(`seed ${seed}`)
+  if (mutant) console.log(`mutant ${mutant.name}: ${mutant.about}`)
+  const nowMs = () => performance.now()
+  const beganMs = nowMs()
+  const progress = createProgress(process.stderr, nowMs)
+  const tally = await campaign({
+    ...options,
+    progress: (soFar) => progress.show(() => progressLine(soFar, nowMs() - beganMs, options)),
+  })
+  progress.end()
+  if (tally.failed) {
+    const wholeCommand = drawCommand(tally.failed.task)
+    show(failureFound(tally.failed, { mutant, isShrunk, wholeCommand, progress: process.stderr }))
+    return 1
   }
+  show(campaignPage(tally, nowMs() - beganMs))
+  return tally.neverReached().length > 0 ? 1 : 0
+}
+
+function runPlan(path: string, mutant: Mutant | undefined, isShrunk: boolean): number {
+  const plan = readPlanFile(path)
+  if (isRefused(plan)) return misused(plan.why)
+  if (mutant) console.log(`mutant ${mutant.name}: ${mutant.about}`)
+  const outcome = playTwice(plan, mutant?.mutations ?? SOUND)
+  const { failure, printed } = outcome
+  if (failure) {
+    const wholeCommand = planCommand(path, mutant)
+    show(failureFound({ plan, failure, printed }, { mutant, isShrunk, wholeCommand, progress: process.stderr }))
+    return 1
+  }
+  console.log(heldLine(outcome))
+  return 0
+}
+
+/** Every plan must hold on the sound build, and must show the bug that it was made for. */
+function runCorpus(): number {
+  const corpus = readCorpus()
+  if (isRefused(corpus)) return misused(corpus.why)
+  let held = 0
+  for (const { file, entry } of corpus) {
+    const { about, mutant, plan } = entry
+    const path = `${CORPUS_FOLDER}/${file}`
+    const { failure, printed } = playTwice(plan, SOUND)
+    const caughtBy = mutant && play(plan, mutant.mutations).failure?.invariant
+    if (failure) show(failurePage({ plan, failure, printed }, { plan, runs: 0 }, { againCommand: planCommand(path, undefined) }))
+    else if (caughtBy !== mutant?.caughtBy)
+      console.log(`FAILED  ${path}: the mutant ${mutant?.name} is caught by ${caughtBy ?? 'nothing'} instead of ${mutant?.caughtBy}`)
+    else {
+      held++
+      console.log(`held  ${path}: ${about}`)
+    }
+  }
+  console.log(`${held} of ${corpus.length} plans held`)
+  return held === corpus.length ? 0 : 1
+}
+
+/** A plan by itself or one of the corpus. */
+function readPlanFile(path: string): Result<Plan> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    return refuse('invalid', `--plan: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  const entry = /^\s*\{\s*"about"/.test(text) ? readEntry(text) : undefined
+  const plan = entry && !isRefused(entry) ? entry.plan : (entry ?? readPlan(text))
+  return isRefused(plan) ? refuse('invalid', `--plan: ${path}: ${plan.why}`) : plan
 }
 
 function misused(why: string): number {
   console.error(why)
-  console.error(USAGE)
   return 2
 }
 
-process.exitCode = main(process.argv.slice(2))
+function show(lines: readonly string[]): void {
+  console.log(lines.join('\n'))
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}

@@ -11,7 +11,7 @@ import { createThread, startActors } from '../src/node.ts'
 import type { Layout, Role } from '../src/placement.ts'
 import { MachineClock } from './clock.ts'
 import { Crashes } from './crashes.ts'
-import { type Mutations, mutatedApply } from './mutants/index.ts'
+import type { Mutations } from './mutants/index.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
 import type { SimNetwork } from './ports/network.ts'
 import { createSimProbes, type SimAnswer } from './ports/probes.ts'
@@ -87,7 +87,7 @@ export class SimNode {
     this.layout = options.layout
     this.name = config.node.name
     this.clock = new MachineClock({ ...options.clock, nowMs: () => world.nowMs })
-    this.#definitions = actors.map((definition) => this.#crashes.into(definition))
+    this.#definitions = actors.map((definition) => this.#crashes.into(options.mutations.wrapActor(definition)))
     const stream = world.streams.stream(`disk/${this.name}`)
     const disk = new Schedule(world, this.clock)
     const after = (ms: number, work: () => void) => disk.later(ms, work)
@@ -154,11 +154,11 @@ export class SimNode {
 
   // ---------------------------------------------------------------- trouble
 
-  /** Stops at once, as when power is cut: what was not durable is lost, and nobody is told. */
-  crash(): void {
+  /** Stops at once: what was not durable is lost. `silently`, as when power is cut, peers hear nothing of it. */
+  crash(how: 'aloud' | 'silently' = 'aloud'): void {
     this.#stop()
     this.clock.resume()
-    this.#options.network.crash(this.name)
+    this.#options.network.crash(this.name, how)
   }
 
   /** The thread with this role fails, as if an actor had crashed on it too often. */
@@ -283,12 +283,8 @@ export class SimNode {
       view: () => this.tables.view(),
       transact: (work, durable) => this.tables.transact(work, (result) => schedule.later(0, () => durable(result))),
     }
-    const log = createLog({
-      tables,
-      apply: mutatedApply(mutations, applyGroup),
-      onCommitted,
-      after: (ms, work) => schedule.after(ms, work),
-    })
+    const life = { tables, apply: applyGroup, onCommitted, after: (ms: number, work: () => void) => schedule.after(ms, work) }
+    const log = createLog(mutations.wrapLife(life, this.name))
     const store: Devices['store'] = {
       perform: (request, done, event) => this.store.perform(request, (result) => schedule.later(0, () => done(result)), event),
     }

@@ -17,6 +17,11 @@ export class World {
     this.trace = new Trace(keepTrace)
   }
 
+  /** When something happens next; infinity: never. */
+  get nextAtMs(): number {
+    return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY
+  }
+
   /** Calls `work` once, `ms` from now. The answer cancels it. */
   after(ms: number, work: () => void): () => void {
     const event: Event = { atMs: this.nowMs + Math.max(0, ms), order: this.#order++, work, cancelled: false }

@@ -5,6 +5,8 @@ import { authorityCommonName, parseColonHex, signingUri, trustDomainOf } from '.
 import type { CaOwn, CaState } from './state.ts'
 
 const ROOT_TTL_MS = 3_652 * 24 * 3_600_000
+/** Roots are valid from a day before now: what a clock shows may be corrected, and the clocks of other machines are behind. */
+const ROOT_BACKDATED_MS = 24 * 3_600_000
 const ROOT_SERIAL = 1
 const RETRY_MS_MIN = 500
 const RETRY_MS_MAX = 30_000
@@ -38,7 +40,7 @@ export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootM
         commonName: authorityCommonName({ unique: turn.random.uuid(), trustDomain }),
         uri: signingUri(trustDomain),
         serial: ROOT_SERIAL,
-        notBeforeMs: turn.nowMs,
+        notBeforeMs: turn.nowMs - ROOT_BACKDATED_MS,
         notAfterMs: turn.nowMs + ROOT_TTL_MS,
       },
       { then: (made) => ({ name: 'rootMade', request: { keyPem, outcome: made } }) },

@@ -46,8 +46,8 @@ const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 60_000
 /** A leaf nobody asked for so long is dropped. */
 const UNUSED_MS_MAX = 72 * 3_600_000
-/** Timers are kept shorter than this, because a clock may be set and a timer may not be longer than 24 days. */
-const LOOK_MS_MAX = 3_600_000
+/** Clocks are set: whether a leaf is due is looked at this often at least. */
+const LOOK_MS_MAX = 30_000
 const SIGN_WITHIN_MS = 10_000
 /** How long callers wait for a certificate authority that is being founded. */
 const ROOTS_WITHIN_MS = 10_000
@@ -77,7 +77,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       const refused = refusal(state, service, token, turn)
       if (refused) return refused
       const entry = entryOf(state, service, token, turn)
-      if (entry.leaf && entry.leaf.validBeforeMs > turn.nowMs && entry.leaf.signingKeyId === state.bundle?.signingKeyId) {
+      if (entry.leaf && isValid(entry.leaf, turn.nowMs) && entry.leaf.signingKeyId === state.bundle?.signingKeyId) {
         return { leaf: entry.leaf, cached: true, ageMs: Math.max(0, turn.nowMs - entry.issuedMs) }
       }
       entry.waiting.push(caller)
@@ -148,8 +148,8 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       if (!entry) return
       if (entry.subscribers.length > 0) entry.usedMs = turn.nowMs
       if (turn.nowMs - entry.usedMs > UNUSED_MS_MAX && !entry.underWay) return void state.entries.delete(service)
-      if (turn.nowMs < entry.renewAtMs) lookLater(entry, turn)
-      else issue(state, entry, turn)
+      if (isDue(entry, turn.nowMs)) issue(state, entry, turn)
+      else lookLater(entry, turn)
     },
   },
 
@@ -162,6 +162,16 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
     }
   },
 })
+
+/** Without a leaf the next try is due when its timer says so, whatever the clock does meanwhile. */
+function isDue({ leaf, renewAtMs }: Entry, nowMs: number): boolean {
+  return leaf === undefined || nowMs >= renewAtMs || nowMs < leaf.validAfterMs
+}
+
+/** A clock that was set back makes a leaf one that is not valid yet. */
+function isValid({ validAfterMs, validBeforeMs }: Leaf, nowMs: number): boolean {
+  return validAfterMs <= nowMs && nowMs < validBeforeMs
+}
 
 function refusal({ args }: LeafState, service: string, token: Token, turn: Turn<LeafOwn>): Refusal | undefined {
   if (!args.enabled) return refuse('invalid', CONNECT_DISABLED)

@@ -11,6 +11,9 @@ export type SimOpenConnection = {
   readonly owner: string
   readonly listener: number
   readonly phase: 'waiting' | 'dialling' | 'spliced'
+  /** Where the caller and this end of what was dialled are, as `address:port`. */
+  readonly from: string
+  readonly dialledFrom: string | undefined
   readonly peer: MeshPeer | undefined
   readonly dialledPeer: MeshPeer | undefined
 }
@@ -51,8 +54,9 @@ export class SimConnections {
   }
 
   open(): SimOpenConnection[] {
-    return Array.from(this.#open.values(), ({ number, owner, listener, phase, peer, dialledPeer }) => {
-      return { connection: number, owner, listener, phase, peer, dialledPeer }
+    return Array.from(this.#open.values(), ({ number, owner, listener, phase, from, dialled, peer, dialledPeer }) => {
+      const dialledFrom = dialled && `${dialled.local.address}:${dialled.local.port}`
+      return { connection: number, owner, listener, phase, from, dialledFrom, peer, dialledPeer }
     })
   }
 

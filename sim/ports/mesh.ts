@@ -1,7 +1,7 @@
 import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { SimConnections, type SimOpenConnection } from './mesh-connections.ts'
-import { type CertificateReader, readSimIdentity, type SimIdentity } from './mesh-identity.ts'
+import { type CertificateFacts, type CertificateReader, readSimIdentity, type SimIdentity } from './mesh-identity.ts'
 import { SimListener } from './mesh-listener.ts'
 import type { SimNetwork } from './network.ts'
 
@@ -18,6 +18,8 @@ export type SimMeshOptions = {
 export type SimMesh = Device<MeshRequest, MeshOutcome, MeshEvent> & {
   /** Accepted connections, for invariants. */
   open(): SimOpenConnection[]
+  /** The leaf that each owner shows at present, for invariants. */
+  leaves(): { owner: string; leaf: CertificateFacts }[]
   /** Ends every listener and connection. `closed` events follow. */
   close(): void
 }
@@ -113,6 +115,11 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       network.after(0, () => done(outcome))
     },
     open: () => connections.open(),
+    leaves: () =>
+      [...owners].flatMap(([owner, { identity }]) => {
+        const leaf = identity?.chain[0]
+        return leaf ? [{ owner, leaf }] : []
+      }),
     close() {
       for (const name of [...owners.keys()]) forget(name, 'the agent is stopping')
     },

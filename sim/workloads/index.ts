@@ -1,8 +1,27 @@
-import type { Kind } from '../plan.ts'
-import type { Run } from '../run.ts'
-import { kvDelete, kvGetOnce, kvPut } from './kv.ts'
-import { deregister, register } from './registrations.ts'
-import { allow, deny, traffic } from './traffic.ts'
+import type { Kind } from '../kind.ts'
+import { allow, deny, forgetRule } from './intentions.ts'
+import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
+import { deregister, maintenance, register, tellCheck } from './registrations.ts'
+import { stranger } from './strangers.ts'
+import { crowd, traffic } from './traffic.ts'
+import { watch } from './watches.ts'
 
 /** Everything that clients do. */
-export const workloads: readonly Kind<Run>[] = [kvPut, kvGetOnce, kvDelete, register, deregister, traffic, deny, allow]
+export const workloads: readonly Kind[] = [
+  kvPut,
+  kvGetOnce,
+  kvDelete,
+  kvDeleteTree,
+  kvBurst,
+  watch,
+  register,
+  deregister,
+  tellCheck,
+  maintenance,
+  traffic,
+  crowd,
+  stranger,
+  deny,
+  allow,
+  forgetRule,
+]

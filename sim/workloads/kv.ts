@@ -1,100 +1,148 @@
-import { kvRef } from '../../actors/kv/index.ts'
+import { lastIndex } from '../../actors/command.ts'
 import { kvGet } from '../../actors/kv/queries.ts'
-import type { Random } from '../../src/kernel/ports.ts'
-import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { apisOf, isRefusedForSure } from '../apis.ts'
+import type { SimReply } from '../clients.ts'
+import { freshValue, oneOf } from '../fields.ts'
 import type { Operation } from '../history.ts'
-import type { Kind } from '../plan.ts'
+import { defineWorkload } from '../kind.ts'
 import type { Run } from '../run.ts'
-import { pick } from '../streams.ts'
 
-const KEYS = ['app/a', 'app/b', 'app/c', 'leader']
-const CLIENTS = ['c1', 'c2', 'c3']
+const KEYS = ['app/a', 'app/b', 'app/c', 'leader'] as const
+const FOLDER = 'app/'
+const BURST = 200
+const client = oneOf('c1', 'c2', 'c3')
+const key = oneOf(...KEYS)
 /** A condition is: none; the key must not exist; it must be as this client saw it last. */
-const CONDITIONS = ['none', 'none', 'absent', 'as-seen', 'as-seen']
+const condition = oneOf('none', 'none', 'absent', 'as-seen', 'as-seen')
 
-function draw(random: Random) {
-  return { client: pick(random, CLIENTS), key: pick(random, KEYS), condition: pick(random, CONDITIONS), value: `v${random.int(0, 1e9)}` }
-}
-
-export const kvPut: Kind<Run> = {
+export const kvPut = defineWorkload({
   name: 'kv.put',
+  about: 'a client writes a key, perhaps only if it is as expected',
   perMinute: 60,
-  draw,
-  apply(run, event) {
-    const { key, client, value, condition } = event as unknown as ReturnType<typeof draw>
-    const node = run.up(event.node)
-    if (!node) return
-    const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition)
-    const operation = run.history.begin(`kv/${event.node}/${key}`, {
-      client,
-      do: 'put',
-      value,
-      invokedMs: run.world.nowMs,
-      ...(expected !== undefined && { expected }),
-    })
-    const request = { key, value: Buffer.from(value), flags: 0n, token: '', ...(cas !== undefined && { cas }) }
-    node.edge.ask(kvRef, 'put', request, 8_000, (result) => settle(run, `kv/${event.node}/${key}`, operation, result))
+  marks: [
+    { name: 'kv write applied', events: 20 },
+    { name: 'kv condition failed', events: 40 },
+    { name: 'reader woken', events: 20 },
+  ],
+  fields: { client, key, condition, value: freshValue },
+  apply(run, { node, key, client, value, condition }) {
+    if (!run.up(node)) return
+    const { expected, cas } = run.condition(`${client} ${node} ${key}`, condition)
+    put(run, node, key, { client, value, ...(expected !== undefined && { expected }) }, cas)
   },
-}
+})
 
-export const kvDelete: Kind<Run> = {
+export const kvDelete = defineWorkload({
   name: 'kv.delete',
+  about: 'a client deletes a key, perhaps only if it is as expected',
   perMinute: 12,
-  draw,
-  apply(run, event) {
-    const { key, client, condition } = event as unknown as ReturnType<typeof draw>
-    const node = run.up(event.node)
-    if (!node) return
-    const { expected, cas } = run.condition(`${client} ${event.node} ${key}`, condition === 'absent' ? 'none' : condition)
-    const operation = run.history.begin(`kv/${event.node}/${key}`, {
-      client,
-      do: 'delete',
-      value: null,
-      invokedMs: run.world.nowMs,
-      ...(expected !== undefined && { expected }),
+  fields: { client, key, condition: oneOf('none', 'none', 'as-seen') },
+  apply(run, { node, key, client, condition }) {
+    if (!run.up(node)) return
+    const { expected, cas } = run.condition(`${client} ${node} ${key}`, condition)
+    const operation = begin(run, key, { client, do: 'delete', value: null, ...(expected !== undefined && { expected }) })
+    apisOf(run).request(node, 'DELETE', `/v1/kv/${key}`, { query: casQuery(cas) }, (reply) => settle(run, key, operation, reply))
+  },
+})
+
+export const kvDeleteTree = defineWorkload({
+  name: 'kv.delete-tree',
+  about: 'a client deletes everything in a folder',
+  perMinute: 3,
+  marks: [{ name: 'kv folder deleted', events: 3 }],
+  fields: { client },
+  apply(run, { node, client }) {
+    if (!run.up(node)) return
+    const inside = KEYS.filter((key) => key.startsWith(FOLDER))
+    const operations = inside.map((key) => ({ key, operation: begin(run, key, { client, do: 'delete', value: null }) }))
+    apisOf(run).request(node, 'DELETE', `/v1/kv/${FOLDER}`, { query: { recurse: '' } }, (reply) => {
+      if (reply !== 'lost' && reply.status === 200) run.reach('kv folder deleted')
+      for (const { key, operation } of operations) settle(run, key, operation, reply)
     })
-    node.edge.ask(kvRef, 'delete', { key, recurse: false, token: '', ...(cas !== undefined && { cas }) }, 8_000, (result) =>
-      settle(run, `kv/${event.node}/${key}`, operation, result),
-    )
   },
-}
+})
 
-export const kvGetOnce: Kind<Run> = {
+export const kvBurst = defineWorkload({
+  name: 'kv.burst',
+  about: 'a client writes 200 keys at once',
+  perMinute: 0.3,
+  marks: [{ name: 'kv burst', events: 1 }],
+  fields: { client, value: freshValue },
+  apply(run, { node, client, value }) {
+    if (!run.up(node)) return
+    for (let count = 0; count < BURST; count++) put(run, node, `burst/${count}`, { client, value: `${value}-${count}` })
+    run.reach('kv burst')
+  },
+})
+
+export const kvGetOnce = defineWorkload({
   name: 'kv.get',
+  about: 'a client reads a key',
   perMinute: 60,
-  draw,
-  apply(run, event) {
-    const { key, client } = event as unknown as ReturnType<typeof draw>
-    readKey(run, event.node, client, key)
+  marks: [{ name: 'kv read', events: 20 }],
+  fields: { client, key },
+  apply(run, { node, key, client }) {
+    if (!run.up(node)) return
+    const invokedMs = run.world.nowMs
+    apisOf(run).request(node, 'GET', `/v1/kv/${key}`, {}, (reply) => noteReply(run, node, client, key, invokedMs, reply))
   },
+})
+
+/** At rest every server has everything. */
+export function readEveryKey(run: Run): void {
+  const keys = [...run.history.operations.keys()].filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length))
+  for (const node of run.cluster.nodes.values()) {
+    for (const key of keys) {
+      const { entry } = kvGet(node.tables.view(), key)
+      noteRead(run, 'checker', key, run.world.nowMs, entry ? Buffer.from(entry.value).toString() : null)
+    }
+  }
 }
 
-/** Reads as an edge thread does, and lets the client remember what it saw. */
-export function readKey(run: Run, nodeName: string, client: string, key: string): void {
-  const node = run.up(nodeName)
-  if (!node) return
-  const { entry } = kvGet(node.edge.ports.tables.view(), key)
-  const value = entry ? Buffer.from(entry.value).toString() : null
-  const nowMs = run.world.nowMs
-  const operation = run.history.begin(`kv/${nodeName}/${key}`, { client, do: 'get', value: null, invokedMs: nowMs, outcome: value })
-  operation.answeredMs = nowMs
-  run.seen.set(`${client} ${nodeName} ${key}`, { value, index: entry?.modifyIndex ?? 0 })
+const PREFIX = 'kv/'
+
+function begin(run: Run, key: string, operation: Pick<Operation, 'client' | 'do' | 'value' | 'expected'>): Operation {
+  return run.history.begin(`${PREFIX}${key}`, { ...operation, invokedMs: run.world.nowMs })
+}
+
+function put(run: Run, node: string, key: string, what: Pick<Operation, 'client' | 'value' | 'expected'>, cas?: number): void {
+  const operation = begin(run, key, { ...what, do: 'put' })
+  const request = { body: what.value ?? '', query: casQuery(cas) }
+  apisOf(run).request(node, 'PUT', `/v1/kv/${key}`, request, (reply) => settle(run, key, operation, reply))
+}
+
+function casQuery(cas: number | undefined): Record<string, string> {
+  return cas === undefined ? {} : { cas: String(cas) }
+}
+
+/**
+ * Notes what a client was told of a key, and lets it remember. A lone server's answer is the newest there is. One of several may
+ * be behind: what it shows must have been so at the index it has reached.
+ */
+function noteReply(run: Run, node: string, client: string, key: string, invokedMs: number, reply: SimReply | 'lost'): void {
+  if (reply === 'lost' || (reply.status !== 200 && reply.status !== 404)) return
+  const [entry] = reply.status === 200 ? (reply.json as { Value: string | null; ModifyIndex: number }[]) : []
+  const value = entry ? Buffer.from(entry.Value ?? '', 'base64').toString() : null
+  if (run.cluster.log) run.readings.push({ node, key, value, head: lastIndex(run.cluster.node(node).tables.view()) })
+  else noteRead(run, client, key, invokedMs, value)
+  run.seen.set(`${client} ${node} ${key}`, { value, index: entry?.ModifyIndex ?? 0 })
   run.reach('kv read')
 }
 
-export function readEveryKey(run: Run): void {
-  for (const node of run.plan.nodes) for (const key of KEYS) readKey(run, node, 'checker', key)
+function noteRead(run: Run, client: string, key: string, invokedMs: number, outcome: string | null): void {
+  const operation = run.history.begin(`${PREFIX}${key}`, { client, do: 'get', value: null, invokedMs, outcome })
+  operation.answeredMs = run.world.nowMs
 }
 
-function settle(run: Run, key: string, operation: Operation, result: Result<{ applied: boolean }>): void {
-  run.world.trace.add(run.world.nowMs, `${key} ${operation.do} ${JSON.stringify(result)}`)
-  if (isRefused(result)) {
-    run.reach(`kv write ${result.refused}`)
-    // The disk did not take it, or it never got past the door: it has not happened. Late and gone say nothing.
-    if (result.refused === 'busy' || result.refused === 'invalid') run.history.forget(key, operation)
+function settle(run: Run, key: string, operation: Operation, reply: SimReply | 'lost'): void {
+  const told = reply === 'lost' ? reply : `${reply.status} ${reply.text}`
+  run.world.trace.add(run.world.nowMs, `${key} ${operation.do} ${told}`)
+  if (reply === 'lost' || reply.status !== 200) {
+    run.reach(`kv write ${reply === 'lost' ? reply : reply.status}`)
+    if (reply !== 'lost' && isRefusedForSure(reply)) run.history.forget(`${PREFIX}${key}`, operation)
     return
   }
   operation.answeredMs = run.world.nowMs
-  operation.outcome = result.applied
-  run.reach(result.applied ? 'kv write applied' : 'kv condition failed')
+  operation.outcome = reply.text.trim() === 'true'
+  run.reach(operation.outcome ? 'kv write applied' : 'kv condition failed')
 }

@@ -1,66 +1,65 @@
-import { intentionsRef } from '../../actors/intentions/index.ts'
-import type { Random } from '../../src/kernel/ports.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import type { Kind } from '../plan.ts'
+import { connectionsOf, type Dialled } from '../connections.ts'
+import { ms, oneOf, upstream, upstreamName } from '../fields.ts'
+import { defineWorkload } from '../kind.ts'
+import type { SimSocket } from '../ports/socket.ts'
 import type { Run } from '../run.ts'
 
-/** Where web finds db, as its configuration says. */
-export const WEB_UPSTREAM_PORT = 9191
+/** How a program ends: it says what it has to say and ends; it ends its side at once and listens on; it breaks off; it goes on
+ * saying something until it ends. */
+const how = oneOf('ends', 'ends', 'half-closes', 'resets', 'talks')
+const TALK_EVERY_MS = 500
 
-/** The application web opens a connection to db and keeps it open for a while. */
-export const traffic: Kind<Run> = {
+export const traffic = defineWorkload({
   name: 'traffic',
+  about: 'a program opens a connection to its upstream and keeps it open for a while',
   perMinute: 40,
-  draw: (random: Random) => ({ forMs: random.int(100, 20_000) }),
-  apply(run, { node, forMs }) {
-    if (!run.up(node)) return
-    run.network.dial(node, { host: '127.0.0.1', port: WEB_UPSTREAM_PORT }, (socket) => {
-      if (isRefused(socket)) return run.reach('connection refused by the machine')
-      socket.handlers = {
-        data: () => run.reach('bytes through two sidecars'),
-        closed: (how) => run.reach(`connection ${how}`),
-      }
-      socket.resume()
-      socket.write(new Uint8Array([1, 2, 3]))
-      run.world.after(Number(forMs), () => socket.end())
-    })
+  marks: [{ name: 'bytes through two sidecars', events: 40 }],
+  fields: { upstream, how, forMs: ms(100, 20_000) },
+  apply: (run, { node, upstream, how, forMs }) => dial(run, node, upstream, how, forMs),
+})
+
+export const crowd = defineWorkload({
+  name: 'traffic.crowd',
+  about: 'a program opens many connections to its upstream at once',
+  perMinute: 1,
+  fields: { upstream, forMs: ms(100, 5_000) },
+  apply(run, { node, upstream, forMs }) {
+    for (let count = 0; count < CROWD; count++) dial(run, node, upstream, 'ends', forMs)
+    run.reach('many connections at once')
   },
+})
+
+const CROWD = 25
+const HELLO = new Uint8Array([1, 2, 3])
+
+function dial(run: Run, node: string, pair: string, how: string, forMs: number): void {
+  const found = run.cluster.estate.upstreams.find((one) => one.node === node && upstreamName(one.source, one.destination) === pair)
+  if (!found || !run.up(node)) return
+  const { source, destination, address, port } = found
+  const dialled: Dialled = { source, destination, atMs: run.world.nowMs, why: 'upstream' }
+  run.cluster.network.dial(node, { host: address, port }, (socket) => {
+    if (isRefused(socket)) return run.reach('connection refused by the machine')
+    socket.handlers = {
+      data: () => {
+        run.reach('bytes through two sidecars')
+        connectionsOf(run).heard(dialled)
+      },
+      closed: (ended) => run.reach(`connection ${ended}`),
+    }
+    socket.resume()
+    socket.write(HELLO)
+    if (how === 'half-closes') socket.end()
+    if (how === 'talks') talk(run, socket, run.world.nowMs + forMs)
+    else run.world.after(forMs, () => (how === 'resets' ? socket.reset() : socket.end()))
+  })
 }
 
-export const deny: Kind<Run> = {
-  name: 'intention.deny',
-  perMinute: 6,
-  draw: () => ({}),
-  apply: (run, { node }) => decide(run, node, 'deny'),
-}
-export const allow: Kind<Run> = {
-  name: 'intention.allow',
-  perMinute: 6,
-  draw: () => ({}),
-  apply: (run, { node }) => decide(run, node, 'allow'),
-}
-
-function decide(run: Run, nodeName: string, action: 'allow' | 'deny'): void {
-  const node = run.up(nodeName)
-  if (!node) return
-  const decided = run.intentionOf(nodeName)
-  const turn = ++decided.asked
-  // From here on the other answer may hold, until this or a later one is acknowledged.
-  decided.deniedAtMs = undefined
-  node.edge.ask(
-    intentionsRef,
-    'put',
-    { source: 'web', destination: 'db', action, description: '', permissions: 0, token: '' },
-    8_000,
-    (result) => {
-      if (isRefused(result)) {
-        decided.unsure = true
-        return run.reach(`intention ${result.refused}`)
-      }
-      run.reach(`intention ${action}`)
-      if (turn !== decided.asked || decided.unsure) return
-      if (action === 'deny') decided.deniedAtMs = run.world.nowMs
-    },
-  )
-  if (turn === decided.asked) decided.unsure = false
+function talk(run: Run, socket: SimSocket, untilMs: number): void {
+  run.world.after(TALK_EVERY_MS, () => {
+    if (!socket.isOpen) return
+    if (run.world.nowMs >= untilMs) return socket.end()
+    socket.write(HELLO)
+    talk(run, socket, untilMs)
+  })
 }

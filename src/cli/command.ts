@@ -26,7 +26,7 @@ export type CommandCall<Table extends FlagTable> = {
   readonly rest: readonly string[]
   /** Says on standard error why it did not work. Answers the exit code 1. */
   fail(why: string): number
-  /** The same for arguments that make no sense, followed by the command's help. */
+  /** The same for arguments that make no sense, followed by the command's help; with the exit code of such arguments. */
   misused(why: string): number
 }
 
@@ -37,6 +37,8 @@ export type CommandDefinition<Table extends FlagTable> = {
   /** Paragraphs separated by empty lines. Indented ones are shown as they are; `$ tribune` in them is an example. */
   readonly about: string
   readonly flags: Table
+  /** The exit code when the arguments make no sense: 1 if not given. */
+  readonly exitMisused?: number
   run(call: CommandCall<Table>): Promise<number> | number
 }
 
@@ -49,11 +51,12 @@ export function defineCommand<const Table extends FlagTable>(definition: Command
 }
 
 export function assembleCommand<const Table extends FlagTable, const Shared extends FlagTable>(
-  definition: Pick<CommandDefinition<Table>, 'summary' | 'usage' | 'about' | 'flags'>,
+  definition: Pick<CommandDefinition<Table>, 'summary' | 'usage' | 'about' | 'flags' | 'exitMisused'>,
   shared: Shared,
   run: (call: CommandCall<Table & Shared>) => Promise<number> | number,
 ): Command {
   const table = { ...shared, ...definition.flags }
+  const { exitMisused = 1 } = definition
   const help = (io: Pick<Io, 'env'>) => commandHelp(io, definition, shared, definition.flags)
   return {
     summary: definition.summary,
@@ -67,7 +70,7 @@ export function assembleCommand<const Table extends FlagTable, const Shared exte
         }
         io.err(parsed.error)
         io.err(flagDump(table))
-        return 1
+        return exitMisused
       }
       const fail = (why: string) => {
         io.err(why)
@@ -79,7 +82,10 @@ export function assembleCommand<const Table extends FlagTable, const Shared exte
         flags: parsed.flags as FlagsOf<Table & Shared>,
         rest: parsed.rest,
         fail,
-        misused: (why) => fail(`${why}\n\n${help(io)}`),
+        misused(why) {
+          io.err(`${why}\n\n${help(io)}`)
+          return exitMisused
+        },
       })
     },
   }

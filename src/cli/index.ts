@@ -29,6 +29,7 @@ export const commands: readonly Listing[] = [
   { name: 'reload', load: async () => (await import('./reload.ts')).reloadCommand },
   { name: 'services deregister', load: async () => (await import('./services-deregister.ts')).servicesDeregisterCommand },
   { name: 'services register', load: async () => (await import('./services-register.ts')).servicesRegisterCommand },
+  { name: 'sim', load: async () => (await import('./sim.ts')).simCommand },
   { name: 'validate', load: async () => (await import('./validate.ts')).validateCommand },
   { name: 'version', load: async () => (await import('./version.ts')).versionCommand },
 ]

@@ -9,12 +9,10 @@ import type { Config, ConnectConfig, HttpConfig, LogConfig, TelemetryConfig } fr
 import type { ConfigHost } from './host.ts'
 import { completed } from './merge.ts'
 import { managedProxyConfig } from './proxies.ts'
+import type { Purpose } from './read-fields.ts'
 import type { Fields } from './schema/fields.ts'
 import { configFields, type Settings } from './schema/index.ts'
 import type { Sources } from './sources.ts'
-
-/** Why a configuration is read: to run an agent, which must then be possible in this version, or only to look at it. */
-export type Purpose = 'run' | 'validate'
 
 /** What a builder needs and where it says what is wrong. */
 export type Build = {
@@ -103,12 +101,12 @@ function checkServer(build: Build, devMode: boolean): void {
   if (expect > 0 && devMode) problems.push("'bootstrap_expect > 0' not allowed in dev mode")
   if (expect > 0 && bootstrap) problems.push("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
   if (expect === 1) warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
-  if (server && !bootstrap && expect === 0 && !devMode) {
+  if (server && !bootstrap && expect === 0 && !devMode && purpose !== 'simulate') {
     warnings.push(
       "neither 'bootstrap' nor 'bootstrap_expect' is set: this version always runs a single server, which starts a cluster by itself",
     )
   }
-  if (server || problems.length > 0) return
+  if (server || problems.length > 0 || purpose === 'simulate') return
   const clients = "client agents are not supported by this version: set 'server = true' with 'bootstrap = true', or use -dev"
   if (purpose === 'run') problems.push(clients)
   else warnings.push(clients)

@@ -2,14 +2,17 @@ import { isRefused } from '../kernel/refusal.ts'
 import type { Dialect } from './dialects.ts'
 import { parseDuration } from './durations.ts'
 import type { Field, Fields, Given, LeafType, ListField, ObjectField } from './schema/fields.ts'
-import { supportProblem, supportWarning } from './support.ts'
+import { simulatedInstead, supportProblem, supportWarning } from './support.ts'
 import { type Entry, type ObjectTree, type Place, plainValue, RESERVED_NAME, reservedIn, type Tree } from './tree.ts'
 
 /** What was found while reading. `places` says where an object of a list stood. */
-export type Reading = { dialect: Dialect; problems: string[]; warnings: string[]; places: Map<object, Place> }
+export type Reading = { dialect: Dialect; purpose: Purpose; problems: string[]; warnings: string[]; places: Map<object, Place> }
 
-export function startReading(dialect: Dialect): Reading {
-  return { dialect, problems: [], warnings: [], places: new Map() }
+/** Why something is read: to run it, which must then be possible in this version, only to look at it, or for a simulation. */
+export type Purpose = 'run' | 'validate' | 'simulate'
+
+export function startReading(dialect: Dialect, purpose: Purpose = 'run'): Reading {
+  return { dialect, purpose, problems: [], warnings: [], places: new Map() }
 }
 
 /**
@@ -56,8 +59,9 @@ function readObject(reading: Reading, fields: Fields, tree: ObjectTree, path: Pa
 function checkSupport(reading: Reading, field: Field, value: unknown, path: Path, place: Place): void {
   if (!reading.dialect.limited) return
   const problem = supportProblem(field, value, path.join('.'))
-  if (problem !== undefined) report(reading, problem, place)
-  const warning = supportWarning(field, path.join('.'))
+  const instead = problem !== undefined && reading.purpose === 'simulate' ? simulatedInstead(field, path.join('.')) : undefined
+  if (problem !== undefined && instead === undefined) report(reading, problem, place)
+  const warning = instead ?? supportWarning(field, path.join('.'))
   if (warning !== undefined) reading.warnings.push(reading.dialect.placed(warning, place))
 }
 

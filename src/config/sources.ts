@@ -7,19 +7,25 @@ import { readHcl } from './hcl.ts'
 import type { ConfigHost } from './host.ts'
 import { readJson } from './json.ts'
 import { mergeGiven } from './merge.ts'
-import { type Reading, readFields, startReading } from './read-fields.ts'
+import { type Purpose, type Reading, readFields, startReading } from './read-fields.ts'
 import { configFields, type GivenSettings } from './schema/index.ts'
 import { type Place, placeWithoutText, type Tree, treeOf } from './tree.ts'
 
 /** All sources as one: what was given, where the services and checks stood, and everything wrong in any of them. */
-export type Sources = { given: GivenSettings; places: Map<object, Place>; problems: string[]; warnings: string[] }
+export type Sources = {
+  purpose: Purpose
+  given: GivenSettings
+  places: Map<object, Place>
+  problems: string[]
+  warnings: string[]
+}
 
 /**
  * Reads every source and lays them on each other: development defaults, lists of flags, files and folders in the order of the
  * command line, other flags, `-hcl` fragments. Source: config §1.
  */
-export function readSources(flags: AgentFlagValues, host: ConfigHost): Sources {
-  const sources: Sources = { given: flags.dev === true ? DEVELOPMENT : {}, places: new Map(), problems: [], warnings: [] }
+export function readSources(flags: AgentFlagValues, host: ConfigHost, purpose: Purpose): Sources {
+  const sources: Sources = { purpose, given: flags.dev === true ? DEVELOPMENT : {}, places: new Map(), problems: [], warnings: [] }
   const flagged = readFlags(flags, sources)
   for (const given of flagged.lists) lay(sources, given)
   const format = formatOf(flags['config-format'], sources)
@@ -85,7 +91,7 @@ function readText(name: string, format: Format, text: string, sources: Sources):
     sources.problems.push(`failed to parse ${name}: ${tree.why}`)
     return
   }
-  const reading = startReading(fileDialect)
+  const reading = startReading(fileDialect, sources.purpose)
   const given = readFields(reading, configFields, tree)
   if (reading.problems.length > 0) sources.problems.push(`failed to parse ${name}: ${listedErrors(reading.problems).trimEnd()}\n`)
   take(reading, sources)
@@ -114,7 +120,7 @@ function readFlags(flags: AgentFlagValues, sources: Sources): { lists: GivenSett
     if (value === undefined || flag?.key === undefined) continue
     const written = name === 'node-meta' ? metaOf(value) : flag.kind === 'duration' ? formatDuration(Number(value)) : value
     const whole = flag.key.split('.').reduceRight((inner: unknown, key) => ({ [key]: inner }), written)
-    const reading = startReading(fileDialect)
+    const reading = startReading(fileDialect, sources.purpose)
     const given = readFields(reading, configFields, treeOf(whole, placeWithoutText(`flag -${name}`)))
     sources.problems.push(...reading.problems)
     take(reading, sources)

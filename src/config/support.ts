@@ -13,6 +13,11 @@ export function supportProblem(field: Field, value: unknown, path: string): stri
   return refusal(path, value)
 }
 
+/** What stands in a simulation for a value that cannot be had in this version; undefined if nothing does. */
+export function simulatedInstead({ now }: Field, path: string): string | undefined {
+  return typeof now === 'object' && now.simulated !== undefined ? `${path}: ${now.simulated}` : undefined
+}
+
 /** What is to be said about a key that is accepted but has no effect. */
 export function supportWarning({ now }: Field, path: string): string | undefined {
   if (now === 'enterprise') return `"${path}" is a Consul Enterprise configuration and will have no effect`

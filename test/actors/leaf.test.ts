@@ -95,6 +95,33 @@ test('a leaf is renewed between 60 and 90 percent of its life, and followers get
   )
 })
 
+test('a clock that is set makes a leaf due: back, before it begins, or forward, beyond its time', (t) => {
+  for (const byMs of [-10 * 60_000, TTL_MS]) {
+    const { a, issue } = tryLeaf()
+    a.value('roots', BUNDLE)
+    const feed = a.subscribe('leaf', WEB)
+    issue()
+    a.wait(1_000)
+    a.setClock(byMs)
+    a.wait(30_000)
+    issue()
+    t.deepEqual(
+      feed.values.map(({ serial }) => serial),
+      ['01', '02'],
+    )
+  }
+})
+
+test('a first leaf that failed is tried again by the timer, also if the clock is set back meanwhile', (t) => {
+  const { a } = tryLeaf()
+  a.value('roots', BUNDLE)
+  a.subscribe('leaf', WEB)
+  a.outcome('signer', refuse('busy', 'no entropy'))
+  a.setClock(-HOUR_MS)
+  a.wait(1_000)
+  t.is(a.acts('signer').length, 1)
+})
+
 test('a new root has followed leaves made anew within 30 seconds, others when they are asked for', (t) => {
   const { a, issue } = tryLeaf()
   a.value('roots', BUNDLE)

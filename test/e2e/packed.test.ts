@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { cleanEnvironment, runTribune, startAgent, temporaryDirectory } from '../kit/agents.ts'
+import { cleanEnvironment, runTribune, startAgent, temporaryDirectory, writeFiles } from '../kit/agents.ts'
 import { runProgram } from '../kit/running.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -26,6 +26,10 @@ test.serial('the package that `npm pack` makes runs where a global installation 
   const version = await runTribune(t, ['version'], {}, { program })
   t.regex(version.out, /^Tribune v\d/)
   t.is(version.code, 0)
+  const agents = temporaryDirectory(t)
+  writeFiles(agents, { 'web.hcl': 'server = true connect { enabled = true } service { name = "web" port = 80 connect { proxy {} } }' })
+  const simulated = await runTribune(t, ['sim', '-config-dir', agents, '-runs', '1', '-seconds', '5'], {}, { program })
+  t.regex(simulated.out, /\nnothing broke\n$/)
   const agent = await startAgent(t, { program, files: { 'web.hcl': 'service { name = "web" port = 80 connect { proxy {} } }' } })
   await agent.line(/Proxy loaded config and ready to serve/)
   const put = await runTribune(t, ['kv', 'put', 'k', 'v'], { CONSUL_HTTP_ADDR: agent.address }, { program })

@@ -34,13 +34,19 @@ const KINDS: readonly Kind[] = [
     list: 'commands',
     defined: /^export const (\w+)(?:: Command = | = define(?:Api)?Command\()/gm,
   },
-  { what: 'fault', folder: 'sim/faults/', file: 'sim/faults/index.ts', list: 'faults', defined: /^(?:export )?const (\w+): Kind<\w+> =/gm },
+  {
+    what: 'fault',
+    folder: 'sim/faults/',
+    file: 'sim/faults/index.ts',
+    list: 'faults',
+    defined: /^(?:export )?const (\w+) = defineFault\(|^export const (\w+): readonly Kind\[\] =/gm,
+  },
   {
     what: 'workload',
     folder: 'sim/workloads/',
     file: 'sim/workloads/index.ts',
     list: 'workloads',
-    defined: /^(?:export )?const (\w+): Kind<\w+> =/gm,
+    defined: /^(?:export )?const (\w+) = defineWorkload\(|^export const (\w+): readonly Kind\[\] =/gm,
   },
   {
     what: 'invariant',
@@ -54,7 +60,7 @@ const KINDS: readonly Kind[] = [
     folder: 'sim/mutants/',
     file: 'sim/mutants/index.ts',
     list: 'mutants',
-    defined: /^(?:export )?const (\w+): Mutant =/gm,
+    defined: /^(?:export )?const (\w+)(?:: Mutant = | = mutant\()/gm,
   },
   { what: 'benchmark', folder: 'bench/', file: 'bench/index.ts', list: 'benchmarks', defined: /^(?:export )?const (\w+): Benchmark =/gm },
 ]

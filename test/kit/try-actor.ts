@@ -300,6 +300,13 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
       nowMs = untilMs
     },
 
+    /** Sets the clock: timers and deadlines go on as they were. */
+    setClock(byMs: number): void {
+      nowMs += byMs
+      for (const timer of timers.values()) timer.atMs += byMs
+      for (const call of calls) call.deadlineMs += byMs
+    },
+
     /** Throws the state away and builds it anew, as after a crash. */
     restart(): void {
       timers.clear()

@@ -1,6 +1,8 @@
 import type { Fields } from './fields.ts'
 
 const SINGLE_SERVER = 'this version runs a single server and joins no others'
+const FOUND = 'the agents of a simulation are one cluster and need not look for each other'
+const STARTED = 'the servers of a simulation are one cluster from the beginning'
 
 /** Keys about other agents: finding them, talking to them, agreeing with them. */
 export const clusterFields = {
@@ -19,7 +21,7 @@ export const clusterFields = {
     },
   },
   bootstrap: { type: 'boolean', flag: 'bootstrap' },
-  bootstrap_expect: { type: 'int', flag: 'bootstrap-expect', now: { only: [0, 1], why: SINGLE_SERVER } },
+  bootstrap_expect: { type: 'int', flag: 'bootstrap-expect', now: { only: [0, 1], why: SINGLE_SERVER, simulated: STARTED } },
   disable_coordinates: { type: 'boolean', now: 'harmless' },
   disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file', now: 'harmless' },
   gossip_lan: { type: 'object', fields: gossip('200ms', '1s', '500ms', 4) },
@@ -46,7 +48,7 @@ export const clusterFields = {
   rejoin_after_leave: { type: 'boolean', flag: 'rejoin', now: 'harmless' },
   retry_interval: { type: 'duration', default: '30s', flag: 'retry-interval', now: 'harmless' },
   retry_interval_wan: { type: 'duration', default: '30s', flag: 'retry-interval-wan', now: 'harmless' },
-  retry_join: { type: 'strings', flag: 'retry-join', now: { only: [[]], why: SINGLE_SERVER } },
+  retry_join: { type: 'strings', flag: 'retry-join', now: { only: [[]], why: SINGLE_SERVER, simulated: FOUND } },
   retry_join_wan: { type: 'strings', flag: 'retry-join-wan', now: { only: [[]], why: SINGLE_SERVER } },
   retry_max: { type: 'int', flag: 'retry-max', now: 'harmless' },
   retry_max_wan: { type: 'int', flag: 'retry-max-wan', now: 'harmless' },
@@ -58,7 +60,7 @@ export const clusterFields = {
   serf_lan_allowed_cidrs: { type: 'strings', flag: 'serf-lan-allowed-cidrs', now: 'harmless' },
   serf_wan_allowed_cidrs: { type: 'strings', flag: 'serf-wan-allowed-cidrs', now: 'harmless' },
   server: { type: 'boolean', flag: 'server' },
-  start_join: { type: 'strings', flag: 'join', now: { only: [[]], why: SINGLE_SERVER } },
+  start_join: { type: 'strings', flag: 'join', now: { only: [[]], why: SINGLE_SERVER, simulated: FOUND } },
   start_join_wan: { type: 'strings', flag: 'join-wan', now: { only: [[]], why: SINGLE_SERVER } },
   use_streaming_backend: { type: 'boolean', default: true, now: 'harmless' },
 } as const satisfies Fields

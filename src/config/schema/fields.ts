@@ -59,7 +59,7 @@ type Facts = {
  * - `works`: does what it says
  * - `harmless`: accepted, because it has no meaning here, or only what it does anyway
  * - `refused`: would change something that this version cannot do; only its default and an empty value are accepted
- * - `only`: the values that are accepted, and why no others
+ * - `only`: the values that are accepted, and why no others; `simulated` is what stands for any other one in a simulation
  * - `enterprise`, `deprecated`: accepted with a warning, no effect
  */
 export type Support =
@@ -68,7 +68,7 @@ export type Support =
   | 'refused'
   | 'enterprise'
   | 'deprecated'
-  | { readonly only: readonly unknown[]; readonly why?: string }
+  | { readonly only: readonly unknown[]; readonly why?: string; readonly simulated?: string }
 
 type LeafValue<Type extends LeafType> = Type extends 'string'
   ? string

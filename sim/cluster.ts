@@ -1,0 +1,199 @@
+import type { CheckDefinition } from '../actors/definitions.ts'
+import { localLog } from '../src/local-log.ts'
+import type { Role } from '../src/placement.ts'
+import type { Application, Estate } from './estate.ts'
+import type { Mutations } from './mutants/index.ts'
+import { SEPARATE, SimNode, TOGETHER } from './node.ts'
+import { SimLog } from './ports/log.ts'
+import { SimNetwork } from './ports/network.ts'
+import type { SimAnswer } from './ports/probes.ts'
+import type { World } from './world.ts'
+
+export type ClusterOptions = {
+  world: World
+  estate: Estate
+  threads: 'separate' | 'together'
+  mutations: Mutations
+  printed(line: string): void
+  /** The edge of an agent begins to answer, for the first time or again. */
+  booted(node: SimNode): void
+}
+
+/** The machines of a run: one agent on each, the programs beside it, the network between them and, with several agents, their log. */
+export class Cluster {
+  readonly world: World
+  readonly estate: Estate
+  readonly network: SimNetwork
+  readonly nodes = new Map<string, SimNode>()
+  /** The log that all servers share. A lone agent needs none. */
+  readonly log: SimLog | undefined
+  readonly #options: ClusterOptions
+  readonly #stopListening = new Map<Application, () => void>()
+  readonly #disturbedUntil = new Map<string, number>()
+  readonly #dueBoots = new Map<string, () => void>()
+
+  constructor(options: ClusterOptions) {
+    const { world, estate } = options
+    this.#options = options
+    this.world = world
+    this.estate = estate
+    this.network = new SimNetwork({
+      nowMs: () => world.nowMs,
+      after: (ms, work) => world.after(ms, work),
+      random: (stream) => world.streams.stream(`network/${stream}`),
+    })
+    for (const { name, address } of estate.agents) this.network.addNode(name, address)
+    this.log = estate.agents.length > 1 ? this.#sharedLog() : undefined
+    for (const { name, config } of estate.agents) {
+      const { threads, mutations, printed } = options
+      const layout = threads === 'separate' ? SEPARATE : TOGETHER
+      const node: SimNode = new SimNode({
+        world,
+        network: this.network,
+        config,
+        layout,
+        mutations,
+        printed,
+        clock: this.#drawClock(name),
+        createLog: (life) => this.log?.attach(name, life) ?? localLog(life),
+        ended: () => this.#ended(node),
+        threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
+      })
+      for (const { checks } of config.services) for (const check of checks) this.#answer(node, check, 'passing')
+      for (const check of config.checks) this.#answer(node, check, 'passing')
+      this.nodes.set(name, node)
+    }
+  }
+
+  /** No two machines agree on the time. */
+  #drawClock(name: string): { skewMs: number; driftPart: number } {
+    const stream = this.world.streams.stream(`clock/${name}`)
+    return { skewMs: stream.int(-SKEW_MS_MAX, SKEW_MS_MAX), driftPart: (stream.next() * 2 - 1) * DRIFT_PART_MAX }
+  }
+
+  #sharedLog(): SimLog {
+    const { world, estate } = this
+    return new SimLog({
+      members: estate.agents.map(({ name }) => name),
+      nowMs: () => world.nowMs,
+      after: (ms, work) => world.after(ms, work),
+      random: (stream) => world.streams.stream(`log/${stream}`),
+      isCut: (from, to) => this.network.isCut(from, to),
+      delayMs: (from, to) => this.network.delayMs(from, to),
+    })
+  }
+
+  /** The node, if it is running. */
+  up(name: string): SimNode | undefined {
+    const node = this.nodes.get(name)
+    return node?.isUp ? node : undefined
+  }
+
+  /** The node, running or not. */
+  node(name: string): SimNode {
+    const node = this.nodes.get(name)
+    if (!node) throw new Error(`broken promise: the cluster has an agent ${JSON.stringify(name)}`)
+    return node
+  }
+
+  /** Switches a machine on: its programs listen and its agent starts. */
+  boot(name: string): void {
+    const node = this.node(name)
+    this.#dueBoots.get(name)?.()
+    this.#dueBoots.delete(name)
+    if (node.isUp) return
+    for (const application of this.estate.applications) if (application.node === name) this.#listen(application)
+    node.start()
+    this.#options.booted(node)
+  }
+
+  /** Ends a machine at once and switches it on again later. `silently`: nobody is told, as when the power is cut. */
+  crash(name: string, forMs: number, how: 'aloud' | 'silently' = 'aloud'): void {
+    const node = this.up(name)
+    if (!node) return
+    this.log?.crash(name)
+    node.crash(how)
+    this.#restart(name, forMs)
+  }
+
+  /** An agent that ended by itself is started again, as by any service manager. */
+  #ended(node: SimNode): void {
+    this.log?.crash(node.name)
+    this.#restart(node.name, RESTART_MS)
+  }
+
+  #restart(name: string, afterMs: number): void {
+    this.disturb(name, afterMs)
+    this.#dueBoots.set(
+      name,
+      this.world.after(afterMs, () => this.boot(name)),
+    )
+  }
+
+  stall(name: string, role: Role, forMs: number): void {
+    this.up(name)?.stall(role, forMs)
+    this.disturb(name, forMs)
+  }
+
+  /** Changes how the program behind a service behaves: whoever connects to it or checks it notices. */
+  setApplication(application: Application, how: SimAnswer): void {
+    const node = this.node(application.node)
+    for (const service of node.config.services) {
+      if (service.id === application.id) for (const check of service.checks) this.#answer(node, check, how)
+    }
+    if (!node.isUp) return
+    this.#stopListening.get(application)?.()
+    this.#stopListening.delete(application)
+    if (how !== 'refused') this.#listen(application, how === 'hangs')
+  }
+
+  applicationsOf(name: string): Application[] {
+    return this.estate.applications.filter(({ node }) => node === name)
+  }
+
+  /** Until when nothing can be asked of a node: it is down, stalled, cut off or just starting. */
+  disturbedUntil(name: string): number {
+    return this.#disturbedUntil.get(name) ?? 0
+  }
+
+  /** Notes that nothing may be expected of a node for a while. */
+  disturb(name: string, forMs: number): void {
+    this.#disturbedUntil.set(name, Math.max(this.disturbedUntil(name), this.world.nowMs + forMs))
+  }
+
+  /** Ends all trouble and switches everything on. */
+  heal(): void {
+    this.network.healAll()
+    this.log?.heal()
+    for (const node of this.nodes.values()) {
+      node.heal()
+      this.boot(node.name)
+    }
+    for (const application of this.estate.applications) this.setApplication(application, 'passing')
+  }
+
+  #answer(node: SimNode, { tcp, http, args }: CheckDefinition, how: SimAnswer): void {
+    const address = tcp || (http ? hostOf(http) : (args[0] ?? ''))
+    if (address !== '') node.answers.set(address, how)
+  }
+
+  #listen(application: Application, isSilent = false): void {
+    const { node, address, port } = application
+    const listening = this.network.listen(node, address, port, (socket) => {
+      socket.handlers = { data: (bytes) => !isSilent && socket.write(bytes), end: () => socket.end() }
+      socket.resume()
+    })
+    if ('close' in listening) this.#stopListening.set(application, listening.close)
+  }
+}
+
+const RESTART_MS = 1_000
+const SKEW_MS_MAX = 2_000
+/** Two seconds a day: what a bad quartz does. */
+const DRIFT_PART_MAX = 2 / 86_400
+
+/** `host:port` of a URL. */
+function hostOf(url: string): string {
+  const { hostname, port, protocol } = new URL(url)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+}

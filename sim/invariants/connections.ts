@@ -1,0 +1,136 @@
+import { indexOf } from '../../actors/command.ts'
+import { decide } from '../../actors/intentions/decide.ts'
+import { intentionsTo } from '../../actors/intentions/queries.ts'
+import { parseIdentity } from '../../actors/spiffe.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
+import { connectionsOf, DENY_WITHIN_MS, placeOf } from '../connections.ts'
+import type { SimNode } from '../node.ts'
+import { perRun } from '../per-run.ts'
+import type { SimOpenConnection } from '../ports/mesh-connections.ts'
+import type { Run } from '../run.ts'
+import type { Invariant } from './invariant.ts'
+
+const IDENTITIES_EVERY_MS = 1_000
+
+export const deniedIsDenied: Invariant = {
+  name: 'denied-is-denied',
+  sentence:
+    'one second after a deny is acknowledged, or after an agent knows of it, no connection between the two services is open on any agent that can be reached',
+  when: 'always',
+  marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4 }],
+  broken(run) {
+    const { asked } = connectionsOf(run)
+    for (const node of run.cluster.nodes.values()) {
+      if (!node.mesh) continue
+      for (const deny of knownDenies(run, node)) {
+        const open = openAgainst(run, node, deny)
+        if (open) return `${open} ${node.name} knew of the deny`
+      }
+      for (const deny of asked.denied()) {
+        const open = openAgainst(run, node, deny)
+        if (open) return `${open} the deny`
+      }
+    }
+    return undefined
+  },
+}
+
+export const deniedCarriesNothing: Invariant = {
+  name: 'denied-carries-nothing',
+  sentence: 'a connection that was denied, or shown a certificate that nobody may believe, from its beginning never carries a byte',
+  when: 'always',
+  broken: (run) => connectionsOf(run).wrong,
+}
+
+export const identitiesAreTrue: Invariant = {
+  name: 'identities-are-true',
+  sentence: 'the identity of a connection is that of the service that dialled it, and it was dialled to the service that was asked for',
+  when: 'always',
+  marks: [{ name: 'identity looked at', kind: 'traffic', events: 20 }],
+  broken(run) {
+    const looked = lookedAt(run)
+    if (run.world.nowMs < looked.nextMs) return undefined
+    looked.nextMs = run.world.nowMs + IDENTITIES_EVERY_MS
+    const dialledBy = whoDialled(run)
+    for (const node of run.cluster.nodes.values()) {
+      for (const connection of node.mesh?.open() ?? []) {
+        const fault = strangeDestination(run, node, connection) ?? strangeSource(node, connection, dialledBy)
+        if (fault !== undefined) return fault
+        if (connection.peer) run.reach('identity looked at')
+      }
+    }
+    return undefined
+  },
+}
+
+const lookedAt = perRun((_run: Run) => ({ nextMs: 0 }))
+
+type Deny = { source: string; destination: string; sinceMs: number }
+type Known = { index: number; denies: Deny[] }
+const knownByNode = perRun((_run: Run) => new Map<string, Known>())
+
+/** What the tables of a node deny, and since when. */
+function knownDenies(run: Run, node: SimNode): Deny[] {
+  const view = node.tables.view()
+  const index = indexOf(view, 'intentions')
+  const all = knownByNode(run)
+  const before = all.get(node.name)
+  if (before?.index === index) return before.denies
+  const defaultAllow = node.config.acl.defaultPolicy === 'allow'
+  const denies = connectionsOf(run)
+    .asked.pairs()
+    .filter(({ source, destination }) => !decide(intentionsTo(view, destination).intentions, source, destination, defaultAllow).allowed)
+    .map(({ source, destination }) => {
+      const known = before?.denies.find((deny) => deny.source === source && deny.destination === destination)
+      return known ?? { source, destination, sinceMs: run.world.nowMs }
+    })
+  all.set(node.name, { index, denies })
+  return denies
+}
+
+function openAgainst(run: Run, node: SimNode, { source, destination, sinceMs }: Deny): string | undefined {
+  const { nowMs } = run.world
+  if (nowMs - Math.max(sinceMs, run.cluster.disturbedUntil(node.name)) <= DENY_WITHIN_MS) return undefined
+  run.reach('deny looked at')
+  for (const { connection, owner, phase, peer } of node.mesh?.open() ?? []) {
+    if (phase === 'spliced' && peer?.uri.endsWith(`/svc/${source}`) && serviceOf(node, owner) === destination)
+      return `connection ${connection} from ${source} to ${destination} is open on ${node.name}, ${(nowMs - sinceMs).toFixed(0)} ms after`
+  }
+  return undefined
+}
+
+/** The service of every end that something was dialled from. */
+function whoDialled(run: Run): Map<string, string> {
+  const services = new Map(connectionsOf(run).strangers)
+  for (const node of run.cluster.nodes.values()) {
+    for (const { owner, dialledFrom } of node.mesh?.open() ?? []) {
+      if (dialledFrom !== undefined) services.set(placeOf(node.name, dialledFrom), serviceOf(node, owner))
+    }
+  }
+  return services
+}
+
+function strangeSource(node: SimNode, { from, peer, owner }: SimOpenConnection, dialledBy: Map<string, string>): string | undefined {
+  if (!peer) return undefined
+  const service = dialledBy.get(placeOf(node.name, from))
+  if (service === undefined || service === serviceIn(peer.uri)) return undefined
+  return `a connection to ${serviceOf(node, owner)} on ${node.name} has the identity ${peer.uri}, and ${service} dialled it`
+}
+
+function strangeDestination(run: Run, node: SimNode, { dialledPeer, owner }: SimOpenConnection): string | undefined {
+  if (!dialledPeer) return undefined
+  const source = serviceOf(node, owner)
+  const wanted = run.cluster.estate.upstreams.filter((upstream) => upstream.node === node.name && upstream.source === source)
+  if (wanted.some(({ destination }) => destination === serviceIn(dialledPeer.uri))) return undefined
+  return `${source} on ${node.name} is connected to ${dialledPeer.uri}, which is none of its upstreams`
+}
+
+/** The name of the service with this id. */
+function serviceOf({ config }: SimNode, id: string): string {
+  return config.services.find((service) => service.id === id)?.name ?? id
+}
+
+function serviceIn(uri: string): string {
+  const identity = parseIdentity(uri)
+  return !isRefused(identity) && identity.kind === 'service' ? identity.service : ''
+}

@@ -1,0 +1,113 @@
+import { nodeChecks, servicesOf } from '../../actors/catalog/queries.ts'
+import { SERF_HEALTH, SERVER_SERVICE } from '../../actors/catalog/tables.ts'
+import { decide } from '../../actors/intentions/decide.ts'
+import { intentionsTo } from '../../actors/intentions/queries.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import type { SimNode } from '../node.ts'
+import type { Run } from '../run.ts'
+import type { Rest, Said } from './index.ts'
+
+/** Something that must become so once all trouble has ended: a sentence, and what is still in its way. */
+export type Condition = { name: string; sentence: string; notYet(run: Run, rest: Rest): string | undefined }
+
+/** In larger clusters each agent is compared with its own copy of the catalog only. */
+const COMPARED_MAX = 5
+
+const agentsRun: Condition = {
+  name: 'agents-run',
+  sentence: 'once all trouble has ended, every agent runs and answers',
+  notYet(run, { said, beganMs }) {
+    for (const { name, isUp } of run.cluster.nodes.values()) {
+      if (!isUp) return `${name} does not run`
+      if ((said.get(name)?.askedMs ?? -1) < beganMs) return `${name} does not answer`
+    }
+    return undefined
+  },
+}
+
+const replicasFollow: Condition = {
+  name: 'replicas-follow',
+  sentence: 'once all trouble has ended, every agent has applied the whole log',
+  notYet({ cluster }) {
+    const { log } = cluster
+    if (!log) return undefined
+    for (const name of cluster.nodes.keys()) {
+      if (log.appliedOf(name) < log.head) return `${name} has applied ${log.appliedOf(name)} of ${log.head} entries`
+    }
+    return undefined
+  },
+}
+
+const catalogAgrees: Condition = {
+  name: 'catalog-agrees',
+  sentence: 'once all trouble has ended, every catalog has what each agent has registered, with the same health',
+  notYet({ cluster }, { said }) {
+    for (const node of cluster.nodes.values()) {
+      const own = said.get(node.name)
+      if (!own) return `${node.name} does not answer`
+      const lookers = cluster.nodes.size <= COMPARED_MAX ? cluster.nodes.values() : [node]
+      for (const looker of lookers) {
+        const difference = catalogDifference(looker.tables.view(), node, own)
+        if (difference !== undefined) return `${difference} in the catalog of ${looker.name}`
+      }
+    }
+    return undefined
+  },
+}
+
+const servicesPass: Condition = {
+  name: 'services-pass',
+  sentence: 'once all trouble has ended, services whose programs run pass their checks',
+  notYet({ cluster }, { said }) {
+    for (const { node, id } of cluster.estate.applications) {
+      const failing = said.get(node)?.list.checks.find(({ serviceId, status }) => serviceId === id && status !== 'passing')
+      if (failing) return `check ${failing.checkId} on ${node} is ${failing.status} (${failing.output.trim()})`
+    }
+    return undefined
+  },
+}
+
+const upstreamsWork: Condition = {
+  name: 'upstreams-work',
+  sentence: 'once all trouble has ended, every service reaches the upstreams that it may connect to',
+  notYet({ cluster }, { echoedMs, beganMs }) {
+    for (const upstream of cluster.estate.upstreams) {
+      const { node, source, destination } = upstream
+      const at = cluster.node(node)
+      if (!mayConnect(at, source, destination)) continue
+      if ((echoedMs.get(upstream) ?? -1) < beganMs) return `${source} on ${node} does not reach ${destination}`
+    }
+    return undefined
+  },
+}
+
+/** Everything that must be so in the end, what the rest depends on first. */
+export const conditions: readonly Condition[] = [agentsRun, replicasFollow, catalogAgrees, servicesPass, upstreamsWork]
+
+/** What the intentions that an agent knows say about two services. */
+export function mayConnect({ tables, config }: SimNode, source: string, destination: string): boolean {
+  const { intentions } = intentionsTo(tables.view(), destination)
+  return decide(intentions, source, destination, config.acl.defaultPolicy === 'allow').allowed
+}
+
+function catalogDifference(view: View, { name }: SimNode, { list }: Said): string | undefined {
+  const known = new Map(servicesOf(view, name).map((record) => [record.id, record]))
+  for (const { definition } of list.services) {
+    const record = known.get(definition.id)
+    if (!record) return `service ${definition.id} of ${name} is missing`
+    if (record.port !== definition.port) return `service ${definition.id} of ${name} has port ${record.port} instead of ${definition.port}`
+    known.delete(definition.id)
+  }
+  known.delete(SERVER_SERVICE)
+  for (const id of known.keys()) return `service ${id}, which ${name} does not have, is`
+  const checks = new Map(nodeChecks(view, name).checks.map(({ check }) => [check.checkId, check]))
+  for (const { checkId, status } of list.checks) {
+    const record = checks.get(checkId)
+    if (!record) return `check ${checkId} of ${name} is missing`
+    if (record.status !== status) return `check ${checkId} of ${name} is ${record.status} instead of ${status}`
+    checks.delete(checkId)
+  }
+  checks.delete(SERF_HEALTH)
+  for (const id of checks.keys()) return `check ${id}, which ${name} does not have, is`
+  return undefined
+}

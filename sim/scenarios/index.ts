@@ -1,0 +1,75 @@
+import type { Kind } from '../kind.ts'
+
+/** What a run is about: how many agents, for how long, and how often each kind of event comes. */
+export type Scenario = {
+  name: string
+  about: string
+  /** Drawn for each run, unless somebody says how many. */
+  nodes: readonly number[]
+  /** Virtual seconds with trouble. */
+  seconds: number
+  checkEveryMs: number
+  /** Kinds that every run has. The others are drawn. */
+  certain?: readonly string[]
+  /** Multiplies how often a kind comes; 0: not at all. */
+  rate(kind: Kind): number
+}
+
+const CHECK_EVERY_MS = 2_000
+const WEEK_SECONDS = 7 * 24 * 3_600
+
+const mixed: Scenario = {
+  name: 'mixed',
+  about: 'everything, in all combinations',
+  nodes: [1, 1, 1, 3, 3, 5],
+  seconds: 60,
+  checkEveryMs: CHECK_EVERY_MS,
+  rate: () => 1,
+}
+
+const calm: Scenario = {
+  name: 'calm',
+  about: 'no trouble at all: nothing may be refused',
+  nodes: [1, 3],
+  seconds: 60,
+  checkEveryMs: CHECK_EVERY_MS,
+  rate: ({ isFault }) => (isFault ? 0 : 1),
+}
+
+const NETWORK = ['partition', 'one-way-cut', 'slow-link', 'packet-loss', 'leader-lost', 'log-lag']
+const network: Scenario = {
+  name: 'network',
+  about: 'three or five agents on a bad network',
+  nodes: [3, 5],
+  seconds: 90,
+  checkEveryMs: CHECK_EVERY_MS,
+  certain: ['partition', 'traffic', 'kv.put'],
+  rate: ({ name, isFault }) => (isFault && !NETWORK.includes(name) ? 0 : 2),
+}
+
+const power: Scenario = {
+  name: 'power',
+  about: 'machines that stop and come back, in any order, all at once too',
+  nodes: [1, 3, 5],
+  seconds: 90,
+  checkEveryMs: CHECK_EVERY_MS,
+  certain: ['crash'],
+  rate: ({ name, isFault }) => (name === 'crash' || name === 'crash-all' ? 3 : isFault && !name.startsWith('disk') ? 0 : 1),
+}
+
+const weeks: Scenario = {
+  name: 'weeks',
+  about: 'three virtual weeks in which certificates run out and are renewed, whatever happens',
+  nodes: [1, 3],
+  seconds: 3 * WEEK_SECONDS,
+  checkEveryMs: 3_600_000,
+  certain: ['traffic'],
+  rate: () => 1 / 5_000,
+}
+
+/** Every scenario that can be asked for by name. */
+export const scenarios: readonly Scenario[] = [mixed, calm, network, power, weeks]
+
+export function scenarioNamed(name: string): Scenario | undefined {
+  return scenarios.find((scenario) => scenario.name === name)
+}

@@ -1,0 +1,44 @@
+import { type Estate, estateOf } from './estate.ts'
+
+/** Where the application web finds db, as the standard configuration says. */
+export const WEB_UPSTREAM_PORT = 9191
+const DB_PORT = 8081
+const WEB_PORT = 8080
+
+/** Agents as anybody would configure them, each with two services in the mesh: web has db as its upstream. */
+export function standardEstate(names: readonly string[], checkEveryMs: number): Estate {
+  // Whether a sidecar listens is for the simulated network to say, not for a probe.
+  const disable_tcp_check = true
+  const services = [
+    {
+      name: 'db',
+      port: DB_PORT,
+      connect: { proxy: { config: { disable_tcp_check } } },
+      check: { tcp: `127.0.0.1:${DB_PORT}`, interval: `${checkEveryMs}ms` },
+    },
+    {
+      name: 'web',
+      port: WEB_PORT,
+      connect: { proxy: { config: { disable_tcp_check, upstreams: [{ destination_name: 'db', local_bind_port: WEB_UPSTREAM_PORT }] } } },
+    },
+  ]
+  return estateOf(
+    names.map((name, at) => ({
+      name,
+      address: addressOf(at),
+      files: { '/etc/services.json': JSON.stringify({ connect: { enabled: true }, services }) },
+      flags: ['-server', '-bootstrap', '-data-dir=/data', '-config-file=/etc/services.json'],
+    })),
+  )
+}
+
+/** What the services of the standard estate dial, without loading a configuration. */
+export function standardUpstreams(names: readonly string[]): { node: string; source: string; destination: string }[] {
+  return names.map((node) => ({ node, source: 'web', destination: 'db' }))
+}
+
+/** An address of the machine at this place in the list, from 10.0.0.0/8. */
+function addressOf(at: number): string {
+  const number = at + 1
+  return `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`
+}
