@@ -75,6 +75,7 @@ export class Cluster {
     const { world, estate } = this
     return new SimLog({
       members: estate.agents.map(({ name }) => name),
+      learners: estate.agents.filter(({ config }) => !config.server).map(({ name }) => name),
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(`log/${stream}`),

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { cleanEnvironment, TRIBUNE } from '../kit/agents.ts'
 import { runProgram } from '../kit/running.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
-import { folderOf, ONE, THREE } from '../sim/own-kit.ts'
+import { DB, folderOf, ONE, THREE } from '../sim/own-kit.ts'
 import { type Outcome, runCommand } from './kit.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/simulation', import.meta.url))
@@ -133,6 +133,31 @@ test('everything that may be expected, when it is so and when it is not', async 
     t.is(code, 1, text)
     t.regex(out, new RegExp(`\\nNOT MET: ${text}: ${why.source}`))
   }
+})
+
+test('clients have no vote: one server decides without them', async (t) => {
+  const client = (address: string) => `bind_addr = "${address}"\nconnect { enabled = true }\n`
+  const { code, out } = await simulate(
+    t,
+    {
+      'a/agent.hcl': client('10.1.0.1'),
+      'b/agent.hcl': client('10.1.0.2'),
+      's/agent.hcl': 'server = true\nbind_addr = "10.1.0.3"\nconnect { enabled = true }\n',
+      's/db.hcl': DB,
+    },
+    {
+      seed: 'clients',
+      seconds: 40,
+      events: [
+        { at: '8s', do: 'crash', node: 'a', how: 'aloud', for: '20s' },
+        { at: '8s', do: 'crash', node: 'b', how: 'aloud', for: '20s' },
+        { at: '12s', do: 'program-stops', node: 's', how: 'refused', for: '14s' },
+      ],
+      expect: ['db is critical on s within 0s from 16s to 25s', 'db is passing on s within 0s from 30s', 'a is back within 25s'],
+    },
+  )
+  t.is(code, 0, out)
+  t.regex(out, /\nnote: a and b: a client agent: it follows the servers' log and has no vote\n/)
 })
 
 test('as JSON', async (t) => {
