@@ -6,7 +6,7 @@ import type { Mutations } from './mutants/index.ts'
 import { SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
 import { SimNetwork } from './ports/network.ts'
-import type { SimAnswer } from './ports/probes.ts'
+import { addressOf, type SimAnswer } from './ports/probes.ts'
 import type { World } from './world.ts'
 
 export type ClusterOptions = {
@@ -139,9 +139,9 @@ export class Cluster {
   /** Changes how the program behind a service behaves: whoever connects to it or checks it notices. */
   setApplication(application: Application, how: SimAnswer): void {
     const node = this.node(application.node)
-    for (const service of node.config.services) {
-      if (service.id === application.id) for (const check of service.checks) this.#answer(node, check, how)
-    }
+    const { services, checks } = node.config
+    for (const service of services) if (service.id === application.id) for (const check of service.checks) this.#answer(node, check, how)
+    for (const check of checks) if (check.serviceId === application.id) this.#answer(node, check, how)
     if (!node.isUp) return
     this.#stopListening.get(application)?.()
     this.#stopListening.delete(application)
@@ -174,7 +174,7 @@ export class Cluster {
   }
 
   #answer(node: SimNode, { tcp, http, args }: CheckDefinition, how: SimAnswer): void {
-    const address = tcp || (http ? hostOf(http) : (args[0] ?? ''))
+    const address = tcp || (http ? addressOf(http) : (args[0] ?? ''))
     if (address !== '') node.answers.set(address, how)
   }
 
@@ -192,9 +192,3 @@ const RESTART_MS = 1_000
 const SKEW_MS_MAX = 2_000
 /** Two seconds a day: what a bad quartz does. */
 const DRIFT_PART_MAX = 2 / 86_400
-
-/** `host:port` of a URL. */
-function hostOf(url: string): string {
-  const { hostname, port, protocol } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}

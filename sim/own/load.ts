@@ -57,6 +57,11 @@ function clusterProblems(agents: readonly ReadAgent[]): string[] {
   const names = new Map<string, string>()
   for (const { folder, config } of agents) {
     const known = names.get(config.node.name.toLowerCase())
+    if (/\s/.test(config.node.name)) {
+      problems.push(
+        `${folder.name}: node_name: ${JSON.stringify(config.node.name)} has a space: a simulation speaks of agents in sentences`,
+      )
+    }
     if (known !== undefined) problems.push(`${folder.name}: node_name: ${JSON.stringify(config.node.name)} is also the name of ${known}`)
     names.set(config.node.name.toLowerCase(), folder.name)
   }

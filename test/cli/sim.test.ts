@@ -160,6 +160,51 @@ test('clients have no vote: one server decides without them', async (t) => {
   t.regex(out, /\nnote: a and b: a client agent: it follows the servers' log and has no vote\n/)
 })
 
+test('checks of all kinds pass while their program runs, and fail when it is stopped', async (t) => {
+  const service = {
+    name: 'api',
+    port: 80,
+    checks: [
+      { name: 'ttl', ttl: '3s' },
+      { name: 'script', args: ['/bin/api-check'], interval: '1s' },
+      { name: 'v6', http: 'https://[::1]/health', interval: '2s', timeout: '1s' },
+    ],
+  }
+  const files = {
+    'a.json': JSON.stringify({
+      server: true,
+      node_name: 'solo',
+      enable_local_script_checks: true,
+      service,
+      checks: [
+        { name: 'disk', args: ['/bin/df'], interval: '5s' },
+        { name: 'beside', tcp: 'localhost:81', interval: '1s', service_id: 'api' },
+      ],
+    }),
+  }
+  for (const name of ['ttl', 'script', 'v6', 'beside']) {
+    const alone = { ...service, checks: service.checks.filter((check) => check.name === name) }
+    const { checks, ...rest } = JSON.parse(files['a.json'])
+    const own = name === 'beside' ? checks : []
+    const { code, out } = await simulate(
+      t,
+      { 'a.json': JSON.stringify({ ...rest, service: alone, checks: own }) },
+      {
+        seconds: 40,
+        seed: 'checks',
+        events: [{ at: '15s', do: 'program-stops', node: 'solo', service: 'api', how: 'refused', for: '10s' }],
+        expect: [
+          'api is passing within 0s from 5s to 14s',
+          'api is critical within 0s from 20s to 24s',
+          'api is passing within 0s from 30s',
+        ],
+      },
+    )
+    t.is(code, 0, `${name}: ${out}`)
+  }
+  t.is((await simulate(t, files, { seconds: 20, expect: ['api is passing from 5s'] })).code, 0)
+})
+
 test('as JSON', async (t) => {
   const { code, out } = await simulate(t, THREE, { seed: 'json', seconds: 30, expect: ['web never reaches db'] }, '-json')
   t.is(code, 1)
