@@ -11,7 +11,10 @@ import { managedProxyId } from './protocol.ts'
 import { nodeRegistration, ownRegistration } from './server-node.ts'
 import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type Operation } from './state.ts'
 
-/** After a command failed, the next full comparison comes after this long and up to as long again. */
+/**
+ * After a command failed, and after a start, when this server's copy of the catalog may be behind, the next full comparison comes
+ * after this long and up to as long again.
+ */
 const RETRY_MS = 15_000
 
 /** Begins a change; `caller` is answered once all its commands are durable. End it with `settle`. */
@@ -107,8 +110,10 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     announceCheckGone(state, turn, id, of)
   }
   settle(state, turn, of, null)
+  const intervalMs = state.hasCompared ? state.args.syncIntervalMs : Math.min(RETRY_MS, state.args.syncIntervalMs)
+  state.hasCompared = true
   state.isRetryDue = false
-  turn.timer('sync', state.args.syncIntervalMs + turn.random.int(0, state.args.syncIntervalMs), { name: 'sync', request: null })
+  turn.timer('sync', intervalMs + turn.random.int(0, intervalMs), { name: 'sync', request: null })
 }
 
 export function instanceRegistration(definition: ServiceDefinition): InstanceRegistration {

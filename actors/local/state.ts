@@ -93,6 +93,8 @@ export type LocalState = {
   lastOperation: number
   /** A command failed, so the next full comparison comes early. */
   isRetryDue: boolean
+  /** Everything here was compared with the catalog once. */
+  hasCompared: boolean
   feeds: {
     services: Subscriber[]
     checks: Subscriber[]
@@ -119,6 +121,7 @@ export function emptyState(args: LocalArgs): LocalState {
     operations: new Map(),
     lastOperation: 0,
     isRetryDue: false,
+    hasCompared: false,
     feeds: { services: [], checks: [], byService: new Map(), index: 0, due: new Set() },
   }
 }

@@ -225,6 +225,17 @@ test('a full comparison repairs the catalog in both directions', (t) => {
   t.like(catalogNode(a.tables.view(), 'n1').node, { id: '11111111-1111-1111-1111-111111111111', checks: [{ checkId: 'serfHealth' }] })
 })
 
+test('after a start the second full comparison comes early: the copy of the catalog may have been behind', (t) => {
+  const a = tryLocal({ services: [service({ name: 'web' })] })
+  const removeInCatalog = () => a.commit('catalog.deregister', { node: 'n1', serviceId: 'web', checkId: '' })
+  removeInCatalog()
+  a.pass(30_000)
+  t.deepEqual(catalogIds(a.tables), ['consul', 'web'])
+  removeInCatalog()
+  a.pass(30_000)
+  t.deepEqual(catalogIds(a.tables), ['consul'])
+})
+
 test('with enable_tag_override the tags in the catalog win', (t) => {
   const web = service({ name: 'web', tags: ['mine'], enableTagOverride: true })
   const a = tryLocal({ services: [web] })
