@@ -13,9 +13,10 @@ import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type
 
 /**
  * After a command failed, and after a start, when this server's copy of the catalog may be behind, the next full comparison comes
- * after this long and up to as long again.
+ * early. After each failure in a row twice as long passes, and up to as long again.
  */
-const RETRY_MS = 15_000
+const RETRY_MS_MIN = 1_000
+const RETRY_MS_MAX = 15_000
 
 /** Begins a change; `caller` is answered once all its commands are durable. End it with `settle`. */
 export function operation(state: LocalState, caller: Caller<null> | undefined): number {
@@ -77,9 +78,10 @@ export function announced(state: LocalState, turn: LocalTurn, of: number, what: 
     turn.print('warn', `the catalog did not take the ${what}`, { error: result.why })
     if (!state.isRetryDue) {
       state.isRetryDue = true
-      turn.timer('sync', RETRY_MS + turn.random.int(0, RETRY_MS), { name: 'sync', request: null })
+      const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** state.failures++)
+      turn.timer('sync', waitMs + turn.random.int(0, waitMs), { name: 'sync', request: null })
     }
-  }
+  } else if (!state.isRetryDue) state.failures = 0
   settle(state, turn, of, result)
 }
 
@@ -110,7 +112,7 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     announceCheckGone(state, turn, id, of)
   }
   settle(state, turn, of, null)
-  const intervalMs = state.hasCompared ? state.args.syncIntervalMs : Math.min(RETRY_MS, state.args.syncIntervalMs)
+  const intervalMs = state.hasCompared ? state.args.syncIntervalMs : Math.min(RETRY_MS_MAX, state.args.syncIntervalMs)
   state.hasCompared = true
   state.isRetryDue = false
   turn.timer('sync', intervalMs + turn.random.int(0, intervalMs), { name: 'sync', request: null })

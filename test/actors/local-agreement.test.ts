@@ -1,7 +1,10 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { nodeChecks, servicesOf } from '../../actors/catalog/queries.ts'
-import { managedProxy, service, tcpCheck, tryLocal, ttlCheck } from '../kit/local.ts'
+import { local } from '../../actors/local/index.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { localArgs, managedProxy, service, tcpCheck, tryLocal, ttlCheck } from '../kit/local.ts'
+import { tryActor } from '../kit/try-actor.ts'
 
 type Tried = ReturnType<typeof tryLocal>
 
@@ -182,4 +185,18 @@ test('what is kept is what was registered through the API, and what belongs to a
     }),
     { numRuns: 300 },
   )
+})
+
+test('while the catalog takes nothing it is tried again, later and later', (t) => {
+  const a = tryActor(local, { args: localArgs(), commits: 'keep', nowMs: 1_000_000 })
+  a.outcome('store', { records: [] })
+  const commits = () => a.effects().filter(({ did }) => did === 'commit').length
+  for (let failures = 0, open = commits(); failures < 6; failures++) {
+    for (; open > 0; open--) a.answer('commit', refuse('busy', 'No cluster leader'))
+    const beganMs = a.nowMs
+    for (open = commits(); open === 0; open = commits()) a.wait(100)
+    const leastMs = Math.min(15_000, 1_000 * 2 ** failures)
+    const waitedMs = a.nowMs - beganMs
+    t.true(waitedMs >= leastMs && waitedMs <= leastMs * 2 + 100, `after ${failures + 1} failures: ${waitedMs} ms`)
+  }
 })
