@@ -7,6 +7,8 @@ import { SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
 import { SimNetwork } from './ports/network.ts'
 import { addressOf, type SimAnswer } from './ports/probes.ts'
+import { SharedStates } from './ports/shared-states.ts'
+import type { State } from './ports/tables.ts'
 import type { World } from './world.ts'
 
 export type ClusterOptions = {
@@ -44,6 +46,7 @@ export class Cluster {
     })
     for (const { name, address } of estate.agents) this.network.addNode(name, address)
     this.log = estate.agents.length > 1 ? this.#sharedLog() : undefined
+    const shared = estate.agents.length > OWN_STATES_MAX ? new SharedStates<State>() : undefined
     for (const { name, config } of estate.agents) {
       const { threads, mutations, printed } = options
       const layout = threads === 'separate' ? SEPARATE : TOGETHER
@@ -55,7 +58,8 @@ export class Cluster {
         mutations,
         printed,
         clock: this.#drawClock(name),
-        createLog: (life) => this.log?.attach(name, life) ?? localLog(life),
+        sharedStates: shared,
+        createLog: (life) => this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life),
         ended: () => this.#ended(node),
         threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
       })
@@ -189,6 +193,8 @@ export class Cluster {
 }
 
 const RESTART_MS = 1_000
+/** Larger clusters share the states of their tables. */
+const OWN_STATES_MAX = 5
 const SKEW_MS_MAX = 2_000
 /** Two seconds a day: what a bad quartz does. */
 const DRIFT_PART_MAX = 2 / 86_400
