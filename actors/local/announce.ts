@@ -8,7 +8,7 @@ import { type CheckRecord, type InstanceRecord, SERF_HEALTH, SERVER_SERVICE } fr
 import type { ServiceDefinition } from '../definitions.ts'
 import { commit } from '../ledger.ts'
 import { managedProxyId } from './protocol.ts'
-import { nodeRegistration, ownRegistration } from './server-node.ts'
+import { isKnown, nodeRegistration, ownRegistration } from './server-node.ts'
 import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type Operation } from './state.ts'
 
 /**
@@ -89,7 +89,7 @@ export function announced(state: LocalState, turn: LocalTurn, of: number, what: 
 export function syncAll(state: LocalState, turn: LocalTurn): void {
   const { facts } = state.args
   const of = operation(state, undefined)
-  announceNode(state, turn, of)
+  if (!isKnown(turn.view, facts)) announceNode(state, turn, of)
   const known = new Map(servicesOf(turn.view, facts.node).map((record) => [record.id, record]))
   const checks = new Map(nodeChecks(turn.view, facts.node).checks.map((placed) => [placed.check.checkId, placed.check]))
   for (const [id, record] of known) {
@@ -101,8 +101,8 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     const record = known.get(id)
     if (record && definition.enableTagOverride) definition.tags = record.tags
     const own = checksOfService(state, id)
-    const isKnown = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
-    if (!isKnown) announceService(state, turn, id, of)
+    const isSame = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
+    if (!isSame) announceService(state, turn, id, of)
   }
   for (const check of checksOfService(state, '')) {
     if (!isSameCheck(state, checks, check)) announceCheck(state, turn, check.definition.id, of)

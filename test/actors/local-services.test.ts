@@ -236,6 +236,17 @@ test('after a start the second full comparison comes early: the copy of the cata
   t.deepEqual(catalogIds(a.tables), ['consul'])
 })
 
+test('a full comparison that finds nothing proposes nothing', (t) => {
+  const a = tryLocal()
+  a.register(service({ name: 'web', checks: [tcpCheck('open', { serviceId: 'web' })] }))
+  a.effects()
+  a.pass(300_000)
+  t.deepEqual(
+    a.effects().filter(({ did }) => did === 'commit'),
+    [],
+  )
+})
+
 test('with enable_tag_override the tags in the catalog win', (t) => {
   const web = service({ name: 'web', tags: ['mine'], enableTagOverride: true })
   const a = tryLocal({ services: [web] })
