@@ -236,6 +236,20 @@ test('after a start the second full comparison comes early: the copy of the cata
   t.deepEqual(catalogIds(a.tables), ['consul'])
 })
 
+test('a check that comes while its service is being removed is refused, and not kept', (t) => {
+  const a = tryLocal()
+  a.register(service({ name: 'web' }))
+  a.holdStore()
+  const removed = a.call('deregisterService', { serviceId: 'web', token: '' })
+  const late = a.call('serviceMaintenance', { serviceId: 'web', enable: true, reason: '', token: '' })
+  a.outcome('store', { records: [] })
+  a.outcome('store', { records: [] })
+  t.is(removed.result, null)
+  t.deepEqual(late.result, refuse('conflict', 'ServiceID "web" does not exist'))
+  t.like(a.acts('store')[0], { do: 'remove', kind: 'check', key: '_service_maintenance:web' })
+  t.deepEqual([...a.state.checks.keys()], [])
+})
+
 test('a full comparison that finds nothing proposes nothing', (t) => {
   const a = tryLocal()
   a.register(service({ name: 'web', checks: [tcpCheck('open', { serviceId: 'web' })] }))
