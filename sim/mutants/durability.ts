@@ -57,9 +57,10 @@ export const noticeTooEarly: Mutant = mutant({
 
 export const noticeLost: Mutant = mutant({
   name: 'notice-lost',
-  about: 'of every four commits one wakes no reader of a key',
-  caughtBy: 'readers-miss-nothing',
-  runsMax: 40,
+  about: 'of every four commits one wakes no reader of a key, and leaves answers about it kept',
+  caughtBy: 'kv-is-linearizable',
+  nodes: 1,
+  runsMax: 10,
   mutations: {
     wrapLife(life) {
       let count = 0
