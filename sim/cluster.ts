@@ -17,6 +17,8 @@ export type ClusterOptions = {
   threads: 'separate' | 'together'
   mutations: Mutations
   printed(line: string): void
+  /** The program behind a service gets bytes from somebody. */
+  heard(application: Application, bytes: Uint8Array): void
   /** The edge of an agent begins to answer, for the first time or again. */
   booted(node: SimNode): void
 }
@@ -185,7 +187,13 @@ export class Cluster {
   #listen(application: Application, isSilent = false): void {
     const { node, address, port } = application
     const listening = this.network.listen(node, address, port, (socket) => {
-      socket.handlers = { data: (bytes) => !isSilent && socket.write(bytes), end: () => socket.end() }
+      socket.handlers = {
+        data: (bytes) => {
+          this.#options.heard(application, bytes)
+          if (!isSilent) socket.write(bytes)
+        },
+        end: () => socket.end(),
+      }
       socket.resume()
     })
     if ('close' in listening) this.#stopListening.set(application, listening.close)

@@ -40,7 +40,8 @@ export const deniedIsDenied: Invariant = {
 
 export const deniedCarriesNothing: Invariant = {
   name: 'denied-carries-nothing',
-  sentence: 'a connection that was denied, or shown a certificate that nobody may believe, from its beginning never carries a byte',
+  sentence:
+    'a program never gets a byte that was not meant for it, nor from a service that was denied when it dialled or showed a certificate that nobody may believe',
   when: 'always',
   broken: (run) => connectionsOf(run).wrong,
 }
