@@ -76,13 +76,18 @@ export function announceNode(state: LocalState, turn: LocalTurn, of: number): vo
 export function announced(state: LocalState, turn: LocalTurn, of: number, what: string, result: Result<null>): void {
   if (isRefused(result)) {
     turn.print('warn', `the catalog did not take the ${what}`, { error: result.why })
-    if (!state.isRetryDue) {
-      state.isRetryDue = true
-      const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** state.failures++)
-      turn.timer('sync', waitMs + turn.random.int(0, waitMs), { name: 'sync', request: null })
-    }
-  } else if (!state.isRetryDue) state.failures = 0
+    if (!state.isRetryDue) retryWithin(state, turn, Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** state.failures++))
+  } else if (state.failures > 0) {
+    // It takes changes again, so what it did not take need not wait any longer.
+    state.failures = 0
+    if (state.isRetryDue) retryWithin(state, turn, RETRY_MS_MIN)
+  }
   settle(state, turn, of, result)
+}
+
+function retryWithin(state: LocalState, turn: LocalTurn, waitMs: number): void {
+  state.isRetryDue = true
+  turn.timer('sync', waitMs + turn.random.int(0, waitMs), { name: 'sync', request: null })
 }
 
 /** Compares everything here with the catalog and repairs the catalog: this agent is the authority for its node. */
