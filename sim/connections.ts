@@ -21,8 +21,9 @@ export class Connections {
   readonly asked: IntentionModel
   /** The service that dialled with a certificate of its own, by where it dialled from. */
   readonly strangers = new Map<string, string>()
-  /** The first connection that carried bytes and should not have. */
+  /** The first connection that carried bytes and should not have, and the first that led elsewhere than it should. */
   wrong: string | undefined
+  astray: string | undefined
   readonly #dialled: Dialled[] = []
   readonly #run: Run
 
@@ -42,17 +43,17 @@ export class Connections {
   heard({ service, node }: Application, bytes: Uint8Array): void {
     const number = NUMBER.exec(Buffer.from(bytes).toString('latin1'))?.[1]
     const dialled = number === undefined ? undefined : this.#dialled[Number(number)]
-    if (!dialled || this.wrong !== undefined) return
+    if (!dialled) return
     const { source, destination, atMs, hasLeaf } = dialled
     const { nowMs } = this.#run.world
     const what = `${service} on ${node} got bytes at ${nowMs.toFixed(0)} ms from ${source}, which dialled ${destination} at ${atMs.toFixed(0)} ms`
     const deniedSinceMs = this.asked.deniedSinceMs(source, destination)
     const names = [...this.#run.cluster.nodes.keys()]
     const calmSinceMs = Math.max(...names.map((name) => this.#run.cluster.disturbedUntil(name)))
-    if (service !== destination) this.wrong = what
-    else if (!hasLeaf) this.wrong = `${what} with a certificate that nobody may believe`
+    if (service !== destination) this.astray ??= what
+    else if (!hasLeaf) this.wrong ??= `${what} with a certificate that nobody may believe`
     else if (deniedSinceMs !== undefined && Math.max(deniedSinceMs, calmSinceMs) + DENY_WITHIN_MS <= atMs)
-      this.wrong = `${what} and is denied since ${deniedSinceMs.toFixed(0)} ms`
+      this.wrong ??= `${what} and is denied since ${deniedSinceMs.toFixed(0)} ms`
   }
 }
 

@@ -40,19 +40,20 @@ export const deniedIsDenied: Invariant = {
 
 export const deniedCarriesNothing: Invariant = {
   name: 'denied-carries-nothing',
-  sentence:
-    'a program never gets a byte that was not meant for it, nor from a service that was denied when it dialled or showed a certificate that nobody may believe',
+  sentence: 'a program never gets a byte from a service that was denied when it dialled or showed a certificate that nobody may believe',
   when: 'always',
   broken: (run) => connectionsOf(run).wrong,
 }
 
 export const identitiesAreTrue: Invariant = {
   name: 'identities-are-true',
-  sentence: 'the identity of a connection is that of the service that dialled it, and it was dialled to the service that was asked for',
+  sentence: 'the identity of a connection is that of the service that dialled it, and it leads to the service that was asked for',
   when: 'always',
   marks: [{ name: 'identity looked at', kind: 'traffic', events: 20 }],
   broken(run) {
+    const { astray } = connectionsOf(run)
     const looked = lookedAt(run)
+    if (astray !== undefined) return astray
     if (run.world.nowMs < looked.nextMs) return undefined
     looked.nextMs = run.world.nowMs + IDENTITIES_EVERY_MS
     const dialledBy = whoDialled(run)
