@@ -172,3 +172,9 @@ function label(name: string): string {
 function shortDomain(trustDomain: string): string {
   return label(trustDomain.split('.')[0] ?? '').slice(0, SHORT_LENGTH)
 }
+
+/** Why a certificate with these URI names is not that of one service, or undefined if it is. Source: SPIFFE X.509-SVID, section 2. */
+export function peerNamesFault(uris: readonly string[]): string | undefined {
+  if (uris.length === 0) return 'the certificate has no SPIFFE id'
+  return uris.length === 1 ? undefined : `the certificate names ${uris.length} URIs, a service has one: ${uris.join(' ')}`
+}

@@ -14,4 +14,18 @@ import { simulator } from './simulator.ts'
 import { wake } from './wake.ts'
 
 /** All benchmarks, in the order in which they run and are shown. */
-export const benchmarks: readonly Benchmark[] = [kernel, kv, health, dns, registration, leaf, wake, mesh, haproxy, restart, memory, cli, simulator]
+export const benchmarks: readonly Benchmark[] = [
+  kernel,
+  kv,
+  health,
+  dns,
+  registration,
+  leaf,
+  wake,
+  mesh,
+  haproxy,
+  restart,
+  memory,
+  cli,
+  simulator,
+]

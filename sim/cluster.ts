@@ -6,7 +6,9 @@ import type { Mutations } from './mutants/index.ts'
 import { SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
 import { SimNetwork } from './ports/network.ts'
-import type { SimAnswer } from './ports/probes.ts'
+import { addressOf, type SimAnswer } from './ports/probes.ts'
+import { SharedStates } from './ports/shared-states.ts'
+import type { State } from './ports/tables.ts'
 import type { World } from './world.ts'
 
 export type ClusterOptions = {
@@ -15,6 +17,8 @@ export type ClusterOptions = {
   threads: 'separate' | 'together'
   mutations: Mutations
   printed(line: string): void
+  /** The program behind a service gets bytes from somebody. */
+  heard(application: Application, bytes: Uint8Array): void
   /** The edge of an agent begins to answer, for the first time or again. */
   booted(node: SimNode): void
 }
@@ -44,6 +48,7 @@ export class Cluster {
     })
     for (const { name, address } of estate.agents) this.network.addNode(name, address)
     this.log = estate.agents.length > 1 ? this.#sharedLog() : undefined
+    const shared = estate.agents.length > OWN_STATES_MAX ? new SharedStates<State>() : undefined
     for (const { name, config } of estate.agents) {
       const { threads, mutations, printed } = options
       const layout = threads === 'separate' ? SEPARATE : TOGETHER
@@ -55,7 +60,8 @@ export class Cluster {
         mutations,
         printed,
         clock: this.#drawClock(name),
-        createLog: (life) => this.log?.attach(name, life) ?? localLog(life),
+        sharedStates: shared,
+        createLog: (life) => this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life),
         ended: () => this.#ended(node),
         threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
       })
@@ -75,6 +81,7 @@ export class Cluster {
     const { world, estate } = this
     return new SimLog({
       members: estate.agents.map(({ name }) => name),
+      learners: estate.agents.filter(({ config }) => !config.server).map(({ name }) => name),
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(`log/${stream}`),
@@ -138,9 +145,9 @@ export class Cluster {
   /** Changes how the program behind a service behaves: whoever connects to it or checks it notices. */
   setApplication(application: Application, how: SimAnswer): void {
     const node = this.node(application.node)
-    for (const service of node.config.services) {
-      if (service.id === application.id) for (const check of service.checks) this.#answer(node, check, how)
-    }
+    const { services, checks } = node.config
+    for (const service of services) if (service.id === application.id) for (const check of service.checks) this.#answer(node, check, how)
+    for (const check of checks) if (check.serviceId === application.id) this.#answer(node, check, how)
     if (!node.isUp) return
     this.#stopListening.get(application)?.()
     this.#stopListening.delete(application)
@@ -173,14 +180,20 @@ export class Cluster {
   }
 
   #answer(node: SimNode, { tcp, http, args }: CheckDefinition, how: SimAnswer): void {
-    const address = tcp || (http ? hostOf(http) : (args[0] ?? ''))
+    const address = tcp || (http ? addressOf(http) : (args[0] ?? ''))
     if (address !== '') node.answers.set(address, how)
   }
 
   #listen(application: Application, isSilent = false): void {
     const { node, address, port } = application
     const listening = this.network.listen(node, address, port, (socket) => {
-      socket.handlers = { data: (bytes) => !isSilent && socket.write(bytes), end: () => socket.end() }
+      socket.handlers = {
+        data: (bytes) => {
+          this.#options.heard(application, bytes)
+          if (!isSilent) socket.write(bytes)
+        },
+        end: () => socket.end(),
+      }
       socket.resume()
     })
     if ('close' in listening) this.#stopListening.set(application, listening.close)
@@ -188,12 +201,8 @@ export class Cluster {
 }
 
 const RESTART_MS = 1_000
+/** Larger clusters share the states of their tables. */
+const OWN_STATES_MAX = 5
 const SKEW_MS_MAX = 2_000
 /** Two seconds a day: what a bad quartz does. */
 const DRIFT_PART_MAX = 2 / 86_400
-
-/** `host:port` of a URL. */
-function hostOf(url: string): string {
-  const { hostname, port, protocol } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}

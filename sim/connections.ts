@@ -1,3 +1,4 @@
+import type { Application } from './estate.ts'
 import { IntentionModel } from './models/intentions.ts'
 import { perRun } from './per-run.ts'
 import type { Run } from './run.ts'
@@ -6,7 +7,13 @@ import type { Run } from './run.ts'
 export const DENY_WITHIN_MS = 1_000
 
 /** A connection between two programs, as the one who dialled knows it. */
-export type Dialled = { source: string; destination: string; atMs: number; why: 'upstream' | 'own leaf' | 'no valid leaf' }
+export type Dialled = {
+  source: string
+  destination: string
+  atMs: number
+  /** It shows a certificate that may be believed. */
+  hasLeaf: boolean
+}
 
 /** What clients know of connections in a run. */
 export class Connections {
@@ -14,8 +21,10 @@ export class Connections {
   readonly asked: IntentionModel
   /** The service that dialled with a certificate of its own, by where it dialled from. */
   readonly strangers = new Map<string, string>()
-  /** The first connection that carried bytes and should not have. */
+  /** The first connection that carried bytes and should not have, and the first that led elsewhere than it should. */
   wrong: string | undefined
+  astray: string | undefined
+  readonly #dialled: Dialled[] = []
   readonly #run: Run
 
   constructor(run: Run) {
@@ -24,19 +33,32 @@ export class Connections {
     this.asked = new IntentionModel(agents[0]?.config.acl.defaultPolicy === 'allow', upstreams)
   }
 
-  /** Bytes came back from the destination. */
-  heard({ source, destination, atMs, why }: Dialled): void {
-    if (this.wrong !== undefined) return
+  /** A program dials. What it answers is what the program must send, so that the other end knows whose bytes they are. */
+  dialled(dialled: Dialled): Uint8Array {
+    this.#dialled.push(dialled)
+    return Buffer.from(`${GREETING}${this.#dialled.length - 1};`)
+  }
+
+  /** The program behind a service got bytes. */
+  heard({ service, node }: Application, bytes: Uint8Array): void {
+    const number = NUMBER.exec(Buffer.from(bytes).toString('latin1'))?.[1]
+    const dialled = number === undefined ? undefined : this.#dialled[Number(number)]
+    if (!dialled) return
+    const { source, destination, atMs, hasLeaf } = dialled
     const { nowMs } = this.#run.world
-    const what = `a connection from ${source} to ${destination}, dialled at ${atMs.toFixed(0)} ms, carried bytes at ${nowMs.toFixed(0)} ms`
-    if (why === 'no valid leaf') this.wrong = `${what}, with a certificate that nobody may believe`
+    const what = `${service} on ${node} got bytes at ${nowMs.toFixed(0)} ms from ${source}, which dialled ${destination} at ${atMs.toFixed(0)} ms`
     const deniedSinceMs = this.asked.deniedSinceMs(source, destination)
-    if (deniedSinceMs === undefined) return
-    const calmSinceMs = Math.max(...[...this.#run.cluster.nodes.keys()].map((name) => this.#run.cluster.disturbedUntil(name)))
-    if (Math.max(deniedSinceMs, calmSinceMs) + DENY_WITHIN_MS > atMs) return
-    this.wrong = `${what}, and is denied since ${deniedSinceMs.toFixed(0)} ms`
+    const names = [...this.#run.cluster.nodes.keys()]
+    const calmSinceMs = Math.max(...names.map((name) => this.#run.cluster.disturbedUntil(name)))
+    if (service !== destination) this.astray ??= what
+    else if (!hasLeaf) this.wrong ??= `${what} with a certificate that nobody may believe`
+    else if (deniedSinceMs !== undefined && Math.max(deniedSinceMs, calmSinceMs) + DENY_WITHIN_MS <= atMs)
+      this.wrong ??= `${what} and is denied since ${deniedSinceMs.toFixed(0)} ms`
   }
 }
+
+const GREETING = 'connection '
+const NUMBER = /^connection (\d+);/
 
 export const connectionsOf = perRun((run: Run) => new Connections(run))
 

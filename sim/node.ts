@@ -15,9 +15,10 @@ import type { Mutations } from './mutants/index.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
 import type { SimNetwork } from './ports/network.ts'
 import { createSimProbes, type SimAnswer } from './ports/probes.ts'
+import type { SharedStates } from './ports/shared-states.ts'
 import { createSimSigner, readSimCertificate } from './ports/signer.ts'
 import { createSimStore, type SimStore } from './ports/store.ts'
-import { createSimTables, type SimTables } from './ports/tables.ts'
+import { createSimTables, type SimTables, type State } from './ports/tables.ts'
 import { Schedule } from './schedule.ts'
 import { SimThreads } from './threads.ts'
 import type { World } from './world.ts'
@@ -48,6 +49,8 @@ export type SimNodeOptions = {
   mutations: Mutations
   /** Makes the log for each life of the state thread. */
   createLog(life: LogLife): Devices['log']
+  /** Lets copies of the same tables share what they have in common. */
+  sharedStates?: SharedStates<State> | undefined
   printed: (line: string) => void
   /** The process has ended by itself, on a machine that goes on. Whoever wants it back starts it. */
   ended?(why: string): void
@@ -93,7 +96,7 @@ export class SimNode {
     const after = (ms: number, work: () => void) => disk.later(ms, work)
     const drawCommitMs = () => stream.next() * COMMIT_MS_MAX * this.diskSlowness
     const drawSurvivors = (inFlight: number) => stream.int(0, inFlight)
-    this.tables = createSimTables({ after, drawCommitMs, drawSurvivors })
+    this.tables = createSimTables({ after, drawCommitMs, drawSurvivors, shared: options.sharedStates })
     this.store = createSimStore({ after, drawCommitMs, drawSurvivors })
   }
 

@@ -1,4 +1,5 @@
 import { Cluster } from './cluster.ts'
+import { connectionsOf } from './connections.ts'
 import type { Estate } from './estate.ts'
 import { History } from './history.ts'
 import { invariants } from './invariants/index.ts'
@@ -54,6 +55,7 @@ export class Run {
       threads: plan.threads,
       mutations,
       printed: (line) => this.printed.push(line),
+      heard: (application, bytes) => connectionsOf(this).heard(application, bytes),
       booted: (node) => edgeBegun(this, node),
     })
   }

@@ -4,29 +4,29 @@ import { type Estate, estateOf } from './estate.ts'
 export const WEB_UPSTREAM_PORT = 9191
 const DB_PORT = 8081
 const WEB_PORT = 8080
+/** In a large cluster db runs on the first agents only, as services do. */
+const DBS_MAX = 5
 
-/** Agents as anybody would configure them, each with two services in the mesh: web has db as its upstream. */
+/** Agents as anybody would configure them, with services in the mesh: web everywhere, which has db as its upstream. */
 export function standardEstate(names: readonly string[], checkEveryMs: number): Estate {
   // Whether a sidecar listens is for the simulated network to say, not for a probe.
   const disable_tcp_check = true
-  const services = [
-    {
-      name: 'db',
-      port: DB_PORT,
-      connect: { proxy: { config: { disable_tcp_check } } },
-      check: { tcp: `127.0.0.1:${DB_PORT}`, interval: `${checkEveryMs}ms` },
-    },
-    {
-      name: 'web',
-      port: WEB_PORT,
-      connect: { proxy: { config: { disable_tcp_check, upstreams: [{ destination_name: 'db', local_bind_port: WEB_UPSTREAM_PORT }] } } },
-    },
-  ]
+  const db = {
+    name: 'db',
+    port: DB_PORT,
+    connect: { proxy: { config: { disable_tcp_check } } },
+    check: { tcp: `127.0.0.1:${DB_PORT}`, interval: `${checkEveryMs}ms` },
+  }
+  const web = {
+    name: 'web',
+    port: WEB_PORT,
+    connect: { proxy: { config: { disable_tcp_check, upstreams: [{ destination_name: 'db', local_bind_port: WEB_UPSTREAM_PORT }] } } },
+  }
   return estateOf(
     names.map((name, at) => ({
       name,
       address: addressOf(at),
-      files: { '/etc/services.json': JSON.stringify({ connect: { enabled: true }, services }) },
+      files: { '/etc/services.json': JSON.stringify({ connect: { enabled: true }, services: at < DBS_MAX ? [db, web] : [web] }) },
       flags: ['-server', '-bootstrap', '-data-dir=/data', '-config-file=/etc/services.json'],
     })),
   )

@@ -67,6 +67,8 @@ export class Watches {
   #answered(watch: Watch, reply: SimReply | 'lost'): void {
     if (reply === 'lost' || (reply.status !== 200 && reply.status !== 404)) return this.#askLater(watch)
     this.wrong ??= this.#fault(watch, reply)
+    // Whoever is answered without end would keep time from going on.
+    if (this.wrong !== undefined) return
     const { index, status, text } = reply
     Object.assign(watch, { index, status, body: text })
     this.#ask(watch)

@@ -8,11 +8,15 @@ import { type CheckRecord, type InstanceRecord, SERF_HEALTH, SERVER_SERVICE } fr
 import type { ServiceDefinition } from '../definitions.ts'
 import { commit } from '../ledger.ts'
 import { managedProxyId } from './protocol.ts'
-import { nodeRegistration, ownRegistration } from './server-node.ts'
+import { isKnown, nodeRegistration, ownRegistration } from './server-node.ts'
 import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type Operation } from './state.ts'
 
-/** After a command failed, the next full comparison comes after this long and up to as long again. */
-const RETRY_MS = 15_000
+/**
+ * After a command failed, and after a start, when this server's copy of the catalog may be behind, the next full comparison comes
+ * early. After each failure in a row twice as long passes, and up to as long again.
+ */
+const RETRY_MS_MIN = 1_000
+const RETRY_MS_MAX = 15_000
 
 /** Begins a change; `caller` is answered once all its commands are durable. End it with `settle`. */
 export function operation(state: LocalState, caller: Caller<null> | undefined): number {
@@ -72,19 +76,25 @@ export function announceNode(state: LocalState, turn: LocalTurn, of: number): vo
 export function announced(state: LocalState, turn: LocalTurn, of: number, what: string, result: Result<null>): void {
   if (isRefused(result)) {
     turn.print('warn', `the catalog did not take the ${what}`, { error: result.why })
-    if (!state.isRetryDue) {
-      state.isRetryDue = true
-      turn.timer('sync', RETRY_MS + turn.random.int(0, RETRY_MS), { name: 'sync', request: null })
-    }
+    if (!state.isRetryDue) retryWithin(state, turn, Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** state.failures++))
+  } else if (state.failures > 0) {
+    // It takes changes again, so what it did not take need not wait any longer.
+    state.failures = 0
+    if (state.isRetryDue) retryWithin(state, turn, RETRY_MS_MIN)
   }
   settle(state, turn, of, result)
+}
+
+function retryWithin(state: LocalState, turn: LocalTurn, waitMs: number): void {
+  state.isRetryDue = true
+  turn.timer('sync', waitMs + turn.random.int(0, waitMs), { name: 'sync', request: null })
 }
 
 /** Compares everything here with the catalog and repairs the catalog: this agent is the authority for its node. */
 export function syncAll(state: LocalState, turn: LocalTurn): void {
   const { facts } = state.args
   const of = operation(state, undefined)
-  announceNode(state, turn, of)
+  if (!isKnown(turn.view, facts)) announceNode(state, turn, of)
   const known = new Map(servicesOf(turn.view, facts.node).map((record) => [record.id, record]))
   const checks = new Map(nodeChecks(turn.view, facts.node).checks.map((placed) => [placed.check.checkId, placed.check]))
   for (const [id, record] of known) {
@@ -96,8 +106,8 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     const record = known.get(id)
     if (record && definition.enableTagOverride) definition.tags = record.tags
     const own = checksOfService(state, id)
-    const isKnown = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
-    if (!isKnown) announceService(state, turn, id, of)
+    const isSame = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
+    if (!isSame) announceService(state, turn, id, of)
   }
   for (const check of checksOfService(state, '')) {
     if (!isSameCheck(state, checks, check)) announceCheck(state, turn, check.definition.id, of)
@@ -107,8 +117,10 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     announceCheckGone(state, turn, id, of)
   }
   settle(state, turn, of, null)
+  const intervalMs = state.hasCompared ? state.args.syncIntervalMs : Math.min(RETRY_MS_MAX, state.args.syncIntervalMs)
+  state.hasCompared = true
   state.isRetryDue = false
-  turn.timer('sync', state.args.syncIntervalMs + turn.random.int(0, state.args.syncIntervalMs), { name: 'sync', request: null })
+  turn.timer('sync', intervalMs + turn.random.int(0, intervalMs), { name: 'sync', request: null })
 }
 
 export function instanceRegistration(definition: ServiceDefinition): InstanceRegistration {

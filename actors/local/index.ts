@@ -65,8 +65,8 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
     kept(state, { step, caller, result }, turn) {
       if (isRefused(result)) return turn.answer(caller, result)
       const of = operation(state, caller)
-      take(state, turn, step, of)
-      settle(state, turn, of, null)
+      const refused = take(state, turn, step, of)
+      settle(state, turn, of, refused ?? null)
     },
 
     announced: (state, { operation: of, what, result }, turn) => announced(state, turn, of, what, result),

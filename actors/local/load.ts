@@ -106,7 +106,8 @@ function takeOverStatuses(state: LocalState, turn: LocalTurn, kept: KeptRecords,
     if (!isValid) forgetStatus(turn, id)
     else {
       become(entry, turn, status, output)
-      startTtl(turn, entry, expiresAtMs - turn.nowMs)
+      // The clock may have been set back since.
+      startTtl(turn, entry, Math.min(expiresAtMs - turn.nowMs, entry.definition.ttlMs))
     }
   }
   if (!isRebuilt) return

@@ -1,8 +1,11 @@
+import type { View } from '../../src/kernel/tables.ts'
 import type { CheckRegistration } from '../catalog/check-changes.ts'
 import type { CatalogRegister } from '../catalog/commands.ts'
 import type { InstanceRegistration } from '../catalog/instance-changes.ts'
 import type { NodeRegistration } from '../catalog/node-changes.ts'
-import { SERF_HEALTH, SERVER_SERVICE } from '../catalog/tables.ts'
+import { catalogNode, serviceOn } from '../catalog/queries.ts'
+import { same } from '../catalog/same.ts'
+import { type CheckRecord, SERF_HEALTH, SERVER_SERVICE } from '../catalog/tables.ts'
 import type { AgentFacts } from './protocol.ts'
 
 /** This machine as the catalog knows it. */
@@ -18,6 +21,31 @@ export function ownRegistration(facts: AgentFacts): CatalogRegister {
     ...(facts.server && { service: serverService(facts) }),
     checks: [aliveCheck],
   }
+}
+
+/** Whether the catalog has exactly this of the machine, so that saying it again would change nothing. */
+export function isKnown(view: View, facts: AgentFacts): boolean {
+  const { service, checks, ...own } = ownRegistration(facts)
+  const { node } = catalogNode(view, facts.node)
+  if (!node) return false
+  const { id, name, address, taggedAddresses, meta } = node
+  const isSameNode = same(
+    { id, name, address, taggedAddresses, meta },
+    { id: own.id.toLowerCase(), name: own.node, address: own.address, taggedAddresses: own.taggedAddresses, meta: own.meta },
+  )
+  const isSameService = !service || same(told(serviceOn(view, facts.node, service.id)), { ...service, checks: [] })
+  return isSameNode && isSameService && checks.every((check) => hasCheck(node.checks, check))
+}
+
+function hasCheck(known: readonly CheckRecord[], { node: _node, serviceId: _serviceId, ...own }: CheckRegistration): boolean {
+  return same(told(known.find(({ checkId }) => checkId === own.checkId)), own)
+}
+
+/** A record without what the catalog adds. */
+function told(record: { createIndex: number; modifyIndex: number } | undefined): object | undefined {
+  if (!record) return undefined
+  const { createIndex: _createIndex, modifyIndex: _modifyIndex, ...rest } = record
+  return rest
 }
 
 const aliveCheck: CheckRegistration = {

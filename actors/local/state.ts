@@ -93,6 +93,10 @@ export type LocalState = {
   lastOperation: number
   /** A command failed, so the next full comparison comes early. */
   isRetryDue: boolean
+  /** How often in a row a command failed. */
+  failures: number
+  /** Everything here was compared with the catalog once. */
+  hasCompared: boolean
   feeds: {
     services: Subscriber[]
     checks: Subscriber[]
@@ -119,6 +123,8 @@ export function emptyState(args: LocalArgs): LocalState {
     operations: new Map(),
     lastOperation: 0,
     isRetryDue: false,
+    failures: 0,
+    hasCompared: false,
     feeds: { services: [], checks: [], byService: new Map(), index: 0, due: new Set() },
   }
 }

@@ -1,13 +1,28 @@
+import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import type { CheckDefinition } from '../definitions.ts'
 import { announceNode } from './announce.ts'
 import { sidecarId } from './expand.ts'
-import { forgetService, forgetStatus, keepService } from './keep.ts'
+import { forgetCheck, forgetService, forgetStatus, keepService } from './keep.ts'
 import { takeFiles, takeSettings } from './load.ts'
 import { putCheck, putService, removeCheck, removeService } from './registrations.ts'
 import type { LocalState, LocalTurn, Step } from './state.ts'
 import { setStatus, startTtl } from './statuses.ts'
 
-/** Takes a step that was kept on this machine. `of`: the operation that announces it. */
-export function take(state: LocalState, turn: LocalTurn, step: Step, of: number): void {
+/** Takes a step that was kept on this machine, unless what it belongs to went meanwhile. `of`: the operation that announces it. */
+export function take(state: LocalState, turn: LocalTurn, step: Step, of: number): Refusal | undefined {
+  if (step.do === 'put-check' && isOrphan(state, step.definition)) {
+    forgetCheck(turn, step.definition.id)
+    return refuse('conflict', `ServiceID ${JSON.stringify(step.definition.serviceId)} does not exist`)
+  }
+  carryOut(state, turn, step, of)
+  return undefined
+}
+
+function isOrphan({ services }: LocalState, { serviceId }: CheckDefinition): boolean {
+  return serviceId !== '' && !services.has(serviceId)
+}
+
+function carryOut(state: LocalState, turn: LocalTurn, step: Step, of: number): void {
   switch (step.do) {
     case 'put-service':
       return putService(state, turn, { ...step, origin: 'api' }, of)

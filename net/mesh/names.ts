@@ -43,12 +43,6 @@ function unquoted(value: string): string | undefined {
   }
 }
 
-/** Why a certificate with these URI names is not that of one service, or undefined if it is. Source: SPIFFE X.509-SVID, section 2. */
-export function namesFault(uris: readonly string[]): string | undefined {
-  if (uris.length === 0) return 'the certificate has no SPIFFE id'
-  return uris.length === 1 ? undefined : `the certificate names ${uris.length} URIs, a service has one: ${uris.join(' ')}`
-}
-
 /** The trust domain a URI is in, in lower case; undefined for anything that is not a SPIFFE id as this mesh writes them. */
 export function trustDomainIn(uri: string): string | undefined {
   const identity = parseIdentity(uri)

@@ -1,10 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
 import { createSecureContext } from 'node:tls'
+import { peerNamesFault } from '../../actors/spiffe.ts'
 import type { MeshPeer } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
-import { namesFault, trustDomainIn, uriNames } from './names.ts'
+import { trustDomainIn, uriNames } from './names.ts'
 
 /** What an owner proves itself with, and whom it believes. `secure` makes a server context, `client` is one for dialling. */
 export type Identity = {
@@ -91,7 +92,7 @@ export function peerCertificate(stream: TLSSocket): PeerCertificate | undefined 
   const certificate = stream.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   const uris = uriNames(certificate.subjectAltName ?? '')
-  const fault = namesFault(uris)
+  const fault = peerNamesFault(uris)
   return {
     uri: fault === undefined ? (uris[0] ?? '') : '',
     fault,

@@ -22,13 +22,16 @@ export const deniedIsDenied: Invariant = {
     const { asked } = connectionsOf(run)
     for (const node of run.cluster.nodes.values()) {
       if (!node.mesh) continue
-      for (const deny of knownDenies(run, node)) {
-        const open = openAgainst(run, node, deny)
-        if (open) return `${open} ${node.name} knew of the deny`
+      const known = knownDenies(run, node)
+      if (node.mesh.size === 0) continue
+      const open = node.mesh.open()
+      for (const deny of known) {
+        const fault = openAgainst(run, node, open, deny)
+        if (fault) return `${fault} ${node.name} knew of the deny`
       }
       for (const deny of asked.denied()) {
-        const open = openAgainst(run, node, deny)
-        if (open) return `${open} the deny`
+        const fault = openAgainst(run, node, open, deny)
+        if (fault) return `${fault} the deny`
       }
     }
     return undefined
@@ -37,18 +40,20 @@ export const deniedIsDenied: Invariant = {
 
 export const deniedCarriesNothing: Invariant = {
   name: 'denied-carries-nothing',
-  sentence: 'a connection that was denied, or shown a certificate that nobody may believe, from its beginning never carries a byte',
+  sentence: 'a program never gets a byte from a service that was denied when it dialled or showed a certificate that nobody may believe',
   when: 'always',
   broken: (run) => connectionsOf(run).wrong,
 }
 
 export const identitiesAreTrue: Invariant = {
   name: 'identities-are-true',
-  sentence: 'the identity of a connection is that of the service that dialled it, and it was dialled to the service that was asked for',
+  sentence: 'the identity of a connection is that of the service that dialled it, and it leads to the service that was asked for',
   when: 'always',
   marks: [{ name: 'identity looked at', kind: 'traffic', events: 20 }],
   broken(run) {
+    const { astray } = connectionsOf(run)
     const looked = lookedAt(run)
+    if (astray !== undefined) return astray
     if (run.world.nowMs < looked.nextMs) return undefined
     looked.nextMs = run.world.nowMs + IDENTITIES_EVERY_MS
     const dialledBy = whoDialled(run)
@@ -88,11 +93,11 @@ function knownDenies(run: Run, node: SimNode): Deny[] {
   return denies
 }
 
-function openAgainst(run: Run, node: SimNode, { source, destination, sinceMs }: Deny): string | undefined {
+function openAgainst(run: Run, node: SimNode, open: readonly SimOpenConnection[], { source, destination, sinceMs }: Deny) {
   const { nowMs } = run.world
   if (nowMs - Math.max(sinceMs, run.cluster.disturbedUntil(node.name)) <= DENY_WITHIN_MS) return undefined
   run.reach('deny looked at')
-  for (const { connection, owner, phase, peer } of node.mesh?.open() ?? []) {
+  for (const { connection, owner, phase, peer } of open) {
     if (phase === 'spliced' && peer?.uri.endsWith(`/svc/${source}`) && serviceOf(node, owner) === destination)
       return `connection ${connection} from ${source} to ${destination} is open on ${node.name}, ${(nowMs - sinceMs).toFixed(0)} ms after`
   }

@@ -53,7 +53,7 @@ export class IntentionModel {
     const rules = this.#rules.get(ruleName(asked.source, asked.destination)) ?? []
     this.#rules.set(
       ruleName(asked.source, asked.destination),
-      rules.filter((rule) => !rules.some((later) => later.isSure && later.askedMs >= rule.settledMs)),
+      rules.filter((rule) => !rules.some((later) => later !== rule && later.isSure && later.askedMs >= rule.settledMs)),
     )
     this.#judge(nowMs)
   }

@@ -18,6 +18,7 @@ export const storeForgets: Mutant = mutant({
   name: 'store-forgets',
   about: 'the newest registration is acknowledged while it is only in memory',
   caughtBy: 'registrations-survive',
+  nodes: 1,
   runsMax: 60,
   mutations: { wrapStore: saveLate },
 })
@@ -51,15 +52,17 @@ export const noticeTooEarly: Mutant = mutant({
   name: 'notice-too-early',
   about: 'readers of a key are woken when a commit begins, before its change can be seen',
   caughtBy: 'readers-miss-nothing',
+  nodes: 1,
   runsMax: 20,
   mutations: { wrapLife: noticeEarly },
 })
 
 export const noticeLost: Mutant = mutant({
   name: 'notice-lost',
-  about: 'of every four commits one wakes no reader of a key',
-  caughtBy: 'readers-miss-nothing',
-  runsMax: 40,
+  about: 'of every four commits one wakes no reader of a key, and leaves answers about it kept',
+  caughtBy: 'kv-is-linearizable',
+  nodes: 1,
+  runsMax: 10,
   mutations: {
     wrapLife(life) {
       let count = 0

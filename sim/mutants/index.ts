@@ -1,3 +1,4 @@
+import { answersKeptTooLong, watchWakesForNothing } from './answers.ts'
 import { appliesByName, blindCas, followerSkips, groupLosesLast, removalUnannounced, statusStays, treeKeepsFirst } from './changes.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
 import {
@@ -21,6 +22,8 @@ export const mutants: readonly Mutant[] = [
   indexStartsAnew,
   noticeTooEarly,
   noticeLost,
+  watchWakesForNothing,
+  answersKeptTooLong,
   blindCas,
   treeKeepsFirst,
   groupLosesLast,

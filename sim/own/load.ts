@@ -29,7 +29,7 @@ export function loadOwn(dir: string, disk: ConfigHost): Result<Own> {
   if (isRefused(placed)) return placed
   for (const { folder, warnings } of placed) for (const warning of warnings) notes.add(folder.name, warning)
   noteCluster(placed, notes)
-  return { estate: estateOf(inVotingOrder(placed), notes), notes: notes.lines() }
+  return { estate: estateOf(placed, notes), notes: notes.lines() }
 }
 
 type ReadAgent = { folder: AgentFolder; config: Config; warnings: string[]; address: string }
@@ -57,6 +57,11 @@ function clusterProblems(agents: readonly ReadAgent[]): string[] {
   const names = new Map<string, string>()
   for (const { folder, config } of agents) {
     const known = names.get(config.node.name.toLowerCase())
+    if (/\s/.test(config.node.name)) {
+      problems.push(
+        `${folder.name}: node_name: ${JSON.stringify(config.node.name)} has a space: a simulation speaks of agents in sentences`,
+      )
+    }
     if (known !== undefined) problems.push(`${folder.name}: node_name: ${JSON.stringify(config.node.name)} is also the name of ${known}`)
     names.set(config.node.name.toLowerCase(), folder.name)
   }
@@ -121,11 +126,6 @@ function isLocal(address: string): boolean {
 /** An address by its number, from 10.0.0.0/8. */
 function addressOf(number: number): string {
   return `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`
-}
-
-/** Servers first: the first members of a log are those that vote. */
-function inVotingOrder(agents: readonly ReadAgent[]): ReadAgent[] {
-  return [...agents.filter(({ config }) => config.server), ...agents.filter(({ config }) => !config.server)]
 }
 
 function estateOf(read: readonly ReadAgent[], notes: Notes): Estate {

@@ -53,6 +53,10 @@ export class SimConnections {
     this.#surroundings = surroundings
   }
 
+  get size(): number {
+    return this.#open.size
+  }
+
   open(): SimOpenConnection[] {
     return Array.from(this.#open.values(), ({ number, owner, listener, phase, from, dialled, peer, dialledPeer }) => {
       const dialledFrom = dialled && `${dialled.local.address}:${dialled.local.port}`

@@ -1,4 +1,4 @@
-import { parseIdentity, sameIdentity } from '../../actors/spiffe.ts'
+import { parseIdentity, peerNamesFault, sameIdentity } from '../../actors/spiffe.ts'
 import type { SignerOutcome } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 
@@ -59,8 +59,9 @@ export function chainFault(chain: readonly CertificateFacts[], roots: readonly C
 
 /** Why a certificate is not that of `expected`, or undefined if it is. */
 export function identityFault({ uris = [] }: CertificateFacts, expected: string, trustDomains: ReadonlySet<string>): string | undefined {
-  const uri = uris[0]
-  if (uri === undefined) return 'the certificate has no SPIFFE id'
+  const fault = peerNamesFault(uris)
+  if (fault !== undefined) return fault
+  const [uri = ''] = uris
   if (!sameIdentity(uri, expected)) return `the certificate is for ${uri}, expected ${expected}`
   const domain = trustDomainIn(uri)
   if (domain === undefined) return `the certificate names ${uri}, which is not a SPIFFE id`

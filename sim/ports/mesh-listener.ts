@@ -1,3 +1,4 @@
+import { peerNamesFault } from '../../actors/spiffe.ts'
 import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
@@ -92,14 +93,12 @@ export class SimListener {
         }
         if (hello.flight !== 'client-finished') return fail('not a proper TLS handshake')
         const leaf = hello.chain[0]
-        const uri = leaf?.uris?.[0]
-        const fault =
-          chainFault(hello.chain, identity.roots, wallMs()) ?? (uri === undefined ? 'the certificate has no SPIFFE id' : undefined)
+        const fault = chainFault(hello.chain, identity.roots, wallMs()) ?? peerNamesFault(leaf?.uris ?? [])
         if (fault !== undefined) return fail(fault, leaf?.serial)
         if (!this.#handshakes.delete(socket)) return
         socket.pause()
         socket.handlers = {}
-        arrived(socket, from, { uri: uri ?? '', serial: leaf?.serial ?? '' })
+        arrived(socket, from, { uri: leaf?.uris?.[0] ?? '', serial: leaf?.serial ?? '' })
       },
     }
     socket.resume()

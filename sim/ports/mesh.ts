@@ -18,6 +18,8 @@ export type SimMeshOptions = {
 export type SimMesh = Device<MeshRequest, MeshOutcome, MeshEvent> & {
   /** Accepted connections, for invariants. */
   open(): SimOpenConnection[]
+  /** How many there are. */
+  readonly size: number
   /** The leaf that each owner shows at present, for invariants. */
   leaves(): { owner: string; leaf: CertificateFacts }[]
   /** Ends every listener and connection. `closed` events follow. */
@@ -115,6 +117,9 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       network.after(0, () => done(outcome))
     },
     open: () => connections.open(),
+    get size() {
+      return connections.size
+    },
     leaves: () =>
       [...owners].flatMap(([owner, { identity }]) => {
         const leaf = identity?.chain[0]

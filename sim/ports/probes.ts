@@ -102,8 +102,8 @@ function freePort(
 }
 
 /** `host:port` of a URL; the URL itself if it has none. */
-function addressOf(url: string): string {
-  const parts = /^(https?):\/\/([^/?#:]+)(?::(\d+))?/.exec(url)
+export function addressOf(url: string): string {
+  const parts = /^(https?):\/\/(\[[^\]]*\]|[^/?#:]+)(?::(\d+))?/.exec(url)
   return parts ? `${parts[2]}:${parts[3] ?? (parts[1] === 'https' ? 443 : 80)}` : url
 }
 

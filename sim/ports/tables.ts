@@ -4,6 +4,7 @@ import { compareKeys, keyFault } from '../../src/kernel/keys.ts'
 import type { Tables } from '../../src/kernel/ports.ts'
 import { assert, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { RangeOptions, Table, Transaction, View } from '../../src/kernel/tables.ts'
+import type { SharedStates } from './shared-states.ts'
 
 export type SimTablesOptions = {
   /** Calls `work` once, `ms` from now in simulated time. */
@@ -12,6 +13,8 @@ export type SimTablesOptions = {
   drawCommitMs(): number
   /** How many of the commits in flight reached the disk before a crash, in their order, though nobody was told. Default: none. */
   drawSurvivors?(inFlight: number): number
+  /** Shared with the other copies of these tables. */
+  shared?: SharedStates<State> | undefined
 }
 
 export type SimTables = Tables & {
@@ -26,8 +29,8 @@ export type SimTables = Tables & {
 }
 
 /** Tables in memory with the contract of the real ones. Records are packed, so that a changed record cannot change the table. */
-export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }: SimTablesOptions): SimTables {
-  let visible: State = new Map()
+export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, shared }: SimTablesOptions): SimTables {
+  let visible: State = EMPTY
   let written = visible
   let inFlight: Commit[] = []
   let isOpen = true
@@ -57,13 +60,16 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
     view: () => viewOf(() => visible),
     transact(work, durable) {
       assert(isOpen, 'transact is called on open tables')
-      const { transaction, state, end } = begin(written)
+      const { transaction, adopt, end } = begin(written)
+      shared?.begin(transaction, { base: written, adopt })
       let result: ReturnType<typeof work>
+      let state: State
       try {
         result = work(transaction)
       } finally {
-        end()
+        state = end()
       }
+      shared?.end(transaction, state)
       if (tables.full || tables.failing || failsNext) {
         const refusal: Refusal = tables.full ? FULL : FAILED
         failsNext = false
@@ -93,10 +99,11 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0 }
 }
 
 /** By table id. Trees are never changed once they are in a state. */
-type State = ReadonlyMap<number, Tree>
+export type State = ReadonlyMap<number, Tree>
 type Tree = sortedBtree.default<string, Uint8Array>
 type Commit = { readonly state: State; readonly answer: () => void; isDue: boolean }
 
+const EMPTY: State = new Map()
 const FULL = refuse('busy', 'disk full: simulated')
 const FAILED = refuse('busy', 'disk failed: simulated')
 
@@ -114,10 +121,11 @@ function viewOf(current: () => State): View {
   }
 }
 
-/** A transaction on copies of the tables it changes. */
-function begin(base: State): { transaction: Transaction; state: State; end(): void } {
+/** A transaction on copies of the tables it changes. One that has taken over a state needs no changes of its own. */
+function begin(base: State): { transaction: Transaction; adopt(state: State): void; end(): State } {
   const state = new Map(base)
   const own = new Set<number>()
+  let adopted: State | undefined
   let isRunning = true
 
   function treeOf(id: number): Tree {
@@ -130,19 +138,23 @@ function begin(base: State): { transaction: Transaction; state: State; end(): vo
   }
 
   return {
-    state,
-    end: () => {
+    adopt(known) {
+      adopted = known
+    },
+    end() {
       isRunning = false
+      return adopted ?? state
     },
     transaction: {
-      ...viewOf(() => state),
+      ...viewOf(() => adopted ?? state),
       put(table, key, record) {
+        if (adopted) return
         const fault = keyFault(key)
         if (fault !== undefined) throw new Error(`table ${table.name}: ${fault}`)
         treeOf(table.id).set(key, packr.pack(record))
       },
       delete(table, key) {
-        return treeOf(table.id).delete(key.toWellFormed())
+        return adopted ? false : treeOf(table.id).delete(key.toWellFormed())
       },
     },
   }

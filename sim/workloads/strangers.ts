@@ -1,7 +1,7 @@
 import { connectInstances } from '../../actors/catalog/queries.ts'
 import { type Leaf, leafRef } from '../../actors/leaf/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { connectionsOf, type Dialled, placeOf } from '../connections.ts'
+import { connectionsOf, placeOf } from '../connections.ts'
 import { ms, oneOf, upstream } from '../fields.ts'
 import { defineWorkload } from '../kind.ts'
 import type { SimNode } from '../node.ts'
@@ -17,7 +17,6 @@ import { STRANGERS } from './intentions.ts'
 /** What it shows: the leaf that its agent has for it, the first that it ever got, one signed by somebody else. */
 const shows = oneOf('leaf', 'leaf', 'leaf', 'old leaf', 'forged leaf')
 const WITHIN_MS = 5_000
-const HELLO = new Uint8Array([4, 5, 6])
 
 /** A service in the mesh without a sidecar: it has a certificate and speaks mutual TLS itself. */
 export const stranger = defineWorkload({
@@ -55,14 +54,11 @@ function dial(run: Run, node: SimNode, { service, destination, shows, forMs, lea
   const { node: there, instance } = pick(run.world.streams.stream('strangers'), instances)
   const connections = connectionsOf(run)
   connections.asked.follow(service, destination)
-  const dialled: Dialled = {
-    source: service,
-    destination,
-    atMs: run.world.nowMs,
-    why: shows === 'forged leaf' || hasEnded(run, leaf) ? 'no valid leaf' : 'own leaf',
-  }
-  if (shows === 'forged leaf') run.reach('forged certificate shown')
-  else if (dialled.why === 'no valid leaf') run.reach('expired certificate shown')
+  const isForged = shows === 'forged leaf'
+  const isOver = hasEnded(run, leaf)
+  const greeting = connections.dialled({ source: service, destination, atMs: run.world.nowMs, hasLeaf: !isForged && !isOver })
+  if (isForged) run.reach('forged certificate shown')
+  else if (isOver) run.reach('expired certificate shown')
   const host = instance.address === '' ? there.address : instance.address
   run.cluster.network.dial(node.name, { host, port: instance.port }, (socket) => {
     if (isRefused(socket)) return
@@ -73,12 +69,9 @@ function dial(run: Run, node: SimNode, { service, destination, shows, forMs, lea
         if ((content as Hello).flight !== 'server') return
         const answer: Hello = { flight: 'client-finished', chain }
         socket.hello(answer)
-        socket.write(HELLO)
+        socket.write(greeting)
       },
-      data: () => {
-        run.reach('bytes from a service without a sidecar')
-        connections.heard(dialled)
-      },
+      data: () => run.reach('bytes from a service without a sidecar'),
       closed: () => connections.strangers.delete(place),
     }
     begin(run, socket, forMs)

@@ -1,5 +1,5 @@
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { connectionsOf, type Dialled } from '../connections.ts'
+import { connectionsOf } from '../connections.ts'
 import { ms, oneOf, upstream, upstreamName } from '../fields.ts'
 import { defineWorkload } from '../kind.ts'
 import type { SimSocket } from '../ports/socket.ts'
@@ -31,35 +31,31 @@ export const crowd = defineWorkload({
 })
 
 const CROWD = 25
-const HELLO = new Uint8Array([1, 2, 3])
 
 function dial(run: Run, node: string, pair: string, how: string, forMs: number): void {
   const found = run.cluster.estate.upstreams.find((one) => one.node === node && upstreamName(one.source, one.destination) === pair)
   if (!found || !run.up(node)) return
   const { source, destination, address, port } = found
-  const dialled: Dialled = { source, destination, atMs: run.world.nowMs, why: 'upstream' }
+  const greeting = connectionsOf(run).dialled({ source, destination, atMs: run.world.nowMs, hasLeaf: true })
   run.cluster.network.dial(node, { host: address, port }, (socket) => {
     if (isRefused(socket)) return run.reach('connection refused by the machine')
     socket.handlers = {
-      data: () => {
-        run.reach('bytes through two sidecars')
-        connectionsOf(run).heard(dialled)
-      },
+      data: () => run.reach('bytes through two sidecars'),
       closed: (ended) => run.reach(`connection ${ended}`),
     }
     socket.resume()
-    socket.write(HELLO)
+    socket.write(greeting)
     if (how === 'half-closes') socket.end()
-    if (how === 'talks') talk(run, socket, run.world.nowMs + forMs)
+    if (how === 'talks') talk(run, socket, greeting, run.world.nowMs + forMs)
     else run.world.after(forMs, () => (how === 'resets' ? socket.reset() : socket.end()))
   })
 }
 
-function talk(run: Run, socket: SimSocket, untilMs: number): void {
+function talk(run: Run, socket: SimSocket, greeting: Uint8Array, untilMs: number): void {
   run.world.after(TALK_EVERY_MS, () => {
     if (!socket.isOpen) return
     if (run.world.nowMs >= untilMs) return socket.end()
-    socket.write(HELLO)
-    talk(run, socket, untilMs)
+    socket.write(greeting)
+    talk(run, socket, greeting, untilMs)
   })
 }

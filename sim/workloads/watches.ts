@@ -7,7 +7,11 @@ const WAIT_MS_MAX = 600_000
 /** How long one query waits: in long runs long, so that nothing but time passes with less ado. */
 const wait: Field<number> = {
   about: 'a whole number of milliseconds, 10 or more',
-  draw: (random, { quietAtMs }) => random.int(500, Math.min(WAIT_MS_MAX, Math.max(10_000, Math.round(quietAtMs / 100)))),
+  draw: (random, { quietAtMs }) =>
+    random.int(
+      Math.min(WAIT_MS_MAX, Math.max(500, Math.round(quietAtMs / 3_000))),
+      Math.min(WAIT_MS_MAX, Math.max(10_000, Math.round(quietAtMs / 100))),
+    ),
   isAllowed: (value) => Number.isSafeInteger(value) && (value as number) >= 10,
   smaller: () => [],
 }

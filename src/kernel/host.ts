@@ -254,7 +254,7 @@ export class Host {
   }
 
   #handle(envelope: Envelope): void {
-    const { to: instance, caller, subscriber } = envelope
+    const { to: instance, caller } = envelope
     if (instance.ended) {
       if (caller) this.#reply(caller, wire.gone(`${instance.address} was stopped`))
       return
@@ -264,6 +264,12 @@ export class Host {
       return
     }
     instance.waiting--
+    if ((envelope.life ?? instance.life) === instance.life) this.#handOver(instance, envelope)
+    if (envelope.taken) this.#feeds.sendTaken(envelope.taken.peer, envelope.taken.feed)
+  }
+
+  #handOver(instance: Instance, envelope: Envelope): void {
+    const { caller, subscriber } = envelope
     const beganMs = this.ports.clock.monotonicMs()
     if (caller && envelope.deadlineAt !== undefined && beganMs > envelope.deadlineAt) {
       this.#reply(caller, refuse('late', `${instance.address} could not take "${envelope.name}" before its deadline`))
@@ -279,7 +285,6 @@ export class Host {
       this.#fulfil(instance, wishes)
       if (caller && result !== LATER) this.#reply(caller, result as Result<unknown>, instance)
     })
-    if (envelope.taken) this.#feeds.sendTaken(envelope.taken.peer, envelope.taken.feed)
     instance.messages++
     instance.busyMs += this.ports.clock.monotonicMs() - beganMs
   }

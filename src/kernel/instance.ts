@@ -18,6 +18,8 @@ export type Envelope = {
   subscriber?: Subscriber
   /** Monotonic ms after which a call is refused with `late`. */
   deadlineAt?: number
+  /** Set for what an actor tells itself: it is for this life alone. */
+  life?: number
   /** A feed's value: the producer is told once this message was handled. */
   taken?: { peer: Peer; feed: number }
 }
@@ -93,7 +95,7 @@ export class Instance {
   }
 
   own(message: OwnMessage): Envelope {
-    return { to: this, name: message.name, request: message.request }
+    return { to: this, name: message.name, request: message.request, life: this.life }
   }
 }
 

@@ -1,7 +1,10 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { nodeChecks, servicesOf } from '../../actors/catalog/queries.ts'
-import { managedProxy, service, tcpCheck, tryLocal, ttlCheck } from '../kit/local.ts'
+import { local } from '../../actors/local/index.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { localArgs, managedProxy, service, tcpCheck, tryLocal, ttlCheck } from '../kit/local.ts'
+import { tryActor } from '../kit/try-actor.ts'
 
 type Tried = ReturnType<typeof tryLocal>
 
@@ -182,4 +185,29 @@ test('what is kept is what was registered through the API, and what belongs to a
     }),
     { numRuns: 300 },
   )
+})
+
+test('while the catalog takes nothing it is tried again, later and later, and soon once it took something', (t) => {
+  const a = tryActor(local, { args: localArgs(), commits: 'keep', nowMs: 1_000_000 })
+  a.outcome('store', { records: [] })
+  const commits = () => a.effects().filter(({ did }) => did === 'commit').length
+  const waitedMs = () => {
+    const beganMs = a.nowMs
+    while (commits() === 0) a.wait(100)
+    return a.nowMs - beganMs
+  }
+  const refuseOne = () => a.answer('commit', refuse('busy', 'No cluster leader'))
+  commits()
+  for (let failures = 0; failures < 6; failures++) {
+    refuseOne()
+    const leastMs = Math.min(15_000, 1_000 * 2 ** failures)
+    const ms = waitedMs()
+    t.true(ms >= leastMs && ms <= leastMs * 2 + 100, `after ${failures + 1} failures: ${ms} ms`)
+  }
+  refuseOne()
+  a.call('registerService', { service: service({ name: 'web' }), replaceExistingChecks: false, token: '' })
+  while (a.acts('store').length > 0) a.outcome('store', { records: [] })
+  t.true(commits() > 0)
+  a.answer('commit', null)
+  t.true(waitedMs() <= 2_100)
 })

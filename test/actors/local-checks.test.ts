@@ -42,6 +42,17 @@ test('the last word about a TTL check survives a restart within the TTL, and not
   t.is(late.state.checks.get('c')?.status, 'critical')
 })
 
+test('the last word about a TTL check counts no longer than the TTL after a restart, though the clock was set back', (t) => {
+  const a = tryLocal()
+  a.ask('registerCheck', { check: ttlCheck('c'), token: '' })
+  a.ask('ttlUpdate', pass('c'))
+  const back = tryLocal({ boot: 'second' }, { kept: a.kept, nowMs: a.nowMs - 100_000 })
+  back.pass(9_999)
+  t.is(back.state.checks.get('c')?.status, 'passing')
+  back.pass(1)
+  t.is(back.state.checks.get('c')?.status, 'critical')
+})
+
 test('only TTL checks take a word from outside', (t) => {
   const a = tryLocal({ checks: [tcpCheck('tcp')] })
   t.like(a.ask('ttlUpdate', pass('tcp')), { refused: 'conflict', why: 'CheckID "tcp" does not have associated TTL' })

@@ -225,6 +225,42 @@ test('a full comparison repairs the catalog in both directions', (t) => {
   t.like(catalogNode(a.tables.view(), 'n1').node, { id: '11111111-1111-1111-1111-111111111111', checks: [{ checkId: 'serfHealth' }] })
 })
 
+test('after a start the second full comparison comes early: the copy of the catalog may have been behind', (t) => {
+  const a = tryLocal({ services: [service({ name: 'web' })] })
+  const removeInCatalog = () => a.commit('catalog.deregister', { node: 'n1', serviceId: 'web', checkId: '' })
+  removeInCatalog()
+  a.pass(30_000)
+  t.deepEqual(catalogIds(a.tables), ['consul', 'web'])
+  removeInCatalog()
+  a.pass(30_000)
+  t.deepEqual(catalogIds(a.tables), ['consul'])
+})
+
+test('a check that comes while its service is being removed is refused, and not kept', (t) => {
+  const a = tryLocal()
+  a.register(service({ name: 'web' }))
+  a.holdStore()
+  const removed = a.call('deregisterService', { serviceId: 'web', token: '' })
+  const late = a.call('serviceMaintenance', { serviceId: 'web', enable: true, reason: '', token: '' })
+  a.outcome('store', { records: [] })
+  a.outcome('store', { records: [] })
+  t.is(removed.result, null)
+  t.deepEqual(late.result, refuse('conflict', 'ServiceID "web" does not exist'))
+  t.like(a.acts('store')[0], { do: 'remove', kind: 'check', key: '_service_maintenance:web' })
+  t.deepEqual([...a.state.checks.keys()], [])
+})
+
+test('a full comparison that finds nothing proposes nothing', (t) => {
+  const a = tryLocal()
+  a.register(service({ name: 'web', checks: [tcpCheck('open', { serviceId: 'web' })] }))
+  a.effects()
+  a.pass(300_000)
+  t.deepEqual(
+    a.effects().filter(({ did }) => did === 'commit'),
+    [],
+  )
+})
+
 test('with enable_tag_override the tags in the catalog win', (t) => {
   const web = service({ name: 'web', tags: ['mine'], enableTagOverride: true })
   const a = tryLocal({ services: [web] })

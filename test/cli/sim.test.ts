@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { cleanEnvironment, TRIBUNE } from '../kit/agents.ts'
 import { runProgram } from '../kit/running.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
-import { folderOf, ONE, THREE } from '../sim/own-kit.ts'
+import { DB, folderOf, ONE, THREE } from '../sim/own-kit.ts'
 import { type Outcome, runCommand } from './kit.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/simulation', import.meta.url))
@@ -133,6 +133,76 @@ test('everything that may be expected, when it is so and when it is not', async 
     t.is(code, 1, text)
     t.regex(out, new RegExp(`\\nNOT MET: ${text}: ${why.source}`))
   }
+})
+
+test('clients have no vote: one server decides without them', async (t) => {
+  const client = (address: string) => `bind_addr = "${address}"\nconnect { enabled = true }\n`
+  const { code, out } = await simulate(
+    t,
+    {
+      'a/agent.hcl': client('10.1.0.1'),
+      'b/agent.hcl': client('10.1.0.2'),
+      's/agent.hcl': 'server = true\nbind_addr = "10.1.0.3"\nconnect { enabled = true }\n',
+      's/db.hcl': DB,
+    },
+    {
+      seed: 'clients',
+      seconds: 40,
+      events: [
+        { at: '8s', do: 'crash', node: 'a', how: 'aloud', for: '20s' },
+        { at: '8s', do: 'crash', node: 'b', how: 'aloud', for: '20s' },
+        { at: '12s', do: 'program-stops', node: 's', how: 'refused', for: '14s' },
+      ],
+      expect: ['db is critical on s within 0s from 16s to 25s', 'db is passing on s within 0s from 30s', 'a is back within 25s'],
+    },
+  )
+  t.is(code, 0, out)
+  t.regex(out, /\nnote: a and b: a client agent: it follows the servers' log and has no vote\n/)
+})
+
+test('checks of all kinds pass while their program runs, and fail when it is stopped', async (t) => {
+  const service = {
+    name: 'api',
+    port: 80,
+    checks: [
+      { name: 'ttl', ttl: '3s' },
+      { name: 'script', args: ['/bin/api-check'], interval: '1s' },
+      { name: 'v6', http: 'https://[::1]/health', interval: '2s', timeout: '1s' },
+    ],
+  }
+  const files = {
+    'a.json': JSON.stringify({
+      server: true,
+      node_name: 'solo',
+      enable_local_script_checks: true,
+      service,
+      checks: [
+        { name: 'disk', args: ['/bin/df'], interval: '5s' },
+        { name: 'beside', tcp: 'localhost:81', interval: '1s', service_id: 'api' },
+      ],
+    }),
+  }
+  for (const name of ['ttl', 'script', 'v6', 'beside']) {
+    const alone = { ...service, checks: service.checks.filter((check) => check.name === name) }
+    const { checks, ...rest } = JSON.parse(files['a.json'])
+    const own = name === 'beside' ? checks : []
+    const { code, out } = await simulate(
+      t,
+      { 'a.json': JSON.stringify({ ...rest, service: alone, checks: own }) },
+      {
+        seconds: 40,
+        seed: 'checks',
+        events: [{ at: '15s', do: 'program-stops', node: 'solo', service: 'api', how: 'refused', for: '10s' }],
+        expect: [
+          'api is passing within 0s from 5s to 14s',
+          'api is critical within 0s from 20s to 24s',
+          'api is passing within 0s from 30s',
+        ],
+      },
+    )
+    t.is(code, 0, `${name}: ${out}`)
+  }
+  t.is((await simulate(t, files, { seconds: 20, expect: ['api is passing from 5s'] })).code, 0)
 })
 
 test('as JSON', async (t) => {

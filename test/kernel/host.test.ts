@@ -7,6 +7,7 @@ import { testHosts } from '../kit/hosts.ts'
 type ShopProtocol = {
   price: Call<{ item: string }, { cents: number }>
   wait: Call<null, { cents: number }>
+  soon: Call<null, { cents: number }>
   sell: Cast<{ item: string }>
   fail: Call<null, null>
   sold: Feed<null, number>
@@ -24,6 +25,10 @@ const shop = defineActor<ShopProtocol, ShopOwn, ShopState>({
     price: (_state, { item }) => (item === 'pen' ? { cents: 120 } : refuse('missing', `no ${item} here`)),
     wait(state, _request, turn, caller) {
       turn.timer(`later ${++state.waited}`, 1_000, { name: 'later', request: { caller } })
+      return LATER
+    },
+    soon(_state, _request, turn, caller) {
+      turn.again({ name: 'later', request: { caller } })
       return LATER
     },
     sell(state, _request, turn) {
@@ -108,6 +113,17 @@ test('a crash drops what the turn did, refuses its caller, and the actor goes on
   settle()
   t.deepEqual(answers, [{ refused: 'gone', why: 'shop crashed' }, { cents: 120 }])
   t.true(printed.some((line) => line.startsWith('error kernel: shop crashed')))
+})
+
+test('what an actor told itself before it crashed is nothing to its next life', (t) => {
+  const { front, back, settle } = market()
+  const answers: unknown[] = []
+  front.ask(shopRef, 'soon', null, 1_000, (answer) => answers.push(answer))
+  front.ask(shopRef, 'fail', null, 1_000, (answer) => answers.push(answer))
+  settle()
+  const gone = { refused: 'gone', why: 'shop crashed' }
+  t.deepEqual(answers, [gone, gone])
+  t.is(back.stats()[0]?.restarts, 1)
 })
 
 test('an actor that crashes more than five times in a minute ends its thread', (t) => {

@@ -151,6 +151,11 @@ const REFUSED: [what: string, files: Record<string, string | object>, why: RegEx
     /^n3: .*retry_join_wan: this version runs a single server/s,
   ],
   ['two agents of one name', { ...THREE, 'n3/name.hcl': 'node_name = "N1"' }, /^n3: node_name: "N1" is also the name of n1$/],
+  [
+    'a name that no sentence can hold',
+    { ...THREE, 'n3/name.hcl': 'node_name = "n three"' },
+    /^n3: node_name: "n three" has a space: a simulation speaks of agents in sentences$/,
+  ],
   ['two datacenters', { ...THREE, 'n2/dc.hcl': 'datacenter = "dc2"' }, /^n2: datacenter: "dc2", but n1 is in "dc1": a simulation has one$/],
   ['no service at all', { 'n1/a.hcl': agentFile('10.1.0.1') }, /^no agent has a service: there is nothing to simulate$/],
   ['no configuration', { 'n1/readme.txt': 'x' }, /^DIR has no configuration: neither \.hcl or \.json files nor folders with such files$/],

@@ -1,6 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { identityMismatch, namesFault, uriNames } from '../../../net/mesh/names.ts'
+import { peerNamesFault } from '../../../actors/spiffe.ts'
+import { identityMismatch, uriNames } from '../../../net/mesh/names.ts'
 import { dialReason, failureOf, handshakeReason } from '../../../net/mesh/reasons.ts'
 import { colonHex } from '../../../net/mesh/tls.ts'
 
@@ -40,9 +41,9 @@ test('who somebody is: path and known trust domain', (t) => {
 })
 
 test('a certificate of a service names exactly one URI', (t) => {
-  t.is(namesFault([]), 'the certificate has no SPIFFE id')
-  t.is(namesFault(['spiffe://a']), undefined)
-  t.is(namesFault(['spiffe://a', 'spiffe://b']), 'the certificate names 2 URIs, a service has one: spiffe://a spiffe://b')
+  t.is(peerNamesFault([]), 'the certificate has no SPIFFE id')
+  t.is(peerNamesFault(['spiffe://a']), undefined)
+  t.is(peerNamesFault(['spiffe://a', 'spiffe://b']), 'the certificate names 2 URIs, a service has one: spiffe://a spiffe://b')
 })
 
 test('errors in plain words', (t) => {
