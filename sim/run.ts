@@ -29,6 +29,7 @@ export type Reading = { node: string; key: string; value: string | null; head: n
 export type RunOptions = { plan: Plan; mutations: Mutations; keepTrace?: boolean; estate?: Estate }
 
 const CHECK_EVERY_MS = 100
+const HEARD_WITHIN_MS = 1_100
 
 /** One plan, carried out: first trouble, then everything must come to rest. */
 export class Run {
@@ -44,6 +45,9 @@ export class Run {
   readonly seen = new Map<string, { value: string | null; index: number }>()
   #failure: Failure | undefined
   #hasBegun = false
+  #restedMs = 0
+  /** Ends of what goes on for a while. */
+  readonly #ends = new Set<() => void>()
 
   constructor({ plan, mutations, keepTrace = false, estate = standardEstate(plan.nodes, plan.checkEveryMs) }: RunOptions) {
     this.plan = plan
@@ -70,9 +74,17 @@ export class Run {
     this.advance(plan.quietAtMs)
     if (!this.#failure) this.#rest()
     const { trace, nowMs, events } = world
-    const restedMs = Math.max(0, nowMs - plan.quietAtMs)
     const { printed, reached } = this
-    return { failure: this.#failure, hash: trace.hash, trace: trace.lines, printed, virtualMs: nowMs, events, restedMs, reached }
+    return {
+      failure: this.#failure,
+      hash: trace.hash,
+      trace: trace.lines,
+      printed,
+      virtualMs: nowMs,
+      events,
+      restedMs: this.#restedMs,
+      reached,
+    }
   }
 
   /** Lets the plan go on until then, or until a promise is broken. */
@@ -103,10 +115,14 @@ export class Run {
     return { expected: seen.value, cas: seen.index }
   }
 
-  /** Begins something that ends by itself. What is still going on when trouble ends is ended by `heal`. */
+  /** Begins something that ends after so long, and at the latest when all trouble ends. */
   forAWhile(forMs: number, begin: () => void, end: () => void): void {
+    const endNow = () => {
+      if (this.#ends.delete(endNow)) end()
+    }
+    this.#ends.add(endNow)
     begin()
-    this.world.after(forMs, end)
+    this.world.after(forMs, endNow)
   }
 
   /** The first broken promise ends the run. */
@@ -129,6 +145,7 @@ export class Run {
 
   #rest(): void {
     const { world, plan } = this
+    for (const end of [...this.#ends]) end()
     this.cluster.heal()
     const rest = new Rest(this)
     while (!this.#failure && !rest.isDone) {
@@ -136,6 +153,9 @@ export class Run {
       rest.look(world.nowMs - plan.quietAtMs)
       this.#check('always')
     }
+    this.#restedMs = world.nowMs - plan.quietAtMs
+    // Whoever waits for a change must have had the time to hear of the last one.
+    if (!this.#failure) world.runUntil(world.nowMs + HEARD_WITHIN_MS)
     this.#check('rest')
   }
 

@@ -1,6 +1,9 @@
 import { Streams } from './streams.ts'
 import { Trace } from './trace.ts'
 
+/** More than this cannot happen at one moment unless it never ends. */
+const EVENTS_AT_ONCE_MAX = 5_000_000
+
 type Event = { atMs: number; order: number; work: () => void; cancelled: boolean }
 
 /** Virtual time and everything that waits for it: one heap of events ordered by time and then by when they were asked for. */
@@ -33,9 +36,13 @@ export class World {
 
   /** Lets time pass until then. */
   runUntil(untilMs: number): void {
+    let sinceEvents = this.events
     for (let first = this.#heap[0]; first && first.atMs <= untilMs; first = this.#heap[0]) {
       this.#pop()
       if (first.cancelled) continue
+      if (first.atMs > this.nowMs) sinceEvents = this.events
+      else if (this.events - sinceEvents > EVENTS_AT_ONCE_MAX)
+        throw new Error(`time stands still at ${this.nowMs} ms: something happens without end`)
       this.nowMs = first.atMs
       this.events++
       first.work()

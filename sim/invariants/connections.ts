@@ -17,7 +17,7 @@ export const deniedIsDenied: Invariant = {
   sentence:
     'one second after a deny is acknowledged, or after an agent knows of it, no connection between the two services is open on any agent that can be reached',
   when: 'always',
-  marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4 }],
+  marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4, chance: 0.1 }],
   broken(run) {
     const { asked } = connectionsOf(run)
     for (const node of run.cluster.nodes.values()) {

@@ -25,6 +25,23 @@ export const answersKeptTooLong: Mutant = mutant({
   mutations: { wrapApi: keptTooLong },
 })
 
+export const watchHearsNothing: Mutant = mutant({
+  name: 'watch-hears-nothing',
+  about: 'a blocking query is not woken by a change, only by the end of its wait',
+  caughtBy: 'watches-miss-nothing',
+  runsMax: 20,
+  mutations: {
+    wrapApi: (api) => ({
+      ...api,
+      request(method, path, request, done) {
+        const { query } = request
+        if (query?.['index'] === undefined) return api.request(method, path, request, done)
+        return api.request(method, path, { ...request, query: { ...query, index: String(Number.MAX_SAFE_INTEGER) } }, done)
+      },
+    }),
+  },
+})
+
 function keptTooLong(api: SimApi): SimApi {
   const kept = new Map<string, SimReply>()
   let count = 0

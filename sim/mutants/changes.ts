@@ -2,7 +2,7 @@ import { instanceTable } from '../../actors/catalog/records.ts'
 import { instanceKey } from '../../actors/catalog/tables.ts'
 import { overlay } from '../../src/kernel/overlay.ts'
 import type { LogLife } from '../node.ts'
-import { type AnyCommand, type Mutant, mutant, wrapApply } from './mutant.ts'
+import { type AnyCommand, type Mutant, mutant, wrapApply, wrapHandler } from './mutant.ts'
 
 export const blindCas: Mutant = mutant({
   name: 'blind-cas',
@@ -129,3 +129,17 @@ function rewritten(rewrite: (command: AnyCommand) => AnyCommand) {
 function withFlags(command: AnyCommand): AnyCommand {
   return command.kind === 'kv.put' ? { ...command, request: { ...command.request, flags: 2n } } : command
 }
+
+export const crashesNowAndThen: Mutant = mutant({
+  name: 'crashes-now-and-then',
+  about: 'every fortieth answer about a key crashes the actor that has it',
+  caughtBy: 'nothing-breaks',
+  runsMax: 10,
+  mutations: wrapHandler('kv', 'settled', (handler) => {
+    let count = 0
+    return (state, request, turn, from) => {
+      if (++count % 40 === 0) throw new Error('broken promise: every answer can be given')
+      return handler(state, request, turn, from)
+    }
+  }),
+})

@@ -1,7 +1,17 @@
-import { answersKeptTooLong, watchWakesForNothing } from './answers.ts'
-import { appliesByName, blindCas, followerSkips, groupLosesLast, removalUnannounced, statusStays, treeKeepsFirst } from './changes.ts'
+import { answersKeptTooLong, watchHearsNothing, watchWakesForNothing } from './answers.ts'
+import {
+  appliesByName,
+  blindCas,
+  crashesNowAndThen,
+  followerSkips,
+  groupLosesLast,
+  removalUnannounced,
+  statusStays,
+  treeKeepsFirst,
+} from './changes.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
 import {
+  deniedGetsIn,
   denyLeavesOpen,
   firstPeerForAll,
   leafNeverRenewed,
@@ -24,6 +34,7 @@ export const mutants: readonly Mutant[] = [
   noticeLost,
   watchWakesForNothing,
   answersKeptTooLong,
+  watchHearsNothing,
   blindCas,
   treeKeepsFirst,
   groupLosesLast,
@@ -31,7 +42,9 @@ export const mutants: readonly Mutant[] = [
   followerSkips,
   removalUnannounced,
   statusStays,
+  crashesNowAndThen,
   denyLeavesOpen,
+  deniedGetsIn,
   wildcardWins,
   newDeniesUnheard,
   firstPeerForAll,

@@ -11,6 +11,15 @@ export const denyLeavesOpen: Mutant = mutant({
   mutations: { wrapMesh: deafToClose },
 })
 
+export const deniedGetsIn: Mutant = mutant({
+  name: 'denied-gets-in',
+  about: 'a sidecar says that it refuses a connection, and connects it',
+  caughtBy: 'denied-carries-nothing',
+  nodes: 1,
+  runsMax: 40,
+  mutations: { wrapMesh: connectsDenied },
+})
+
 export const wildcardWins: Mutant = mutant({
   name: 'wildcard-wins',
   about: 'a sidecar lets a rule that allows any source decide before a rule for the very source',
@@ -82,10 +91,32 @@ export const leafRenewedLate: Mutant = mutant({
   }),
 })
 
+const DENIED = /intention|denied|deny/i
+
+/** Refused connections reach the program of db, which listens where the standard configuration says, for a moment. */
+function connectsDenied(mesh: Devices['mesh']): Devices['mesh'] {
+  return {
+    perform(request, done, event) {
+      if (request.do !== 'close' || !DENIED.test(request.why)) return mesh.perform(request, done, event)
+      const { connection } = request
+      const close = () => mesh.perform(request, ignore, ignore)
+      mesh.perform({ do: 'connect', connection, host: '127.0.0.1', port: 8081, withinMs: 1_000 }, () => done({}), ignore)
+      // Each outcome comes a little later than the one before.
+      let moments = 3
+      const wait = () => (moments-- === 0 ? close() : mesh.perform({ do: 'unlisten', listener: 0 }, wait, ignore))
+      wait()
+    },
+  }
+}
+
+function ignore(): void {
+  // Nobody is to hear of it.
+}
+
 function deafToClose(mesh: Devices['mesh']): Devices['mesh'] {
   return {
     perform(request, done, event) {
-      if (request.do === 'close' && /intention|denied|deny/i.test(request.why)) done({})
+      if (request.do === 'close' && DENIED.test(request.why)) done({})
       else mesh.perform(request, done, event)
     },
   }

@@ -66,7 +66,7 @@ export const kvBurst = defineWorkload({
   name: 'kv.burst',
   about: 'a client writes 200 keys at once',
   perMinute: 0.3,
-  marks: [{ name: 'kv burst', events: 1 }],
+  marks: [{ name: 'kv burst', events: 1, chance: 0.7 }],
   fields: { client, value: freshValue },
   apply(run, { node, client, value }) {
     if (!run.up(node)) return

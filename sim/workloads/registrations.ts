@@ -43,7 +43,7 @@ export const tellCheck = defineWorkload({
   name: 'check.tell',
   about: 'a service tells how it is',
   perMinute: 20,
-  marks: [{ name: 'check told', events: 30 }],
+  marks: [{ name: 'check told', events: 30, chance: 0.6 }],
   fields: { id, how: oneOf('pass', 'pass', 'warn', 'fail') },
   apply(run, { node, id, how }) {
     if (!run.up(node)) return
@@ -57,7 +57,7 @@ export const maintenance = defineWorkload({
   name: 'service.maintenance',
   about: 'somebody puts a service into maintenance, or ends that',
   perMinute: 6,
-  marks: [{ name: 'maintenance changed', events: 20 }],
+  marks: [{ name: 'maintenance changed', events: 20, chance: 0.6 }],
   fields: { id, enable: oneOf('true', 'false') },
   apply(run, { node, id, enable }) {
     if (!run.up(node)) return

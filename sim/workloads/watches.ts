@@ -28,7 +28,7 @@ export const watch = defineWorkload({
   name: 'watch',
   about: 'a client watches something over HTTP with one blocking query after the other',
   perMinute: 4,
-  marks: [{ name: 'watch looked at', events: 10 }],
+  marks: [{ name: 'watch looked at', events: 10, chance: 0.8 }],
   fields: {
     url: oneOf(
       '/v1/kv/app/a',
