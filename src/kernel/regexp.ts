@@ -113,7 +113,7 @@ function search(program: readonly Step[], codes: readonly number[], slotCount: n
   let found: number[] | undefined
   for (let at = 0; at <= codes.length; at++) {
     if (found === undefined) follow(program, codes, now, 0, at, new Array<number>(slotCount).fill(-1))
-    if (now.size === 0) break
+    if (now.size === 0 && found !== undefined) break
     next.clear()
     for (let order = 0; order < now.size; order++) {
       const position = now.positions[order]!
