@@ -5,11 +5,14 @@ import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/command
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
 import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
-import { kvDelete, kvDeleteTree, kvPut } from './kv/commands.ts'
+import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
+import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 
 /** Every change of state there is. */
 export const commands = {
   'kv.put': kvPut,
+  'kv.lock': kvLock,
+  'kv.unlock': kvUnlock,
   'kv.delete': kvDelete,
   'kv.delete-tree': kvDeleteTree,
   'catalog.register': catalogRegister,
@@ -23,6 +26,11 @@ export const commands = {
   'intentions.delete': intentionDelete,
   'intentions.put': intentionPut,
   'intentions.delete-exact': intentionDeleteExact,
+  'sessions.create': sessionCreate,
+  'sessions.destroy': sessionDestroy,
+  'sessions.renew': sessionRenew,
+  'sessions.expire': sessionExpire,
+  'sessions.end-lock-delay': sessionEndLockDelay,
 }
 
 type Commands = typeof commands

@@ -12,6 +12,7 @@ import { local } from './local/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
+import { sessions } from './sessions/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
 export const actors: readonly AnyActor[] = [
@@ -28,4 +29,5 @@ export const actors: readonly AnyActor[] = [
   proxies,
   proxy,
   relay,
+  sessions,
 ] as unknown as readonly AnyActor[]

@@ -1,4 +1,6 @@
+import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
 import type { Config } from './config/config.ts'
+import { formatDuration } from './config/durations.ts'
 import { caArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
 import { localArgs } from './local-args.ts'
 
@@ -13,6 +15,7 @@ export const placement: Readonly<Record<string, Place>> = {
   agent: { role: 'main' },
   ledger: { role: 'state' },
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  sessions: { role: 'state', args: sessionsArgs },
   catalog: { role: 'state' },
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },
@@ -23,6 +26,10 @@ export const placement: Readonly<Record<string, Place>> = {
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
   relay: { role: 'main', started: false },
+}
+
+function sessionsArgs({ sessionTtlMinMs }: Config): SessionsArgs {
+  return { ttlMinMs: sessionTtlMinMs, ttlRange: `${formatDuration(sessionTtlMinMs)}=${formatDuration(TTL_MS_MAX)}` }
 }
 
 /** The roles of each thread, by its number. Thread 0 is the one the process began with. */

@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
 import type { Transaction } from '../../src/kernel/tables.ts'
 import { bump } from '../command.ts'
+import { endSessionsWith } from '../sessions/changes.ts'
 import { bumpCheck, bumpInstance } from './index-bumps.ts'
 import { instanceOf } from './instance-changes.ts'
 import { instanceTable, nodeTable } from './records.ts'
@@ -19,7 +20,7 @@ export function putCheck(tx: Transaction, index: number, node: string, registrat
   if (!nodeTable.get(tx, nodeKey(node))) return refuse('invalid', 'Missing node registration')
   if (!checks) return refuse('invalid', `Missing service registration on node ${JSON.stringify(node)}`)
   const isMoved = pointer !== undefined && pointer.serviceId !== serviceId
-  if (isMoved) removeCheck(tx, index, node, told.checkId)
+  if (isMoved) dropCheck(tx, index, node, told.checkId)
   const before = isMoved ? undefined : checks.find(({ checkId }) => checkId === told.checkId)
   if (before) {
     const { createIndex: _createIndex, modifyIndex: _modifyIndex, ...known } = before
@@ -30,11 +31,17 @@ export function putCheck(tx: Transaction, index: number, node: string, registrat
   putChecks(tx, index, node, serviceId, [...others, after].sort(byId))
   if (pointer?.serviceId !== serviceId || pointer.status !== after.status) tx.put(checkTable, key, { serviceId, status: after.status })
   bumpCheck(tx, index, before, after)
+  if (after.status === 'critical') endSessionsWith(tx, index, node, told.checkId)
   return undefined
 }
 
-/** Removes a check, if it is there. */
+/** Removes a check, if it is there, and ends the sessions that live by it. */
 export function removeCheck(tx: Transaction, index: number, node: string, id: string): void {
+  dropCheck(tx, index, node, id)
+  endSessionsWith(tx, index, node, id)
+}
+
+function dropCheck(tx: Transaction, index: number, node: string, id: string): void {
   const key = nodeServiceKey(node, id)
   const pointer = tx.get(checkTable, key)
   if (!pointer) return

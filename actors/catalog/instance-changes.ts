@@ -1,5 +1,6 @@
 import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { bump } from '../command.ts'
+import { endSessionsWith } from '../sessions/changes.ts'
 import { addressKey } from './addresses.ts'
 import { bumpCheck, bumpGone, bumpInstance, destinationOf } from './index-bumps.ts'
 import { instanceTable } from './records.ts'
@@ -56,6 +57,7 @@ export function removeInstance(tx: Transaction, index: number, node: string, id:
   for (const check of before.checks) {
     tx.delete(checkTable, nodeServiceKey(node, check.checkId))
     bumpCheck(tx, index, check, undefined)
+    endSessionsWith(tx, index, node, check.checkId)
   }
   unlist(tx, node, before)
   summarize(tx, index, before, undefined)

@@ -1,16 +1,23 @@
 import { defineActor } from '../../src/kernel/actor.ts'
 import { type Call, type Caller, type Cast, LATER, refOf } from '../../src/kernel/protocol.ts'
-import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import { type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
 import { authorize, type Token } from '../authorize.ts'
 import { commit } from '../ledger.ts'
+import type { KvText } from './changes.ts'
 
 /** What anyone may ask of the key/value store. Reading needs no actor: see queries.ts. */
 export type KvProtocol = {
   /** Writes if `cas` is absent or equals the entry's modifyIndex (0: must not exist). */
   put: Call<{ key: string; value: Uint8Array; flags: bigint; cas?: number; token: Token }, { applied: boolean }>
+  /** Takes (`lock`) or gives back (`unlock`) the lock of a key for a session, and writes if that succeeds. A session that is not
+   * there is refused with `conflict` and Consul's text. */
+  lock: Call<KvLocking, { applied: boolean }>
+  unlock: Call<KvLocking, { applied: boolean }>
   /** Deletes one entry (if `cas` fits), or with `recurse` everything that begins with `key`. */
   delete: Call<{ key: string; recurse: boolean; cas?: number; token: Token }, { applied: boolean }>
 }
+type KvLocking = KvText & { session: string; token: Token }
 type KvOwn = { settled: Cast<{ caller: Caller<{ applied: boolean }>; result: Result<{ applied: boolean }> }> }
 type KvState = { valueBytesMax: number }
 
@@ -22,19 +29,27 @@ export const kvRef = refOf<KvProtocol>('kv')
 export const kv = defineActor<KvProtocol, KvOwn, KvState, { valueBytesMax: number }>({
   name: 'kv',
   mailboxMax: 16_384,
-  remote: ['put', 'delete'],
+  remote: ['put', 'lock', 'unlock', 'delete'],
   init: ({ valueBytesMax }) => ({ valueBytesMax }),
   on: {
     put({ valueBytesMax }, { token, ...entry }, turn, caller) {
-      const denied = authorize(turn.view, token, { resource: 'key', name: entry.key, access: 'write' })
+      const denied = mayNotWrite(turn.view, token, entry, valueBytesMax)
       if (denied) return denied
-      if (entry.key.length * 3 > KEY_BYTES_MAX && utf8Length(entry.key) > KEY_BYTES_MAX) {
-        return refuse('invalid', `Key is too long (${utf8Length(entry.key)} > ${KEY_BYTES_MAX} bytes)`)
-      }
-      if (entry.value.byteLength > valueBytesMax) {
-        return refuse('invalid', `Value for key "${entry.key}" is too large (${entry.value.byteLength} > ${valueBytesMax} bytes)`)
-      }
       commit(turn, 'kv.put', entry, (result) => ({ name: 'settled', request: { caller, result } }))
+      return LATER
+    },
+
+    lock({ valueBytesMax }, { token, ...entry }, turn, caller) {
+      const denied = mayNotWrite(turn.view, token, entry, valueBytesMax)
+      if (denied) return denied
+      commit(turn, 'kv.lock', entry, (result) => ({ name: 'settled', request: { caller, result } }))
+      return LATER
+    },
+
+    unlock({ valueBytesMax }, { token, ...entry }, turn, caller) {
+      const denied = mayNotWrite(turn.view, token, entry, valueBytesMax)
+      if (denied) return denied
+      commit(turn, 'kv.unlock', entry, (result) => ({ name: 'settled', request: { caller, result } }))
       return LATER
     },
 
@@ -55,6 +70,18 @@ export const kv = defineActor<KvProtocol, KvOwn, KvState, { valueBytesMax: numbe
     },
   },
 })
+
+function mayNotWrite(view: View, token: Token, { key, value }: KvText, valueBytesMax: number): Refusal | undefined {
+  const denied = authorize(view, token, { resource: 'key', name: key, access: 'write' })
+  if (denied) return denied
+  if (key.length * 3 > KEY_BYTES_MAX && utf8Length(key) > KEY_BYTES_MAX) {
+    return refuse('invalid', `Key is too long (${utf8Length(key)} > ${KEY_BYTES_MAX} bytes)`)
+  }
+  if (value.byteLength > valueBytesMax) {
+    return refuse('invalid', `Value for key "${key}" is too large (${value.byteLength} > ${valueBytesMax} bytes)`)
+  }
+  return undefined
+}
 
 /** Bytes of a text in UTF-8. */
 export function utf8Length(text: string): number {

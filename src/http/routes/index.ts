@@ -35,6 +35,7 @@ import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRo
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { proxiesRoute } from './proxies.ts'
+import { sessionRoutes } from './sessions.ts'
 import { leaderRoute, peersRoute } from './status.ts'
 import { actorsRoute } from './tribune.ts'
 
@@ -43,6 +44,7 @@ export const routes: readonly Route[] = [
   kvGetRoute,
   kvPutRoute,
   kvDeleteRoute,
+  ...sessionRoutes,
   leaderRoute,
   peersRoute,
   datacentersRoute,

@@ -45,7 +45,10 @@ export const kvPutRoute: Route = {
     if (isRefused(flags)) return { status: 500, text: flags.why }
     const cas = casOf(query)
     if (isRefused(cas)) return { status: 500, text: cas.why }
-    return question(kvRef, 'put', { key, value: body, flags: flags ?? 0n, token, ...(cas !== undefined && { cas }) })
+    const entry = { key, value: body, flags: flags ?? 0n, token }
+    if (query.has('acquire')) return question(kvRef, 'lock', { ...entry, session: query.get('acquire') ?? '' })
+    if (query.has('release')) return question(kvRef, 'unlock', { ...entry, session: query.get('release') ?? '' })
+    return question(kvRef, 'put', { ...entry, ...(cas !== undefined && { cas }) })
   },
   reply: ({ applied }: { applied: boolean }) => ({ json: applied }),
 }
@@ -84,15 +87,7 @@ function shown(key: string, { lockIndex, flags, value, session, createIndex, mod
 
 function keyOrFlagsWrong({ rest: key, query }: HttpRequest): HttpReply | undefined {
   if (key === '') return { status: 400, text: 'Missing key name' }
-  const conflicting = conflict(query, ['cas', 'acquire', 'release'])
-  if (conflicting) return conflicting
-  if (query.has('acquire') || query.has('release')) {
-    return {
-      status: 400,
-      text: `Bad request: ${query.has('acquire') ? 'acquire' : 'release'}: this version has no sessions, so keys cannot be locked`,
-    }
-  }
-  return undefined
+  return conflict(query, ['cas', 'acquire', 'release'])
 }
 
 /** Of these parameters only one may be given; the answer shows all there are, by name. */
