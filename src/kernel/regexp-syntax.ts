@@ -72,7 +72,9 @@ class Parser {
     const parts: RegexpNode[] = []
     while (this.#at < this.#source.length && !this.#is('|') && !this.#is(')')) {
       const start = this.#at
-      const atom = this.#atom()
+      const quoted = this.#skip('\\Q') ? this.#quoted() : undefined
+      parts.push(...(quoted ?? []).slice(0, -1))
+      const atom = quoted ? quoted.at(-1) : this.#atom()
       if (atom) parts.push(this.#repeated(atom, start))
     }
     return parts.length === 1 ? parts[0]! : parts.length === 0 ? { kind: 'empty' } : { kind: 'sequence', parts }
@@ -81,7 +83,6 @@ class Parser {
   /** Undefined for what only changes flags. */
   #atom(): RegexpNode | undefined {
     const start = this.#at
-    if (this.#skip('\\Q')) return this.#quoted()
     const character = this.#next()
     switch (character) {
       case '(':
@@ -105,11 +106,11 @@ class Parser {
     }
   }
 
-  #quoted(): RegexpNode {
+  #quoted(): RegexpNode[] {
     const end = this.#source.indexOf('\\E', this.#at)
     const text = this.#source.slice(this.#at, end < 0 ? undefined : end)
     this.#at = end < 0 ? this.#source.length : end + 2
-    return { kind: 'sequence', parts: Array.from(text, (character) => this.#literal(character.codePointAt(0) ?? 0)) }
+    return Array.from(text, (character) => this.#literal(character.codePointAt(0) ?? 0))
   }
 
   #repeated(atom: RegexpNode, start: number): RegexpNode {
