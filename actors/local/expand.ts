@@ -99,6 +99,14 @@ export function managedProxyOf(service: ServiceDefinition, address: string, port
     tcp: hostPort(checkAddress, port),
     intervalMs: LISTENING_INTERVAL_MS,
   })
+  // Nobody is sent to a proxy whose service is not well.
+  const aliasing = plainCheck({
+    id: `service:${id}:alias`,
+    name: `Connect Proxy Aliasing ${service.id}`,
+    serviceId: id,
+    type: 'alias',
+    aliasService: service.id,
+  })
   return {
     id,
     name: `${service.name}-proxy`,
@@ -112,7 +120,7 @@ export function managedProxyOf(service: ServiceDefinition, address: string, port
     enableTagOverride: false,
     weights: { passing: 1, warning: 1 },
     token: service.token,
-    checks: config.disableTcpCheck ? [] : [listening],
+    checks: config.disableTcpCheck ? [aliasing] : [listening, aliasing],
     proxy: {
       ...emptyProxy,
       destinationServiceName: service.name,

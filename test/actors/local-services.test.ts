@@ -1,5 +1,5 @@
 import test from 'ava'
-import { catalogNode, serviceInstances } from '../../actors/catalog/queries.ts'
+import { catalogNode, connectInstances, onlyPassing, serviceInstances } from '../../actors/catalog/queries.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { check, instance, registration } from '../kit/catalog.ts'
 import { managedProxy, service, tcpCheck, tryLocal, ttlCheck } from '../kit/local.ts'
@@ -169,6 +169,17 @@ test('a managed proxy is announced when it listens, and goes with its service', 
   t.deepEqual(catalogIds(a.tables), ['consul'])
   t.deepEqual(feed.values.at(-1), [])
   t.like(a.ask('proxyListening', { serviceId: 'web', address: '127.0.0.1', port: 20_000 }), { refused: 'missing' })
+})
+
+test('nobody is sent to a managed proxy whose service is not well', (t) => {
+  const a = tryLocal({ services: [service({ name: 'web', connect: managedProxy, checks: [ttlCheck('alive', { serviceId: 'web' })] })] })
+  a.ask('proxyListening', { serviceId: 'web', address: '10.0.0.1', port: 20_000 })
+  const passing = () => onlyPassing(connectInstances(a.tables.view(), 'web').instances).length
+  t.is(passing(), 0)
+  a.ask('ttlUpdate', { checkId: 'alive', status: 'passing', output: '', token: '' })
+  t.is(passing(), 1)
+  a.ask('ttlUpdate', { checkId: 'alive', status: 'critical', output: '', token: '' })
+  t.is(passing(), 0)
 })
 
 test('what proxy_defaults say holds for a managed proxy whose service says nothing else, one from the API too', (t) => {
