@@ -6,6 +6,7 @@ import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
 import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
+import { txnApply } from './txn/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 
 /** Every change of state there is. */
@@ -26,6 +27,7 @@ export const commands = {
   'intentions.delete': intentionDelete,
   'intentions.put': intentionPut,
   'intentions.delete-exact': intentionDeleteExact,
+  'txn.apply': txnApply,
   'sessions.create': sessionCreate,
   'sessions.destroy': sessionDestroy,
   'sessions.renew': sessionRenew,

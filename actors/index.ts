@@ -12,6 +12,7 @@ import { local } from './local/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
+import { txn } from './txn/index.ts'
 import { sessions } from './sessions/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
@@ -19,6 +20,7 @@ export const actors: readonly AnyActor[] = [
   agent,
   ledger,
   kv,
+  txn,
   catalog,
   local,
   checks,

@@ -16,6 +16,7 @@ export const placement: Readonly<Record<string, Place>> = {
   ledger: { role: 'state' },
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
   sessions: { role: 'state', args: sessionsArgs },
+  txn: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
   catalog: { role: 'state' },
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },

@@ -51,7 +51,8 @@ export const catalogDeregister: CommandFunction<CatalogDeregister, null> = (tx, 
 function registrationWrong({ node, id, address, skipNodeUpdate, service, checks }: CatalogRegister): string | undefined {
   if (node === '') return 'Must provide node'
   if (address === '' && !skipNodeUpdate) return 'Must provide address if SkipNodeUpdate is not set'
-  if (id !== '' && !UUID.test(id)) return `Bad node ID: ${idFault(id)}`
+  const wrongId = nodeIdFault(id)
+  if (wrongId !== undefined) return `Bad node ID: ${wrongId}`
   if (service && service.name === '') return 'Must provide service name with ID'
   const names = {
     'Node name': node,
@@ -75,7 +76,9 @@ function registrationWrong({ node, id, address, skipNodeUpdate, service, checks 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const UUID_LENGTH = 36
 
-function idFault(id: string): string {
+/** Why a text cannot be the id of a node; '' stands for none. */
+export function nodeIdFault(id: string): string | undefined {
+  if (id === '' || UUID.test(id)) return undefined
   return id.length === UUID_LENGTH
     ? 'invalid UUID: not hexadecimal digits in groups of 8, 4, 4, 4 and 12'
     : `uuid string is wrong length: ${id.length}`

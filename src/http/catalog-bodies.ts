@@ -50,9 +50,9 @@ export function deregistrationOf(body: unknown): (CatalogDeregister & { datacent
   })
 }
 
-const STATUSES: readonly string[] = ['passing', 'warning', 'critical'] satisfies HealthStatus[]
+export const STATUSES: readonly string[] = ['passing', 'warning', 'critical'] satisfies HealthStatus[]
 
-function decoding<T>(work: () => T): T | Undecodable {
+export function decoding<T>(work: () => T): T | Undecodable {
   try {
     return work()
   } catch (error) {
@@ -110,7 +110,8 @@ function instanceOf(fields: Fields): InstanceRegistration | Refusal {
 
 const DECODE_FAILED = 'Request decode failed: '
 
-function checkOf(fields: Fields): CheckRegistration {
+/** A check as the catalog is told of it. */
+export function checkOf(fields: Fields): CheckRegistration {
   const name = fields.text('Name')
   const id = fields.text('CheckID')
   return {

@@ -38,12 +38,14 @@ import { proxiesRoute } from './proxies.ts'
 import { sessionRoutes } from './sessions.ts'
 import { leaderRoute, peersRoute } from './status.ts'
 import { actorsRoute } from './tribune.ts'
+import { txnRoute } from './txn.ts'
 
 /** Every endpoint. */
 export const routes: readonly Route[] = [
   kvGetRoute,
   kvPutRoute,
   kvDeleteRoute,
+  txnRoute,
   ...sessionRoutes,
   leaderRoute,
   peersRoute,
