@@ -2,6 +2,7 @@ import { kvRef } from '../../../actors/kv/index.ts'
 import { kvGet, kvKeys, kvList } from '../../../actors/kv/queries.ts'
 import type { KvEntry } from '../../../actors/kv/tables.ts'
 import { isRefused, type Refusal, refuse } from '../../kernel/refusal.ts'
+import { kvShape } from '../kv-shapes.ts'
 import { tooLarge } from '../request.ts'
 import { type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
 
@@ -21,13 +22,13 @@ export const kvGetRoute: Route = {
       const { index, entries } = kvList(view, key)
       const [first] = entries
       if (!first) return { index, status: 404 }
-      return query.has('raw') ? rawReading(index, first[1]) : { index, json: entries.map(([name, entry]) => shown(name, entry)) }
+      return query.has('raw') ? rawReading(index, first[1]) : { index, json: entries.map(([name, entry]) => kvShape(name, entry)) }
     }
     if (key === '') return { status: 400, text: 'Missing key name' }
     const { index, entry } = kvGet(view, key)
     if (!entry) return { index, status: 404 }
     if (query.has('raw')) return rawReading(index, entry)
-    return { index, json: [shown(key, entry)] }
+    return { index, json: [kvShape(key, entry)] }
   },
 }
 
@@ -71,18 +72,6 @@ export const kvDeleteRoute: Route = {
 
 function rawReading(index: number, { value }: KvEntry): Reading {
   return { index, bytes: value, type: 'text/plain', headers: RAW_HEADERS }
-}
-
-function shown(key: string, { lockIndex, flags, value, session, createIndex, modifyIndex }: KvEntry): object {
-  return {
-    LockIndex: lockIndex,
-    Key: key,
-    Flags: flags <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(flags) : flags,
-    Value: value.byteLength === 0 ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'),
-    ...(session !== '' && { Session: session }),
-    CreateIndex: createIndex,
-    ModifyIndex: modifyIndex,
-  }
 }
 
 function keyOrFlagsWrong({ rest: key, query }: HttpRequest): HttpReply | undefined {
