@@ -4,10 +4,11 @@ import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
 import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
+import { coordinatesUpdate } from './coordinates/commands.ts'
 import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
-import { txnApply } from './txn/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
+import { txnApply } from './txn/commands.ts'
 
 /** Every change of state there is. */
 export const commands = {
@@ -18,6 +19,7 @@ export const commands = {
   'kv.delete-tree': kvDeleteTree,
   'catalog.register': catalogRegister,
   'catalog.deregister': catalogDeregister,
+  'coordinates.update': coordinatesUpdate,
   'ca.bootstrap': caBootstrap,
   'ca.set-roots': caSetRoots,
   'ca.next-serial': caNextSerial,

@@ -3,6 +3,7 @@ import { agent } from './agent.ts'
 import { ca } from './ca/index.ts'
 import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
+import { coordinates } from './coordinates/index.ts'
 import { feeds } from './feeds/index.ts'
 import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
@@ -12,8 +13,8 @@ import { local } from './local/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
-import { txn } from './txn/index.ts'
 import { sessions } from './sessions/index.ts'
+import { txn } from './txn/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
 export const actors: readonly AnyActor[] = [
@@ -24,6 +25,7 @@ export const actors: readonly AnyActor[] = [
   catalog,
   local,
   checks,
+  coordinates,
   ca,
   leaf,
   intentions,

@@ -20,6 +20,7 @@ export const placement: Readonly<Record<string, Place>> = {
   catalog: { role: 'state' },
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },
+  coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },

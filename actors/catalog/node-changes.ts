@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
 import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { bump, indexTable } from '../command.ts'
+import { removeCoordinates } from '../coordinates/commands.ts'
 import { endSessionsWith } from '../sessions/changes.ts'
 import { addressKey } from './addresses.ts'
 import { bumpCheck } from './index-bumps.ts'
@@ -86,6 +87,7 @@ export function removeNode(tx: Transaction, index: number, name: string): void {
   bump(tx, NODES, index)
   bump(tx, NODE_EXTINCTION, index)
   endSessionsWith(tx, index, key, '')
+  removeCoordinates(tx, index, key)
 }
 
 /** The node that has this id under another name. */

@@ -1,6 +1,7 @@
 import type { HealthStatus } from '../../src/kernel/ports.ts'
 import { joined, SEPARATOR, type View } from '../../src/kernel/tables.ts'
 import { indexOf } from '../command.ts'
+import { nearestFirst } from '../coordinates/distance.ts'
 import { instanceTable, nodeTable } from './records.ts'
 import {
   CHECKS,
@@ -31,7 +32,7 @@ export type Narrowing = {
   tags?: readonly string[]
   /** The node has all of these. */
   nodeMeta?: readonly (readonly [key: string, value: string])[]
-  /** The node that comes first; '' for the order of names. No node has a coordinate, so all others keep their order. */
+  /** The node whose neighbours come first; '' for the order of names. */
   near?: string
 }
 
@@ -44,7 +45,7 @@ export type Found<Name extends string, What> = { index: number } & { [N in Name]
 export function catalogNodes(view: View, { nodeMeta, near }: Narrowing = {}): Found<'nodes', NodeRecord[]> {
   const nodes: NodeRecord[] = []
   for (const [, node] of nodeTable.range(view)) if (hasMeta(node, nodeMeta)) nodes.push(node)
-  return { index: indexOf(view, NODES), nodes: near ? nearFirst(nodes, (node) => node.name, near) : nodes }
+  return { index: indexOf(view, NODES), nodes: near ? nearestFirst(view, nodes, (node) => node.name, near) : nodes }
 }
 
 /** Names of all services with the tags of any of their instances. */
@@ -136,7 +137,7 @@ export function stateChecks(view: View, state: string, { nodeMeta, near }: Narro
   }
   const index =
     state === 'passing' || state === 'warning' || state === 'critical' ? indexOf(view, statusIndex(state)) : indexOf(view, CHECKS)
-  return { index, checks: near ? nearFirst(checks, ({ node }) => node, near) : checks }
+  return { index, checks: near ? nearestFirst(view, checks, ({ node }) => node, near) : checks }
 }
 
 export function serviceOn(view: View, node: string, id: string): InstanceRecord | undefined {
@@ -167,7 +168,7 @@ function narrowed(
   if (tags.length === 0 && nodeMeta.length === 0 && near === '') return { index, instances: found }
   const wanted = tags.map((tag) => tag.toLowerCase())
   const instances = found.filter(({ node, instance }) => hasMeta(node, nodeMeta) && hasTags(instance, wanted))
-  return { index, instances: near === '' ? instances : nearFirst(instances, ({ node }) => node.name, near) }
+  return { index, instances: near === '' ? instances : nearestFirst(view, instances, ({ node }) => node.name, near) }
 }
 
 function servicesOnNodes(view: View, nodeMeta: Narrowing['nodeMeta']): Found<'services', [string, string[]][]> {
@@ -192,11 +193,6 @@ function hasMeta({ meta }: NodeRecord, wanted: Narrowing['nodeMeta'] = []): bool
 
 function hasTags({ tags }: InstanceRecord, wanted: readonly string[]): boolean {
   return wanted.every((tag) => tags.some((one) => one.toLowerCase() === tag))
-}
-
-function nearFirst<T>(list: readonly T[], nodeOf: (one: T) => string, near: string): T[] {
-  const key = nodeKey(near)
-  return [...list.filter((one) => nodeKey(nodeOf(one)) === key), ...list.filter((one) => nodeKey(nodeOf(one)) !== key)]
 }
 
 function isPassing({ status }: CheckRecord): boolean {

@@ -27,12 +27,15 @@ export type Api = {
 export type ApiOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
 
 export function createApi({ host, config, layout, routes }: ApiOptions): Api {
+  const order = host.ports.random(`edge/${host.thread}/order`)
   const settings: EdgeSettings = {
     node: config.node.name,
     datacenter: config.datacenter,
     defaultWaitMs: config.query.defaultQueryTimeMs,
     maxWaitMs: config.query.maxQueryTimeMs,
     kvValueBytesMax: config.limits.kvMaxValueSize,
+    coordinates: config.keys['disable_coordinates'] !== true,
+    chance: () => order.next(),
     threads: layout,
   }
   const headers = Object.entries({

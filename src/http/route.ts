@@ -86,6 +86,10 @@ export type EdgeSettings = {
   defaultWaitMs: number
   maxWaitMs: number
   kvValueBytesMax: number
+  /** Whether nodes tell where they are in the network. */
+  coordinates: boolean
+  /** A float in [0, 1), for answers that are shuffled. */
+  chance: () => number
   /** The roles of each thread of this agent, by its number. */
   threads: Layout
 }

@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { origin } from '../../actors/coordinates/tables.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { asked, read } from '../kit/http.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
@@ -116,8 +117,13 @@ test('lists are narrowed down by tags, metadata and health, and ordered by nearn
   t.deepEqual(nodes('catalog/nodes?node-meta=rack:r2'), ['b'])
   t.deepEqual(nodes('health/service/web?passing'), ['a', 'n1'])
   t.deepEqual(nodes('health/service/web?passing=false'), ['a', 'b', 'n1'])
-  t.deepEqual(nodes('catalog/service/web?near=b'), ['b', 'a', 'n1'])
-  t.deepEqual(nodes('catalog/nodes?near=_agent'), ['n1', 'a', 'b'])
+  t.deepEqual(nodes('catalog/service/web?near=b'), ['a', 'b', 'n1'], 'nobody knows where b is')
+  const at = (node: string, first: number) => ({ node, segment: '', coordinate: { ...origin(), vec: [first, 0, 0, 0, 0, 0, 0, 0] } })
+  tables.apply([{ kind: 'coordinates.update', atMs: 0, request: { updates: [at('b', 0.01), at('n1', 0.02)] } }])
+  t.deepEqual(nodes('catalog/service/web?near=B'), ['b', 'n1', 'a'])
+  t.deepEqual(nodes('health/service/web?near=b'), ['b', 'n1', 'a'])
+  t.deepEqual(nodes('health/state/any?near=n1'), ['n1', 'b', 'a'])
+  t.deepEqual(nodes('catalog/nodes?near=_agent'), ['n1', 'b', 'a'])
   t.deepEqual(read(tables.view(), '/v1/catalog/services?node-meta=rack:r1').json, { web: ['x', 'Y'] })
 })
 

@@ -12,6 +12,8 @@ export const settings: EdgeSettings = {
   defaultWaitMs: 300_000,
   maxWaitMs: 600_000,
   kvValueBytesMax: 524_288,
+  coordinates: true,
+  chance: () => 0,
   threads: [['main', 'state', 'edge', 'mesh']],
 }
 
@@ -24,6 +26,7 @@ export const apiConfig = {
   http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false, responseHeaders: {}, maxHeaderBytes: 0 },
   acl: { defaultPolicy: 'allow' },
   devMode: false,
+  keys: {},
 } as unknown as Config
 
 const find = createRouter(routes)

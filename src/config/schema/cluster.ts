@@ -22,7 +22,7 @@ export const clusterFields = {
   },
   bootstrap: { type: 'boolean', flag: 'bootstrap' },
   bootstrap_expect: { type: 'int', flag: 'bootstrap-expect', now: { only: [0, 1], why: SINGLE_SERVER, simulated: STARTED } },
-  disable_coordinates: { type: 'boolean', now: 'harmless' },
+  disable_coordinates: { type: 'boolean' },
   disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file', now: 'harmless' },
   gossip_lan: { type: 'object', fields: gossip('200ms', '1s', '500ms', 4) },
   gossip_wan: { type: 'object', fields: gossip('500ms', '5s', '3s', 6) },

@@ -31,6 +31,7 @@ import {
 import { catalogDeregisterRoute, catalogRegisterRoute } from './catalog-changes.ts'
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
+import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
@@ -63,6 +64,10 @@ export const routes: readonly Route[] = [
   healthStateRoute,
   healthServiceRoute,
   healthConnectRoute,
+  coordinateDatacentersRoute,
+  coordinateNodesRoute,
+  coordinateNodeRoute,
+  coordinateUpdateRoute,
   agentSelfRoute,
   agentMembersRoute,
   agentServicesRoute,
