@@ -245,8 +245,8 @@ class Parser {
       tests.push((code) => code >= low && code <= high)
     }
     this.#at++
-    const any = (code: number) => tests.some((test) => test(code))
-    const folded = this.#flags.fold ? folding(any) : any
+    const isListed = (code: number) => tests.some((test) => test(code))
+    const folded = this.#flags.fold ? folding(isListed) : isListed
     return negated ? (code) => !folded(code) : folded
   }
 
