@@ -24,6 +24,7 @@ export const commands: readonly Listing[] = [
   { name: 'kv import', load: async () => (await import('./kv-import.ts')).kvImportCommand },
   { name: 'kv put', load: async () => (await import('./kv-put.ts')).kvPutCommand },
   { name: 'leave', load: async () => (await import('./leave.ts')).leaveCommand },
+  { name: 'lock', load: async () => (await import('./lock.ts')).lockCommand },
   { name: 'maint', load: async () => (await import('./maint.ts')).maintCommand },
   { name: 'members', load: async () => (await import('./members.ts')).membersCommand },
   { name: 'reload', load: async () => (await import('./reload.ts')).reloadCommand },
