@@ -105,7 +105,7 @@ async function acquire(
     if (typeof taken === 'object') return taken
     if (performance.now() >= untilMs) return givenUp
     index = taken === 'busy' ? found.index : 0
-    if (taken === 'delayed') await pause(Math.min(RETRY_MS, untilMs - performance.now()), signal)
+    if (index === 0) await pause(Math.min(RETRY_MS, untilMs - performance.now()), signal)
   }
 }
 
@@ -164,5 +164,6 @@ async function monitor({ http, lock, retries }: Held, finishing: AbortSignal, lo
     if (!lock.holds(found.entries)) return lose('somebody else may hold it now')
     failures = 0
     index = found.index
+    if (index === 0) await pause(RETRY_MS, finishing)
   }
 }
