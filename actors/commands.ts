@@ -4,8 +4,17 @@ import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
 import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
+import { configDelete, configSet } from './config-entries/commands.ts'
 import { coordinatesUpdate } from './coordinates/commands.ts'
-import { intentionCreate, intentionDelete, intentionDeleteExact, intentionPut, intentionUpdate } from './intentions/commands.ts'
+import {
+  intentionCreate,
+  intentionDelete,
+  intentionDeleteExact,
+  intentionEntryDelete,
+  intentionEntryWrite,
+  intentionPut,
+  intentionUpdate,
+} from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 import { txnApply } from './txn/commands.ts'
@@ -29,6 +38,10 @@ export const commands = {
   'intentions.delete': intentionDelete,
   'intentions.put': intentionPut,
   'intentions.delete-exact': intentionDeleteExact,
+  'intentions.write-entry': intentionEntryWrite,
+  'intentions.delete-entry': intentionEntryDelete,
+  'config.set': configSet,
+  'config.delete': configDelete,
   'txn.apply': txnApply,
   'sessions.create': sessionCreate,
   'sessions.destroy': sessionDestroy,

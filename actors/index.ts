@@ -3,6 +3,7 @@ import { agent } from './agent.ts'
 import { ca } from './ca/index.ts'
 import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
+import { configEntries } from './config-entries/index.ts'
 import { coordinates } from './coordinates/index.ts'
 import { feeds } from './feeds/index.ts'
 import { intentions } from './intentions/index.ts'
@@ -29,6 +30,7 @@ export const actors: readonly AnyActor[] = [
   ca,
   leaf,
   intentions,
+  configEntries,
   feeds,
   proxies,
   proxy,

@@ -24,6 +24,7 @@ export const placement: Readonly<Record<string, Place>> = {
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
+  'config-entries': { role: 'state', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   feeds: { role: 'state', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },

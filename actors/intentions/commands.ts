@@ -1,5 +1,6 @@
-import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { joined, type Transaction } from '../../src/kernel/tables.ts'
+import { same } from '../catalog/same.ts'
 import { bump, type CommandFunction } from '../command.ts'
 import { precedenceOf } from './decide.ts'
 import {
@@ -77,6 +78,43 @@ export const intentionDeleteExact: CommandFunction<{ source: string; destination
   return null
 }
 
+export type IntentionEntry = { destination: string; sources: IntentionSource[]; meta: Record<string, string> }
+
+/** Writes all intentions about a destination as one, if `cas` is absent or equals the modifyIndex (0: must not exist). Ids that
+ * the older interface gave are gone then. The same again is written already, whatever `cas` says. */
+export const intentionEntryWrite: CommandFunction<IntentionEntry & { cas?: number }, { applied: boolean }> = (
+  tx,
+  { index },
+  { destination, sources, meta, cas },
+) => {
+  const before = tx.get(destinationTable, destination)
+  const next = ordered(sources, destination)
+  const again = secondOf(next)
+  if (isRefused(again)) return again
+  if (before && same(before.sources, next) && same(before.meta ?? {}, meta)) return { applied: true }
+  if (cas !== undefined && cas !== (before?.modifyIndex ?? 0)) return { applied: false }
+  forgetIds(tx, before)
+  save(tx, destination, next, namesOf([...(before?.sources ?? []), ...next]), index, meta)
+  return { applied: true }
+}
+
+/** Removes all intentions about a destination. Without any it is done already. */
+export const intentionEntryDelete: CommandFunction<{ destination: string }, null> = (tx, { index }, { destination }) => {
+  const before = tx.get(destinationTable, destination)
+  if (!before) return null
+  forgetIds(tx, before)
+  save(tx, destination, [], namesOf(before.sources), index)
+  return null
+}
+
+function forgetIds(tx: Transaction, record: DestinationRecord | undefined): void {
+  for (const { legacy } of record?.sources ?? []) if (legacy) tx.delete(intentionIdTable, legacy.id)
+}
+
+function namesOf(sources: readonly IntentionSource[]): string[] {
+  return [...new Set(sources.map(({ name }) => name))]
+}
+
 function sourcesOf(tx: Transaction, destination: string): IntentionSource[] {
   return tx.get(destinationTable, destination)?.sources ?? []
 }
@@ -114,9 +152,23 @@ function remove(tx: Transaction, destination: string, source: string, index: num
 }
 
 /** Keeps the destination's sources and everything that is derived from them. `changed` names sources that came, went or changed. */
-function save(tx: Transaction, destination: string, sources: IntentionSource[], changed: string[], index: number): void {
+function save(
+  tx: Transaction,
+  destination: string,
+  sources: IntentionSource[],
+  changed: string[],
+  index: number,
+  meta?: Record<string, string>,
+): void {
   const before = tx.get(destinationTable, destination)
-  const record: DestinationRecord = { destination, sources, createIndex: before?.createIndex ?? index, modifyIndex: index }
+  const kept = meta ?? before?.meta ?? {}
+  const record: DestinationRecord = {
+    destination,
+    sources,
+    ...(Object.keys(kept).length > 0 && { meta: kept }),
+    createIndex: before?.createIndex ?? index,
+    modifyIndex: index,
+  }
   if (sources.length > 0) tx.put(destinationTable, destination, record)
   else tx.delete(destinationTable, destination)
   for (const name of changed) {

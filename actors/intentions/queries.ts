@@ -59,6 +59,16 @@ export function placeOf(view: View, source: string, destination: string): number
   return source === WILDCARD ? sources.length : above
 }
 
+/** All intentions, by destination. */
+export function intentionEntries(view: View): DestinationRecord[] {
+  return [...view.range(destinationTable)].map(([, record]) => record)
+}
+
+/** All intentions about one destination. */
+export function intentionEntry(view: View, destination: string): DestinationRecord | undefined {
+  return view.get(destinationTable, destination)
+}
+
 function intentionsOf({ destination, sources, createIndex, modifyIndex }: DestinationRecord): Intention[] {
   return sources.map(({ name, action, description, legacy }) => ({
     id: legacy?.id ?? '',

@@ -7,6 +7,8 @@ export type DestinationRecord = {
   destination: string
   /** Ordered by precedence, the newest last among equals. Each source is named once. Never empty. */
   sources: IntentionSource[]
+  /** Only where the whole entry was written as one. */
+  meta?: Record<string, string>
   createIndex: number
   modifyIndex: number
 }

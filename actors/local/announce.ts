@@ -5,6 +5,7 @@ import type { InstanceRegistration } from '../catalog/instance-changes.ts'
 import { nodeChecks, servicesOf } from '../catalog/queries.ts'
 import { same } from '../catalog/same.ts'
 import { type CheckRecord, type InstanceRecord, SERF_HEALTH, SERVER_SERVICE } from '../catalog/tables.ts'
+import { withCentralDefaults } from '../config-entries/merge.ts'
 import type { ServiceDefinition } from '../definitions.ts'
 import { commit } from '../ledger.ts'
 import { managedProxyId } from './protocol.ts'
@@ -44,7 +45,14 @@ export function announceService(state: LocalState, turn: LocalTurn, serviceId: s
   const entry = state.services.get(serviceId)
   if (!entry) return
   const checks = checksOfService(state, serviceId).map((check) => checkRegistration(state, check))
-  register(state, turn, of, `service ${JSON.stringify(serviceId)}`, instanceRegistration(entry.definition), checks)
+  register(
+    state,
+    turn,
+    of,
+    `service ${JSON.stringify(serviceId)}`,
+    instanceRegistration(withCentralDefaults(turn.view, entry.definition)),
+    checks,
+  )
 }
 
 /** Tells the catalog of one check (and of its service, if the catalog should not know it). */
@@ -52,7 +60,8 @@ export function announceCheck(state: LocalState, turn: LocalTurn, checkId: strin
   const entry = state.checks.get(checkId)
   if (!entry) return
   const service = state.services.get(entry.definition.serviceId)?.definition
-  register(state, turn, of, `check ${JSON.stringify(checkId)}`, service && instanceRegistration(service), [checkRegistration(state, entry)])
+  const registration = service && instanceRegistration(withCentralDefaults(turn.view, service))
+  register(state, turn, of, `check ${JSON.stringify(checkId)}`, registration, [checkRegistration(state, entry)])
 }
 
 /** Somebody's own service under the name of that of all servers makes room for it again; without it there would be no leader. */
@@ -106,7 +115,10 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     const record = known.get(id)
     if (record && definition.enableTagOverride) definition.tags = record.tags
     const own = checksOfService(state, id)
-    const isSame = record !== undefined && isSameInstance(record, definition) && own.every((check) => isSameCheck(state, checks, check))
+    const isSame =
+      record !== undefined &&
+      isSameInstance(record, withCentralDefaults(turn.view, definition)) &&
+      own.every((check) => isSameCheck(state, checks, check))
     if (!isSame) announceService(state, turn, id, of)
   }
   for (const check of checksOfService(state, '')) {

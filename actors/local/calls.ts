@@ -2,6 +2,7 @@ import type { Handlers } from '../../src/kernel/actor.ts'
 import { type CallsOf, LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { authorize } from '../authorize.ts'
+import { withCentralDefaults } from '../config-entries/merge.ts'
 import type { CheckDefinition, ServiceDefinition } from '../definitions.ts'
 import { definitionFault, serviceFault } from './allowed.ts'
 import { operation, settle } from './announce.ts'
@@ -118,17 +119,20 @@ export const calls: Calls = {
     return LATER
   },
 
-  list(state) {
-    const services = [...state.services.values()].map(({ definition, origin }) => ({ definition, origin }))
+  list(state, _request, turn) {
+    const services = [...state.services.values()].map(({ definition, origin }) => ({
+      definition: withCentralDefaults(turn.view, definition),
+      origin,
+    }))
     return {
       services: services.sort((a, b) => (a.definition.id < b.definition.id ? -1 : 1)),
       checks: [...state.checks.values()].map((entry) => localCheck(state, entry)).sort((a, b) => (a.checkId < b.checkId ? -1 : 1)),
     }
   },
 
-  service(state, { serviceId }) {
+  service(state, { serviceId }, turn) {
     const checks = [...checksOfService(state, ''), ...(serviceId === '' ? [] : checksOfService(state, serviceId))]
-    return { service: localService(state, serviceId), checks: checks.map((entry) => localCheck(state, entry)) }
+    return { service: localService(state, turn, serviceId), checks: checks.map((entry) => localCheck(state, entry)) }
   },
 
   facts: ({ args }) => args.facts,

@@ -1,4 +1,5 @@
 import type { Subscriber } from '../../src/kernel/protocol.ts'
+import { withCentralDefaults } from '../config-entries/merge.ts'
 import type { LocalService } from './protocol.ts'
 import { isProbed, type LocalState, type LocalTurn } from './state.ts'
 
@@ -31,7 +32,7 @@ export function subscribe(state: LocalState, turn: LocalTurn, feed: 'services' |
 export function subscribeService(state: LocalState, turn: LocalTurn, serviceId: string, subscriber: Subscriber): void {
   const { byService } = state.feeds
   byService.set(serviceId, [...others(byService.get(serviceId) ?? [], subscriber), subscriber])
-  if (state.loaded) turn.emit<unknown>(subscriber, state.feeds.index, localService(state, serviceId))
+  if (state.loaded) turn.emit<unknown>(subscriber, state.feeds.index, localService(state, turn, serviceId))
 }
 
 export function unsubscribe(state: LocalState, subscriber: Subscriber): void {
@@ -50,7 +51,7 @@ export function markService(state: LocalState, turn: LocalTurn, serviceId: strin
   const subscribers = state.feeds.byService.get(serviceId)
   if (!subscribers || !state.loaded) return
   state.feeds.index++
-  for (const subscriber of subscribers) turn.emit<unknown>(subscriber, state.feeds.index, localService(state, serviceId))
+  for (const subscriber of subscribers) turn.emit<unknown>(subscriber, state.feeds.index, localService(state, turn, serviceId))
 }
 
 /** Everything was loaded: those who subscribed before get their first value. */
@@ -60,9 +61,10 @@ export function tellAll(state: LocalState, turn: LocalTurn): void {
   for (const serviceId of state.feeds.byService.keys()) markService(state, turn, serviceId)
 }
 
-export function localService(state: LocalState, serviceId: string): LocalService | null {
+/** A service as it is announced: a proxy has what the central settings say. */
+export function localService(state: LocalState, turn: LocalTurn, serviceId: string): LocalService | null {
   const entry = state.services.get(serviceId)
-  return entry ? { definition: entry.definition, origin: entry.origin } : null
+  return entry ? { definition: withCentralDefaults(turn.view, entry.definition), origin: entry.origin } : null
 }
 
 function managedServices(state: LocalState): unknown {

@@ -1,13 +1,16 @@
 import { defineActor } from '../../src/kernel/actor.ts'
 import { type CallsOf, LATER } from '../../src/kernel/protocol.ts'
+import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { indexOf } from '../command.ts'
+import { DEFAULTS_INDEX } from '../config-entries/tables.ts'
 import { announced, operation, settle, syncAll } from './announce.ts'
 import { calls } from './calls.ts'
-import { subscribe, subscribeService, tell, tellAll, unsubscribe } from './feeds.ts'
+import { markService, subscribe, subscribeService, tell, tellAll, unsubscribe } from './feeds.ts'
 import { loadRecords, readRecords } from './keep.ts'
 import { takeOver } from './load.ts'
 import type { LocalProtocol } from './protocol.ts'
-import { emptyState, type LocalArgs, type LocalOwn, type LocalState } from './state.ts'
+import { emptyState, type LocalArgs, type LocalOwn, type LocalState, type LocalTurn } from './state.ts'
 import { criticalForTooLong, outputDue, refreshAlias, setStatus, ttlExpired } from './statuses.ts'
 import { reapService, take } from './steps.ts'
 
@@ -54,11 +57,17 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
       syncAll(state, turn)
       turn.timer('reap', state.args.reapIntervalMs, { name: 'reap', request: null })
       tellAll(state, turn)
+      watchDefaults(turn)
       for (const { name, request, caller } of state.early.splice(0)) {
         const handler = calls[name as keyof typeof calls] as (...of: unknown[]) => unknown
         const answer = handler(state, request, turn, caller)
         if (answer !== LATER) turn.answer(caller, answer)
       }
+    },
+    defaultsChanged(state, _request, turn) {
+      watchDefaults(turn)
+      syncAll(state, turn)
+      for (const serviceId of state.feeds.byService.keys()) markService(state, turn, serviceId)
     },
     load: (_state, _request, turn) => loadRecords(turn),
 
@@ -88,6 +97,13 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
   },
   left: (state, subscriber) => unsubscribe(state, subscriber),
 })
+
+/** Proxies of this agent are announced with what the central settings say. */
+function watchDefaults(turn: LocalTurn): void {
+  const { view, reads } = recordReads(turn.view)
+  indexOf(view, DEFAULTS_INDEX)
+  turn.wake('defaults', reads, { name: 'defaultsChanged', request: null })
+}
 
 /** What comes before everything was loaded waits for that. */
 function onceLoaded<N extends CallsOf<LocalProtocol>>(name: N): (typeof calls)[N] {

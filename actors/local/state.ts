@@ -73,6 +73,8 @@ export type LocalOwn = {
   ttlExpired: Cast<{ checkId: string }>
   outputDue: Cast<{ checkId: string }>
   aliasDue: Cast<{ checkId: string }>
+  /** Central settings have changed. */
+  defaultsChanged: Cast<null>
 }
 
 export type LocalState = {

@@ -1,11 +1,14 @@
 import { isIP } from 'node:net'
+import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { LogLevel } from '../kernel/ports.ts'
+import { isRefused } from '../kernel/refusal.ts'
 
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { caConfigOf } from './ca-config.ts'
 import type { Config, ConnectConfig, HttpConfig, LogConfig, TelemetryConfig } from './config.ts'
+import { configEntryOf } from './entries/index.ts'
 import type { ConfigHost } from './host.ts'
 import { completed } from './merge.ts'
 import { managedProxyConfig } from './proxies.ts'
@@ -74,6 +77,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
       enableLocalScripts: settings.enable_script_checks || settings.enable_local_script_checks === true,
       enableRemoteScripts: settings.enable_script_checks,
     },
+    configEntries: buildConfigEntries(build),
     connect: buildConnect(build),
     acl: { enabled: false, defaultPolicy: defaultPolicyOf(build) },
     leave: {
@@ -188,6 +192,16 @@ const LEVELS = new Map<string, LogLevel>([
   ['ERR', 'error'],
   ['ERROR', 'error'],
 ])
+
+function buildConfigEntries({ problems, settings }: Build): ConfigEntry[] {
+  const written = settings.config_entries.bootstrap ?? []
+  return (Array.isArray(written) ? written : [written]).flatMap((value: unknown, position) => {
+    const entry = configEntryOf(value)
+    if (!isRefused(entry)) return [entry]
+    problems.push(`config_entries.bootstrap[${position}]: ${entry.why}`)
+    return []
+  })
+}
 
 function buildConnect({ problems, settings }: Build): ConnectConfig {
   const { connect } = settings

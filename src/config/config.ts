@@ -1,3 +1,4 @@
+import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { CheckDefinition, ServiceDefinition } from '../../actors/definitions.ts'
 import type { LogLevel } from '../kernel/ports.ts'
 
@@ -33,6 +34,8 @@ export type Config = {
   readonly checks: readonly CheckDefinition[]
   readonly services: readonly ServiceDefinition[]
   readonly check: ChecksConfig
+  /** Central settings that are written where the cluster has none of their kind and name yet. */
+  readonly configEntries: readonly ConfigEntry[]
   readonly connect: ConnectConfig
   readonly acl: AclConfig
   readonly leave: LeaveConfig

@@ -29,6 +29,7 @@ import {
   datacentersRoute,
 } from './catalog.ts'
 import { catalogDeregisterRoute, catalogRegisterRoute } from './catalog-changes.ts'
+import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-entries.ts'
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
@@ -96,4 +97,7 @@ export const routes: readonly Route[] = [
   leafRoute,
   authorizeRoute,
   ...intentionRoutes,
+  configWriteRoute,
+  configReadRoute,
+  configDeleteRoute,
 ]
