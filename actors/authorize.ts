@@ -6,7 +6,19 @@ export type Token = string
 
 /** What a request needs: a resource as Consul's rules name it, its name (or the prefix of all names) and the access. */
 export type Need = {
-  resource: 'agent' | 'event' | 'key' | 'key_prefix' | 'keyring' | 'node' | 'operator' | 'query' | 'service' | 'session' | 'intentions'
+  resource:
+    | 'acl'
+    | 'agent'
+    | 'event'
+    | 'key'
+    | 'key_prefix'
+    | 'keyring'
+    | 'node'
+    | 'operator'
+    | 'query'
+    | 'service'
+    | 'session'
+    | 'intentions'
   name: string
   access: 'read' | 'list' | 'write'
 }

@@ -16,6 +16,7 @@ import {
   intentionUpdate,
 } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
+import { queryCreate, queryDelete, queryUpdate } from './prepared-queries/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 import { txnApply } from './txn/commands.ts'
 
@@ -29,6 +30,9 @@ export const commands = {
   'catalog.register': catalogRegister,
   'catalog.deregister': catalogDeregister,
   'coordinates.update': coordinatesUpdate,
+  'queries.create': queryCreate,
+  'queries.update': queryUpdate,
+  'queries.delete': queryDelete,
   'ca.bootstrap': caBootstrap,
   'ca.set-roots': caSetRoots,
   'ca.next-serial': caNextSerial,

@@ -11,6 +11,7 @@ import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
 import { local } from './local/index.ts'
+import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
@@ -27,6 +28,7 @@ export const actors: readonly AnyActor[] = [
   local,
   checks,
   coordinates,
+  preparedQueries,
   ca,
   leaf,
   intentions,

@@ -21,6 +21,7 @@ export const placement: Readonly<Record<string, Place>> = {
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },
   coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
+  'prepared-queries': { role: 'state' },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },

@@ -2,6 +2,7 @@ import type { Transaction } from '../../src/kernel/tables.ts'
 import { joined } from '../../src/kernel/tables.ts'
 import { bump, indexOf, indexTable } from '../command.ts'
 import { buryEntry, releaseEntry } from '../kv/changes.ts'
+import { removeQueriesOf } from '../prepared-queries/changes.ts'
 import {
   dependentKey,
   dependentTable,
@@ -48,6 +49,7 @@ export function endSession(tx: Transaction, index: number, id: string): void {
   if (session.ttlMs > 0) endTerm(tx, id)
   tx.delete(indexTable, termIndex(id))
   tx.delete(sessionTable, id)
+  removeQueriesOf(tx, index, id)
   bump(tx, SESSIONS, index)
 }
 

@@ -37,6 +37,7 @@ import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRo
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { proxiesRoute } from './proxies.ts'
+import { queryRoutes } from './queries.ts'
 import { sessionRoutes } from './sessions.ts'
 import { leaderRoute, peersRoute } from './status.ts'
 import { actorsRoute } from './tribune.ts'
@@ -96,6 +97,7 @@ export const routes: readonly Route[] = [
   caConfigureRoute,
   leafRoute,
   authorizeRoute,
+  ...queryRoutes,
   ...intentionRoutes,
   configWriteRoute,
   configReadRoute,

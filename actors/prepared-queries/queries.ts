@@ -1,0 +1,40 @@
+import type { Result } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { indexOf } from '../command.ts'
+import { isTemplate, isUuid, QUERIES, type QueryRecord, queryNameTable, queryTable, queryTemplateTable, templateKey } from './tables.ts'
+import { renderTemplate } from './template.ts'
+
+/** All queries, ordered by id. */
+export function queryList(view: View): { index: number; queries: QueryRecord[] } {
+  const queries: QueryRecord[] = []
+  for (const [, query] of view.range(queryTable)) queries.push(query)
+  return { index: indexOf(view, QUERIES), queries }
+}
+
+/** `id` is a UUID in any case. */
+export function queryById(view: View, id: string): { index: number; query: QueryRecord | undefined } {
+  return { index: indexOf(view, QUERIES), query: view.get(queryTable, id.toLowerCase()) }
+}
+
+/** What is asked under this id or name: a query of its own, or what the template with the longest prefix makes of the name.
+ * Undefined if there is none; refused if the template cannot make anything of it. */
+export function resolveQuery(view: View, idOrName: string): Result<QueryRecord> | undefined {
+  const query = named(view, idOrName) ?? templateFor(view, idOrName)
+  return query && isTemplate(query) ? renderTemplate(query, idOrName) : query
+}
+
+function named(view: View, idOrName: string): QueryRecord | undefined {
+  const byId = isUuid(idOrName) ? view.get(queryTable, idOrName.toLowerCase()) : undefined
+  if (byId) return byId
+  const pointer = view.get(queryNameTable, idOrName.toLowerCase())
+  return pointer && view.get(queryTable, pointer.id)
+}
+
+function templateFor(view: View, name: string): QueryRecord | undefined {
+  const characters = [...name]
+  for (let length = characters.length; length >= 0; length--) {
+    const pointer = view.get(queryTemplateTable, templateKey(characters.slice(0, length).join('')))
+    if (pointer) return view.get(queryTable, pointer.id)
+  }
+  return undefined
+}
