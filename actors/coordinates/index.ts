@@ -2,8 +2,9 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import { type Call, type Cast, refOf } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { authorize, type Token } from '../authorize.ts'
+import { same } from '../catalog/same.ts'
 import { commit } from '../ledger.ts'
-import { type Coordinate, type CoordinateRecord, coordinateKey, origin, VEC_LENGTH } from './tables.ts'
+import { type Coordinate, type CoordinateRecord, coordinateKey, coordinateTable, origin, VEC_LENGTH } from './tables.ts'
 
 /** Where nodes are in the network. Reading needs no actor: see queries.ts. */
 export type CoordinatesProtocol = {
@@ -54,7 +55,8 @@ export const coordinates = defineActor<CoordinatesProtocol, CoordinatesOwn, Coor
     },
 
     announce(state, _request, turn) {
-      gather(state, { node: turn.node, segment: '', coordinate: ownCoordinate() }, turn)
+      const own: CoordinateRecord = { node: turn.node, segment: '', coordinate: ownCoordinate() }
+      if (!same(turn.view.get(coordinateTable, coordinateKey(own.node, own.segment)), own)) gather(state, own, turn)
       announceLater(turn)
     },
 

@@ -77,6 +77,12 @@ test('what nodes say is written after a while, the newest of each', (t) => {
   t.deepEqual(coordinateNode(tables.view(), 'n1').coordinates, [{ node: 'n1', segment: '', coordinate: origin() }])
 })
 
+test('an agent that has not moved says so once', (t) => {
+  const a = tryActor(coordinates, { args: { enabled: true }, tables: tablesWith('n1') })
+  a.wait(600_000)
+  t.is(a.effects().filter(({ did }) => did === 'commit').length, 1)
+})
+
 test('a coordinate that makes no distance is refused', (t) => {
   const a = tryActor(coordinates, { args: { enabled: true } })
   const told = (coordinate: Coordinate) => a.call('update', { node: 'a', segment: '', coordinate, token: '' }).result
