@@ -5,6 +5,7 @@ import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
 import { configEntries } from './config-entries/index.ts'
 import { coordinates } from './coordinates/index.ts'
+import { events } from './events/index.ts'
 import { feeds } from './feeds/index.ts'
 import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
@@ -29,6 +30,7 @@ export const actors: readonly AnyActor[] = [
   checks,
   coordinates,
   preparedQueries,
+  events,
   ca,
   leaf,
   intentions,

@@ -22,6 +22,7 @@ export const placement: Readonly<Record<string, Place>> = {
   checks: { role: 'main' },
   coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   'prepared-queries': { role: 'state' },
+  events: { role: 'state' },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },

@@ -33,6 +33,7 @@ import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-e
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
+import { eventFireRoute, eventListRoute } from './events.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
@@ -98,6 +99,8 @@ export const routes: readonly Route[] = [
   leafRoute,
   authorizeRoute,
   ...queryRoutes,
+  eventFireRoute,
+  eventListRoute,
   ...intentionRoutes,
   configWriteRoute,
   configReadRoute,

@@ -1,0 +1,132 @@
+import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { compileRegexp } from '../../src/kernel/regexp.ts'
+import { authorize, type Token } from '../authorize.ts'
+import { type LocalList, localRef } from '../local/protocol.ts'
+import { type EventFire, type EventsProtocol, eventIndex, type RecentEvents, type UserEvent } from './protocol.ts'
+import { sizeFault } from './size.ts'
+
+type EventsOwn = {
+  /** An event reached this agent. */
+  arrived: Cast<{ event: UserEvent }>
+  /** What this agent runs, for an event that is only for some services. */
+  placed: Cast<{ event: UserEvent; result: Result<LocalList> }>
+}
+type EventsState = {
+  /** The oldest first, at most KEPT_MAX. */
+  events: UserEvent[]
+  lamportTime: number
+  /** How many events were kept: the index of the feed. */
+  count: number
+  followers: { name: string; token: Token; subscriber: Subscriber<RecentEvents> }[]
+}
+
+const KEPT_MAX = 256
+const VERSION = 1
+/** In Consul a new leader is the first event of all. */
+const LAMPORT_TIME_FIRST = 1
+const LOCAL_WITHIN_MS = 5_000
+/** Asks agents to run a command. It is never among the events of a user. */
+const REMOTE_EXEC = '_rexec'
+
+/** Sends user events to all agents, and keeps the newest that concerned this one. */
+export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
+  name: 'events',
+  mailboxMax: 4_096,
+  init: () => ({ events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }),
+  on: {
+    fire(state, { token, ...fire }, turn) {
+      const denied = authorize(turn.view, token, { resource: 'event', name: fire.name, access: 'write' })
+      if (denied) return denied
+      const wrong = fireWrong(fire)
+      if (wrong) return wrong
+      const event: UserEvent = { ...fire, id: turn.random.uuid(), version: VERSION, lamportTime: state.lamportTime + 1 }
+      const fault = sizeFault(event)
+      if (fault !== undefined) return refuse('conflict', fault)
+      state.lamportTime = event.lamportTime
+      spread(event, turn)
+      return { id: event.id }
+    },
+
+    recent(state, { name, token }, turn, subscriber) {
+      state.followers.push({ name, token, subscriber })
+      turn.emit(subscriber, state.count, recentEvents(state, name, token, turn))
+    },
+
+    arrived(state, { event }, turn) {
+      state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
+      if (!matches(event.nodeFilter, turn.node)) return
+      if (event.name === REMOTE_EXEC) turn.print('warn', 'ignoring remote exec event, disabled.', { event_id: event.id })
+      else if (event.serviceFilter === '') keep(state, event, turn)
+      else {
+        turn.call(localRef, 'list', null, {
+          withinMs: LOCAL_WITHIN_MS,
+          then: (result) => ({ name: 'placed', request: { event, result } }),
+        })
+      }
+    },
+
+    placed(state, { event, result }, turn) {
+      if (isRefused(result))
+        turn.print('warn', 'It is not known whether an event is for this agent', { event: event.name, error: result.why })
+      else if (isFor(event, result)) keep(state, event, turn)
+    },
+  },
+  left(state, subscriber) {
+    state.followers = state.followers.filter((one) => one.subscriber.peer !== subscriber.peer || one.subscriber.feed !== subscriber.feed)
+  },
+})
+
+/** Hands an event to every agent of the datacenter. There is no other than this one. */
+function spread(event: UserEvent, turn: Turn<EventsOwn>): void {
+  turn.again({ name: 'arrived', request: { event } })
+}
+
+function keep(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {
+  state.events.push(event)
+  if (state.events.length > KEPT_MAX) state.events.shift()
+  state.count += 1
+  turn.count('events.kept')
+  for (const { name, token, subscriber } of state.followers) {
+    if (name === '' || name === event.name) turn.emit(subscriber, state.count, recentEvents(state, name, token, turn))
+  }
+}
+
+function recentEvents({ events }: EventsState, name: string, token: Token, turn: Turn<EventsOwn>): RecentEvents {
+  const seen = events.filter(
+    (event) =>
+      (name === '' || event.name === name) &&
+      authorize(turn.view, token, { resource: 'event', name: event.name, access: 'read' }) === undefined,
+  )
+  return { events: seen, index: eventIndex(seen) }
+}
+
+/** Source: http-api §10. */
+function fireWrong({ name, nodeFilter, serviceFilter, tagFilter }: EventFire): Refusal | undefined {
+  if (name === '') return refuse('conflict', 'User event missing name')
+  if (tagFilter !== '' && serviceFilter === '') return refuse('conflict', 'Cannot provide tag filter without service filter')
+  for (const [what, filter] of [
+    ['node', nodeFilter],
+    ['service', serviceFilter],
+    ['tag', tagFilter],
+  ] as const) {
+    const regexp = compileRegexp(filter)
+    if (isRefused(regexp)) return refuse('conflict', `Invalid ${what} filter: ${regexp.why}`)
+  }
+  return undefined
+}
+
+function isFor({ serviceFilter, tagFilter }: UserEvent, { services }: LocalList): boolean {
+  return services.some(
+    ({ definition }) =>
+      matches(serviceFilter, definition.id) && (tagFilter === '' || definition.tags.some((tag) => matches(tagFilter, tag))),
+  )
+}
+
+/** No filter matches everything; one that cannot be read matches nothing. */
+function matches(filter: string, text: string): boolean {
+  if (filter === '') return true
+  const regexp = compileRegexp(filter)
+  return !isRefused(regexp) && regexp.matches(text)
+}
