@@ -10,7 +10,7 @@ export type CommandFunction<Request, Outcome> = (tx: Transaction, context: Comma
 
 /** Facts about the tables as a whole: the last index. */
 export const metaTable = table<{ value: number }>('meta', 1)
-const LAST_INDEX = 'index'
+export const LAST_INDEX = 'index'
 
 /** The index of the newest command that changed something; 0 in an empty state. */
 export function lastIndex(view: View): number {

@@ -1,6 +1,6 @@
 import { overlay } from '../src/kernel/overlay.ts'
 import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
-import type { ChangeNotice, Transaction } from '../src/kernel/tables.ts'
+import { type ChangeNotice, isReplaced, type Transaction } from '../src/kernel/tables.ts'
 import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
@@ -18,6 +18,7 @@ import {
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
 import { queryCreate, queryDelete, queryUpdate } from './prepared-queries/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
+import { replaceTables, snapshotsTake } from './snapshots/commands.ts'
 import { txnApply } from './txn/commands.ts'
 
 /** Every change of state there is. */
@@ -47,6 +48,7 @@ export const commands = {
   'config.set': configSet,
   'config.delete': configDelete,
   'txn.apply': txnApply,
+  'snapshots.take': snapshotsTake,
   'sessions.create': sessionCreate,
   'sessions.destroy': sessionDestroy,
   'sessions.renew': sessionRenew,
@@ -74,7 +76,8 @@ export function applyGroup(tx: Transaction, group: readonly object[]): { outcome
     const changes = trial.touched()
     if (isRefused(outcome) || changes.length === 0) continue
     index++
-    trial.applyTo(tx)
+    if (isReplaced({ index, touched: changes })) index = replaceTables(tx, trial, index)
+    else trial.applyTo(tx)
     for (const change of changes) touched.set(`${change[0]}:${change[1]}`, change)
   }
   if (touched.size > 0) setLastIndex(tx, index)

@@ -17,6 +17,7 @@ import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
 import { sessions } from './sessions/index.ts'
+import { snapshots } from './snapshots/index.ts'
 import { txn } from './txn/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
@@ -25,6 +26,7 @@ export const actors: readonly AnyActor[] = [
   ledger,
   kv,
   txn,
+  snapshots,
   catalog,
   local,
   checks,

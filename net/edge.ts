@@ -10,12 +10,12 @@ import { dnsSource } from './dns/tables-source.ts'
 import { startHttp } from './http/server.ts'
 
 export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
-export type EdgeOptions = { host: Host; config: Config; layout: Layout }
+export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDirectory: string }
 
 /** The interfaces of one edge thread: HTTP and DNS. The system shares connections among the threads. */
-export async function startEdge({ host, config, layout }: EdgeOptions): Promise<Result<Edge>> {
+export async function startEdge({ host, config, layout, filesDirectory }: EdgeOptions): Promise<Result<Edge>> {
   let settings = settingsOf(config)
-  const http = await startHttp({ host, config, layout, routes })
+  const http = await startHttp({ host, config, layout, routes, filesDirectory })
   if (isRefused(http)) return http
   const dns =
     config.ports.dns <= 0

@@ -8,6 +8,7 @@ import { realClock, realRandom } from './clock.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
 import { createSigner } from './signer.ts'
+import { createSnapshots } from './snapshots.ts'
 import { memoryStore, openStore } from './store.ts'
 import type { OpenTables } from './tables.ts'
 
@@ -34,6 +35,11 @@ export function realPorts({ config, roles, tables, print, onCommitted, process }
     devices.store = store
     devices.signer = createSigner()
     closers.push(() => store.close())
+  }
+  if (roles.includes('state') || roles.includes('edge')) {
+    const snapshots = createSnapshots({ tables, clock: realClock })
+    devices.snapshots = snapshots
+    closers.push(() => snapshots.close())
   }
   if (roles.includes('main')) {
     devices.probes = createProbes()

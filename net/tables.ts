@@ -1,7 +1,16 @@
 import { compareKeys, KEY_BYTES_MAX, keyBytes, keyFault } from '../src/kernel/keys.ts'
 import type { Tables } from '../src/kernel/ports.ts'
 import { assert, type Refusal, type Result } from '../src/kernel/refusal.ts'
-import type { RangeOptions, Table, Transaction, View } from '../src/kernel/tables.ts'
+import {
+  CURRENT_COPY,
+  copyTable,
+  LOADED_COPY,
+  OUTSIDE_COPIES,
+  type RangeOptions,
+  type Table,
+  type Transaction,
+  type View,
+} from '../src/kernel/tables.ts'
 import { type Database, diskRefusal, openEnvironment } from './lmdb.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
@@ -16,7 +25,30 @@ export type TablesOptions = {
   readOnly?: boolean
 }
 
-export type OpenTables = Tables & { readonly directory: string }
+export type OpenTables = Tables & {
+  readonly directory: string
+  /** The newest commit, for as long as it is wanted. */
+  hold(): HeldTables
+  /** The copy of the tables that is not in use (see `copyTable`). For the thread that writes. */
+  readonly spare: SpareTables
+}
+
+/** One commit that stays the same. Its pages cannot be used again until it is let go. */
+export type HeldTables = View & {
+  /** How many rows a table has. */
+  count(table: Table<unknown>): number
+  release(): void
+}
+
+/** Each of these is a commit of its own, durable when it returns; a disk that cannot take it refuses, and nothing has changed. */
+export type SpareTables = {
+  put(rows: readonly SpareRow[]): Refusal | undefined
+  /** Removes up to so many rows; answers whether there are more. */
+  clear(rowsMax: number): Result<boolean>
+  /** Says what the copy holds; from now on `copyTable` tells. */
+  finish(loaded: { id: string; index: number }): Refusal | undefined
+}
+export type SpareRow = readonly [tableId: number, key: string, record: unknown]
 
 /**
  * Tables in LMDB: one environment per directory, shared by all threads of the process, each of which opens it. One of them may
@@ -37,6 +69,8 @@ export function openTables(directory: string, { durable, create = true, readOnly
   let isFresh = false
   let isWriting = false
   let broken: Refusal | undefined
+  /** Added to the numbers of tables: says in which copy they are. */
+  let copyBit = 0
 
   /** Lets go of the snapshot that lmdb keeps for a whole turn of the event loop, once in a synchronous stretch. */
   function freshen(): void {
@@ -44,6 +78,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
     assert(isOpen, 'tables are read while they are open')
     database.resetReadTxn()
     isFresh = true
+    copyBit = copyBitOf(database)
     queueMicrotask(endStretch)
   }
   function endStretch(): void {
@@ -53,12 +88,19 @@ export function openTables(directory: string, { durable, create = true, readOnly
   const view: View = {
     get<Record>(table: Table<Record>, key: string) {
       freshen()
-      const bytes = keyOf(table.id, key)
+      const bytes = keyOf(physical(table.id), key)
       return bytes === undefined ? undefined : (database.get(bytes) as Record | undefined)
     },
     range<Record>(table: Table<Record>, options: RangeOptions = {}) {
-      return { [Symbol.iterator]: () => rows<Record>(database, freshen, table.id, options) }
+      const begin = () => {
+        freshen()
+        return physical(table.id)
+      }
+      return { [Symbol.iterator]: () => rows<Record>(database, begin, options) }
     },
+  }
+  function physical(id: number): number {
+    return OUTSIDE_COPIES.includes(id) ? id : id | copyBit
   }
 
   const transaction: Transaction = {
@@ -67,11 +109,12 @@ export function openTables(directory: string, { durable, create = true, readOnly
       assert(isWriting, 'a transaction is used only while its work runs')
       const fault = keyFault(key)
       if (fault !== undefined) throw new Error(`table ${table.name}: ${fault}`)
-      void database.put(keyOf(table.id, key)!, record)
+      void database.put(keyOf(physical(table.id), key)!, record)
+      if (table.id === copyTable.id) copyBit = copyBitOf(database)
     },
     delete(table, key) {
       assert(isWriting, 'a transaction is used only while its work runs')
-      const bytes = keyOf(table.id, key)
+      const bytes = keyOf(physical(table.id), key)
       if (bytes === undefined) return false
       room?.reserve(0)
       return database.removeSync(bytes)
@@ -86,6 +129,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
       // Kept out of lmdb's sight, for which a result with a `then` would mean more.
       let result: R
       database.transactionSync(() => {
+        copyBit = copyBitOf(database)
         result = work(transaction)
       })
       return result!
@@ -102,6 +146,8 @@ export function openTables(directory: string, { durable, create = true, readOnly
 
   return {
     directory,
+    hold: () => holdTables(database),
+    spare: spareTables(database, commit, () => room?.reserve(0)),
     view: () => view,
     transact(work, durable) {
       assert(isOpen && !readOnly, 'transact is called on open tables, by the one thread that writes')
@@ -135,11 +181,12 @@ const PORTION_MAX = 512
 
 function* rows<Record>(
   database: Database,
-  freshen: () => void,
-  id: number,
+  begin: () => number,
   { prefix = '', after, limit = Number.POSITIVE_INFINITY }: RangeOptions,
+  transaction?: ReadTransaction,
 ): Generator<readonly [string, Record], undefined> {
   if (keyBytes(prefix) > KEY_BYTES_MAX) return
+  const id = begin()
   const end = boundAfter(id, prefix)
   const isLater = after !== undefined && compareKeys(after, prefix) >= 0
   let start = boundOf(id, isLater ? after : prefix)
@@ -147,8 +194,8 @@ function* rows<Record>(
   let left = limit
   for (let portion = PORTION_MIN; left > 0; portion = Math.min(portion * 4, PORTION_MAX)) {
     const wanted = Math.min(portion, left)
-    freshen()
-    const found = [...database.getRange({ start, end, exclusiveStart, limit: wanted })]
+    if (begin() !== id) return
+    const found = [...database.getRange({ start, end, exclusiveStart, limit: wanted, ...(transaction && { transaction }) })]
     for (const { key, value } of found) yield [key.toString('utf8', ID_BYTES), value as Record]
     if (found.length < wanted) return
     left -= wanted
@@ -156,6 +203,75 @@ function* rows<Record>(
     exclusiveStart = true
   }
 }
+
+/** The highest bit of a table's number on disk says in which copy the table is. */
+const COPY_BIT = 0x8000
+const COPY_KEY = Buffer.from([copyTable.id >> 8, copyTable.id & 0xff, ...Buffer.from(CURRENT_COPY)])
+
+function copyBitOf(database: Database, transaction?: ReadTransaction): number {
+  const found = database.get(COPY_KEY, transaction && { transaction }) as { copy: 0 | 1 } | undefined
+  return found?.copy === 1 ? COPY_BIT : 0
+}
+
+type ReadTransaction = ReturnType<Database['useReadTransaction']>
+
+function holdTables(database: Database): HeldTables {
+  database.resetReadTxn()
+  const transaction = database.useReadTransaction()
+  const copyBit = copyBitOf(database, transaction)
+  const physical = (id: number) => (OUTSIDE_COPIES.includes(id) ? id : id | copyBit)
+  return {
+    get<Record>(table: Table<Record>, key: string) {
+      const bytes = keyOf(physical(table.id), key)
+      return bytes === undefined ? undefined : (database.get(bytes, { transaction }) as Record | undefined)
+    },
+    range: <Record>(table: Table<Record>, options: RangeOptions = {}) => ({
+      [Symbol.iterator]: () => rows<Record>(database, () => physical(table.id), options, transaction),
+    }),
+    count: ({ id }) => database.getKeysCount({ start: boundOf(physical(id), ''), end: boundAfter(physical(id), ''), transaction }),
+    release: () => transaction.done(),
+  }
+}
+
+function spareTables(database: Database, commit: <R>(work: () => R) => Result<R>, reserveRemoval: () => void): SpareTables {
+  const spareBit = () => copyBitOf(database) ^ COPY_BIT
+  return {
+    put(given) {
+      const result = commit(() => {
+        const bit = spareBit()
+        for (const [id, key, record] of given) {
+          assert(id < COPY_BIT && !OUTSIDE_COPIES.includes(id) && keyFault(key) === undefined, 'only rows that a copy can hold are loaded')
+          void database.put(keyOf(id | bit, key)!, record)
+        }
+        return null
+      })
+      return result ?? undefined
+    },
+    clear(rowsMax) {
+      return commit(() => {
+        const bit = spareBit()
+        database.removeSync(LOADED_KEY)
+        const keys = [
+          ...database.getKeys({ start: boundOf(bit, ''), end: boundOf(bit | (COPY_BIT - 1), ''), limit: rowsMax + OUTSIDE_COPIES.length }),
+        ].filter((key) => bit !== 0 || !OUTSIDE_COPIES.includes(key.readUInt16BE(0)))
+        for (const key of keys.slice(0, rowsMax)) {
+          reserveRemoval()
+          database.removeSync(key)
+        }
+        return keys.length >= rowsMax
+      })
+    },
+    finish(loaded) {
+      const result = commit(() => {
+        void database.put(LOADED_KEY, loaded)
+        return null
+      })
+      return result ?? undefined
+    },
+  }
+}
+
+const LOADED_KEY = Buffer.from([copyTable.id >> 8, copyTable.id & 0xff, ...Buffer.from(LOADED_COPY)])
 
 const ID_BYTES = 2
 const BOUND_BYTES_MAX = ID_BYTES + KEY_BYTES_MAX

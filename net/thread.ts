@@ -8,6 +8,7 @@ import type { Layout } from '../src/placement.ts'
 import type { Listening } from '../src/world.ts'
 import { startEdge } from './edge.ts'
 import { realPorts } from './ports.ts'
+import { snapshotDirectory } from './snapshots.ts'
 import { openTables } from './tables.ts'
 
 export type ThreadSetup = {
@@ -44,7 +45,7 @@ export function openThread({ config, layout, thread, directory, print, process, 
     async begin() {
       startActors(host, config, layout)
       if (!roles.includes('edge')) return { http: [], dns: [] }
-      edge = await startEdge({ host, config, layout })
+      edge = await startEdge({ host, config, layout, filesDirectory: snapshotDirectory(directory) })
       return isRefused(edge) ? edge : edge.listening
     },
     reconfigure(next) {

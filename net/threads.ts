@@ -6,6 +6,7 @@ import type { Config } from '../src/config/config.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
 import { portsFree } from './ports-free.ts'
+import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
 import { openTables, openTemporaryTables } from './tables.ts'
 import { openThread } from './thread.ts'
 import { type FromWorker, linkOver, type ToWorker, type WorkerSetup } from './worker.ts'
@@ -169,7 +170,9 @@ function workerEnvironment(): NodeJS.ProcessEnv {
 /** The tables' directory, kept by this process alone until it is closed. */
 function openDirectory(config: Config): Result<{ directory: string; close(): void }> {
   try {
-    return config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: true })
+    const opened = config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: true })
+    prepareSnapshotDirectory(snapshotDirectory(opened.directory))
+    return opened
   } catch (error) {
     return refuse('conflict', error instanceof Error ? error.message : String(error))
   }

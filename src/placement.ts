@@ -17,6 +17,7 @@ export const placement: Readonly<Record<string, Place>> = {
   kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
   sessions: { role: 'state', args: sessionsArgs },
   txn: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  snapshots: { role: 'state' },
   catalog: { role: 'state' },
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },

@@ -7,10 +7,12 @@ import type { Route } from '../../src/http/route.ts'
 import type { Host } from '../../src/kernel/host.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import type { Layout } from '../../src/placement.ts'
+import { snapshotPath } from '../snapshots.ts'
 import { Active } from './active.ts'
 import { createClientLimit } from './client-limit.ts'
 import { listenOn } from './listen.ts'
 import { SocketRequest } from './request.ts'
+import { sendFile } from './send-file.ts'
 
 /** Smaller bodies are sent as they are even to clients that accept gzip. */
 const GZIP_BYTES_MIN = 1_400
@@ -20,17 +22,24 @@ const GZIP_ACCEPTED = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i
 const DRAIN_MS = 500
 
 export type HttpServer = { addresses: string[]; close(): Promise<void> }
-export type HttpServerOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
+export type HttpServerOptions = {
+  host: Host
+  config: Config
+  layout: Layout
+  routes: readonly Route[]
+  /** The directory for bodies that are kept in files. */
+  filesDirectory: string
+}
 
 /** Serves the API on one thread. With more threads than one they share the port. Refused if a port is taken. */
-export async function startHttp({ host, config, layout, routes }: HttpServerOptions): Promise<Result<HttpServer>> {
+export async function startHttp({ host, config, layout, routes, filesDirectory }: HttpServerOptions): Promise<Result<HttpServer>> {
   const api = createApi({ host, config, layout, routes })
   const active = new Active()
   const limitClient = createClientLimit(config.limits.httpMaxConnsPerClient)
   const take = (message: IncomingMessage, response: ServerResponse) => {
     const kept = message.method === 'GET' ? api.kept(message.url ?? '/', message.headers) : undefined
     if (kept) return send(message, response, kept)
-    const request = new SocketRequest(message)
+    const request = new SocketRequest(message, () => snapshotPath(filesDirectory))
     const giveUp = api.handle(request, (answer) => {
       try {
         send(message, response, answer)
@@ -79,9 +88,10 @@ function addressesOf({ ports, addresses }: Config, layout: Layout, thread: numbe
 }
 
 function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
-  if (response.destroyed) return
   const headers = [...answer.headers]
   if (answer.type !== undefined) headers.push('Content-Type', answer.type)
+  if (answer.file !== undefined) return sendFile(response, answer.status, headers, answer.file)
+  if (response.destroyed) return
   let { bytes } = answer
   if (bytes.byteLength >= GZIP_BYTES_MIN && GZIP_ACCEPTED.test(String(message.headers['accept-encoding'] ?? ''))) {
     bytes = gzipSync(bytes)

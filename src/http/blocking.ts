@@ -1,6 +1,7 @@
 import { parseDuration } from '../config/durations.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused } from '../kernel/refusal.ts'
+import { type ChangeNotice, isReplaced } from '../kernel/tables.ts'
 import type { Answer, Answers } from './answers.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
 
@@ -48,7 +49,7 @@ export class Parked {
 
   /**
    * The answer if it is newer than `index`. Else what gives up waiting, and `reply` is called once: when the answer is newer and
-   * not the same as now, or with what holds when the time is over. `failed` is called instead if looking again throws.
+   * not the same as now, or with what holds when the time is over or all tables were replaced. `failed` is called instead if looking again throws.
    */
   read(
     key: string,
@@ -75,7 +76,7 @@ export class Parked {
         reply(answer)
       } else forget = this.#host.waiters.add(answer.reads, woken)
     }
-    const woken = () => look(false)
+    const woken = (notice: ChangeNotice) => look(isReplaced(notice))
     let forget = this.#host.waiters.add(first.reads, woken)
     const cancel = this.#host.ports.clock.after(withJitter(waitMs, this.#random), () => look(true))
     const stop = once(() => {

@@ -22,6 +22,8 @@ export type ApiRequest = {
   readonly from: string
   /** Asked once at most, and not of a GET: calls `done` once the body is there, or with its size in bytes if that is above `bytesMax`. */
   readBody(bytesMax: number, done: (body: Buffer | number) => void): void
+  /** In place of `readBody`: calls `done` once the body is in a file, with its path. Absent where there are no files. */
+  readonly keepBody?: (done: (file: Result<{ path: string }>) => void) => void
 }
 
 /** What all exchanges of an edge thread share. */
@@ -111,12 +113,23 @@ export class Exchange {
   }
 
   #readBody(target: Target, route: Route, rest: string): void {
+    const { keepBody } = this.#given
+    if (route.bodyInFile && keepBody) {
+      const wrong = this.#api.gate.parametersWrong(this.#request(target, rest, NO_BODY))
+      if (wrong) return this.#finish(this.#encode(wrong))
+      return keepBody((file) => this.#attempt(() => this.#takeFile(target, route, rest, file)))
+    }
     const { bytesMax, option } = bodyLimit(this.#api.config, target.path)
     this.#given.readBody(bytesMax, (body) =>
       this.#attempt(() =>
         typeof body === 'number' ? this.#encode(tooLarge(body, bytesMax, option)) : this.#take(route, this.#request(target, rest, body)),
       ),
     )
+  }
+
+  #takeFile(target: Target, route: Route, rest: string, file: Result<{ path: string }>): ApiAnswer | undefined {
+    if (isRefused(file)) return this.#encode({ status: 500, text: file.why })
+    return this.#take(route, { ...this.#request(target, rest, NO_BODY), bodyFile: file.path })
   }
 
   #request({ rawPath, queryText }: Target, rest: string, body: Buffer): HttpRequest {

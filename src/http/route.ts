@@ -18,6 +18,8 @@ export type HttpRequest = {
   token: string
   /** IP address of the client. */
   from: string
+  /** The file that holds the body, of an endpoint that has `bodyInFile`; whoever takes the request removes it. */
+  bodyFile?: string
 }
 
 /** One of `json`, `text` and `bytes`; none: an empty body without a content type. */
@@ -28,7 +30,9 @@ export type HttpReply = {
   json?: unknown
   text?: string
   bytes?: Uint8Array
-  /** Content type of `text` and `bytes`. */
+  /** The path of a file that is sent and removed, in place of the others. */
+  file?: string
+  /** Content type of `text`, `bytes` and `file`. */
   type?: string
 }
 
@@ -50,6 +54,8 @@ type Common = {
   path: string
   /** HTTP status of refusals where it is not the usual one (see status.ts). */
   statusOf?: Partial<Record<RefusalCode, number>>
+  /** The body may be of any size and is put into a file. */
+  bodyInFile?: boolean
 }
 
 /** An endpoint is one of three kinds; each is two pure functions or one, and a line in routes/index.ts. */

@@ -150,6 +150,21 @@ export type MeshEvent =
   /** A listener that stopped by itself. */
   | { did: 'listener-failed'; listener: number; why: string }
 
+/**
+ * Snapshots of all tables, in files (see docs/snapshots.md). What fails because of the disk is refused with `busy`, a file that is
+ * no whole snapshot with `invalid`.
+ */
+export type SnapshotRequest =
+  /** Writes the newest commit into a file of its own. Whoever asked removes it. */
+  | { do: 'save' }
+  /** Fills the copy of the tables that is not in use from a file, which is removed; taking that copy is a command (see `copyTable`). */
+  | { do: 'load'; path: string }
+  /** Empties the copy that is not in use. */
+  | { do: 'clear' }
+  /** Removes a file that was saved or came in. */
+  | { do: 'remove'; path: string }
+export type SnapshotOutcome = { path: string; id: string; index: number; bytes: number }
+
 /** The process's own life. */
 export type ProcessRequest =
   /** Reads the configuration again. Refused with `invalid` if it cannot be used; the old one stays then. */
@@ -166,6 +181,7 @@ export interface Devices {
   signer: Device<SignerRequest, SignerOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
+  snapshots: Device<SnapshotRequest, SnapshotOutcome>
   process: Device<ProcessRequest, ProcessOutcome>
 }
 export type DeviceName = keyof Devices

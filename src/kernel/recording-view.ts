@@ -1,5 +1,5 @@
 import { assert } from './refusal.ts'
-import type { ChangeNotice, RangeOptions, Table, View } from './tables.ts'
+import { type ChangeNotice, isReplaced, type RangeOptions, type Table, type View } from './tables.ts'
 
 /** What a query looked at. A change of any of it may change the answer; nothing else can. */
 export type ReadSet = {
@@ -67,8 +67,7 @@ export class Waiters {
 
   /** Wakes those whom the change concerns, in the order they were added. If some throw, all are woken and the first error is thrown. */
   notify(notice: ChangeNotice): void {
-    const concerned: Waiter[] = []
-    for (const [id, key] of notice.touched) this.#collect(id, key, concerned)
+    const concerned = isReplaced(notice) ? this.#everybody() : this.#concerned(notice)
     concerned.sort((a, b) => a.number - b.number)
     const errors: unknown[] = []
     for (const { wake } of concerned) {
@@ -83,12 +82,23 @@ export class Waiters {
 
   /** Wakes everybody: a notice may have been lost with the thread that was to send it after its commit. */
   wakeAll(): void {
+    for (const { wake } of this.#everybody().sort((a, b) => a.number - b.number)) wake({ index: 0, touched: [] })
+  }
+
+  /** Moves all waiters out of the tables. */
+  #everybody(): Waiter[] {
     const everybody = new Set<Waiter>()
     for (const { byKey, byPrefix } of this.#tables.values()) {
       for (const waiters of [...byKey.values(), ...byPrefix.values()]) for (const waiter of waiters) everybody.add(waiter)
     }
     for (const waiter of everybody) this.#remove(waiter)
-    for (const { wake } of [...everybody].sort((a, b) => a.number - b.number)) wake({ index: 0, touched: [] })
+    return [...everybody]
+  }
+
+  #concerned({ touched }: ChangeNotice): Waiter[] {
+    const concerned: Waiter[] = []
+    for (const [id, key] of touched) this.#collect(id, key, concerned)
+    return concerned
   }
 
   /** Moves the waiters for one key out of the tables. */

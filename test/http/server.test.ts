@@ -24,7 +24,7 @@ test('an endpoint that breaks a promise answers 500, and the connections of othe
   if (!host) throw new Error('a host was made')
   const port = (await freePorts()).next()
   const config = { ...apiConfig, ports: { http: port }, addresses: { http: ['127.0.0.1'] } } as unknown as Config
-  const server = await startHttp({ host, config, layout: [['edge']], routes })
+  const server = await startHttp({ host, config, layout: [['edge']], routes, filesDirectory: '' })
   if (isRefused(server)) throw new Error(server.why)
   t.teardown(() => server.close())
   const asked = (path: string, method = 'GET') => ask(`http://127.0.0.1:${port}${path}`, method)

@@ -20,6 +20,7 @@ const KINDS: readonly Kind[] = [
     list: 'commands',
     defined: /^export const (\w+): CommandFunction</gm,
   },
+  { what: 'table', folder: 'actors/', file: 'actors/tables.ts', list: 'tables', defined: /^export const (\w+) = (?:table|stored)</gm },
   {
     what: 'endpoint',
     folder: 'src/http/routes/',

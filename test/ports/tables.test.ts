@@ -7,7 +7,7 @@ import { arms, transact } from './tables-arms.ts'
 
 const numbers = table<number>('numbers', 1)
 const others = table<unknown>('others', 2)
-const last = table<number>('last', 0xfffe)
+const last = table<number>('last', 0x7ffe)
 
 for (const { name, make } of arms) {
   test(`${name}: what is put can be read, changed and deleted`, async (t) => {

@@ -40,6 +40,7 @@ import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { proxiesRoute } from './proxies.ts'
 import { queryRoutes } from './queries.ts'
 import { sessionRoutes } from './sessions.ts'
+import { snapshotRestoreRoute, snapshotSaveRoute } from './snapshot.ts'
 import { leaderRoute, peersRoute } from './status.ts'
 import { actorsRoute } from './tribune.ts'
 import { txnRoute } from './txn.ts'
@@ -50,6 +51,8 @@ export const routes: readonly Route[] = [
   kvPutRoute,
   kvDeleteRoute,
   txnRoute,
+  snapshotSaveRoute,
+  snapshotRestoreRoute,
   ...sessionRoutes,
   leaderRoute,
   peersRoute,
