@@ -1,6 +1,7 @@
 import { overlay } from '../src/kernel/overlay.ts'
 import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
 import { type ChangeNotice, isReplaced, type Transaction } from '../src/kernel/tables.ts'
+import { autopilotSet } from './autopilot/commands.ts'
 import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
@@ -47,6 +48,7 @@ export const commands = {
   'intentions.delete-entry': intentionEntryDelete,
   'config.set': configSet,
   'config.delete': configDelete,
+  'autopilot.set': autopilotSet,
   'txn.apply': txnApply,
   'snapshots.take': snapshotsTake,
   'sessions.create': sessionCreate,

@@ -1,5 +1,6 @@
 import type { AnyActor } from '../src/kernel/instance.ts'
 import { agent } from './agent.ts'
+import { autopilot } from './autopilot/index.ts'
 import { ca } from './ca/index.ts'
 import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
@@ -37,6 +38,7 @@ export const actors: readonly AnyActor[] = [
   leaf,
   intentions,
   configEntries,
+  autopilot,
   feeds,
   proxies,
   proxy,

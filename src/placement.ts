@@ -28,6 +28,7 @@ export const placement: Readonly<Record<string, Place>> = {
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
   'config-entries': { role: 'state', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
+  autopilot: { role: 'state', args: ({ autopilot }) => ({ ...autopilot }) },
   feeds: { role: 'state', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },

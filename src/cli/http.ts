@@ -24,6 +24,8 @@ export type RequestOptions = {
   body?: string | Uint8Array | object
   also?: readonly number[]
   signal?: AbortSignal
+  /** Gets the pieces of a good answer's body as they come; the reply's own is empty then. */
+  take?: (piece: Buffer) => void
 }
 export type HttpReply = { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: Buffer }
 
@@ -71,7 +73,9 @@ async function exchange(settings: HttpSettings, method: HttpMethod, target: stri
     const fail = (error: unknown) => resolve(refuse('gone', networkProblem(settings, method, target, error)))
     const outgoing = send(requestOptions, (incoming) => {
       const chunks: Buffer[] = []
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+      const isGood = (incoming.statusCode ?? 0) >= 200 && (incoming.statusCode ?? 0) < 300
+      const take = isGood && options.take ? options.take : (chunk: Buffer) => chunks.push(chunk)
+      incoming.on('data', take)
       incoming.on('error', fail)
       incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) }))
     })

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import type { AutopilotSettings } from '../../actors/autopilot/commands.ts'
 import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { LogLevel } from '../kernel/ports.ts'
 import { isRefused } from '../kernel/refusal.ts'
@@ -6,6 +7,7 @@ import { isRefused } from '../kernel/refusal.ts'
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
+import { buildWatches } from './build-watches.ts'
 import { caConfigOf } from './ca-config.ts'
 import type { Config, ConnectConfig, HttpConfig, LogConfig, TelemetryConfig } from './config.ts'
 import { configEntryOf } from './entries/index.ts'
@@ -77,8 +79,10 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
       enableLocalScripts: settings.enable_script_checks || settings.enable_local_script_checks === true,
       enableRemoteScripts: settings.enable_script_checks,
     },
+    watches: buildWatches(build, sources.places),
     configEntries: buildConfigEntries(build),
     connect: buildConnect(build),
+    autopilot: buildAutopilot(build),
     acl: { enabled: false, defaultPolicy: defaultPolicyOf(build) },
     leave: {
       skipOnInterrupt: settings.skip_leave_on_interrupt ?? settings.server,
@@ -201,6 +205,19 @@ function buildConfigEntries({ problems, settings }: Build): ConfigEntry[] {
     problems.push(`config_entries.bootstrap[${position}]: ${entry.why}`)
     return []
   })
+}
+
+function buildAutopilot({ settings: { autopilot } }: Build): AutopilotSettings {
+  return {
+    cleanupDeadServers: autopilot.cleanup_dead_servers,
+    lastContactThresholdMs: autopilot.last_contact_threshold,
+    maxTrailingLogs: autopilot.max_trailing_logs,
+    minQuorum: autopilot.min_quorum,
+    serverStabilizationTimeMs: autopilot.server_stabilization_time,
+    redundancyZoneTag: autopilot.redundancy_zone_tag,
+    disableUpgradeMigration: autopilot.disable_upgrade_migration,
+    upgradeVersionTag: autopilot.upgrade_version_tag,
+  }
 }
 
 function buildConnect({ problems, settings }: Build): ConnectConfig {

@@ -1,5 +1,7 @@
+import type { AutopilotSettings } from '../../actors/autopilot/commands.ts'
 import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { CheckDefinition, ServiceDefinition } from '../../actors/definitions.ts'
+import type { WatchDefinition } from '../../actors/watches/protocol.ts'
 import type { LogLevel } from '../kernel/ports.ts'
 
 /**
@@ -34,9 +36,12 @@ export type Config = {
   readonly checks: readonly CheckDefinition[]
   readonly services: readonly ServiceDefinition[]
   readonly check: ChecksConfig
+  readonly watches: readonly WatchDefinition[]
   /** Central settings that are written where the cluster has none of their kind and name yet. */
   readonly configEntries: readonly ConfigEntry[]
   readonly connect: ConnectConfig
+  /** What holds until the cluster's own settings are changed. */
+  readonly autopilot: AutopilotSettings
   readonly acl: AclConfig
   readonly leave: LeaveConfig
   readonly threads: ThreadsConfig
@@ -256,7 +261,7 @@ export type AntiEntropyConfig = {
 }
 
 /** Parts of a configuration that a running agent can take over. */
-export type ReloadablePart = 'checks' | 'services' | 'dns' | 'limits' | 'log level' | 'node meta' | 'check output' | 'telemetry filters'
+export type ReloadablePart = 'checks' | 'services' | 'dns' | 'limits' | 'log level' | 'node meta' | 'check output' | 'telemetry filters' | 'watches'
 
 export type ReloadDifference = {
   /** What must be told to the parts of the agent. */

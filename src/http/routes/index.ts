@@ -37,6 +37,7 @@ import { eventFireRoute, eventListRoute } from './events.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
+import { operatorRoutes } from './operator.ts'
 import { proxiesRoute } from './proxies.ts'
 import { queryRoutes } from './queries.ts'
 import { sessionRoutes } from './sessions.ts'
@@ -108,4 +109,5 @@ export const routes: readonly Route[] = [
   configWriteRoute,
   configReadRoute,
   configDeleteRoute,
+  ...operatorRoutes,
 ]
