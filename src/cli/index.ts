@@ -67,6 +67,7 @@ export const groups: readonly Group[] = [
     name: 'config',
     summary: 'Read and write central settings for many services',
     about:
+      'Config entries say once how many services and proxies behave: their protocol, what all proxies have in common, and who may connect.',
   },
   {
     name: 'connect',
