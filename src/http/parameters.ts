@@ -2,7 +2,7 @@ import type { Narrowing } from '../../actors/catalog/queries.ts'
 import { DEPTH_MAX, isTooDeep } from '../config/tree.ts'
 import { type Refusal, refuse } from '../kernel/refusal.ts'
 import { jsonProblem } from './json-problem.ts'
-import type { EdgeSettings, HttpReply } from './route.ts'
+import type { EdgeSettings } from './route.ts'
 
 /** What a request narrows a list of nodes or instances down to. */
 export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Narrowing {
@@ -16,11 +16,6 @@ export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Nar
     }),
     near: near === '_agent' ? node : near,
   }
-}
-
-/** Filter expressions are not evaluated, so a list must not look as if it had been filtered. */
-export function filterWrong(query: URLSearchParams): HttpReply | undefined {
-  return query.get('filter') ? { status: 400, text: 'filter: filter expressions are not supported by this version' } : undefined
 }
 
 /** A switch as Go's `strconv.ParseBool` reads it; undefined for anything else. */

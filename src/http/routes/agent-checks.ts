@@ -4,17 +4,20 @@ import type { HealthStatus } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { agentCheckShape } from '../agent-shapes.ts'
 import { decodeBody } from '../decode-body.ts'
-import { filterWrong, jsonOf } from '../parameters.ts'
+import { checkFilters, keptBy } from '../filters.ts'
+import { jsonOf } from '../parameters.ts'
 import { question, type Route } from '../route.ts'
 
 /** GET /v1/agent/checks */
 export const agentChecksRoute: Route = {
   method: 'GET',
   path: '/v1/agent/checks',
-  ask: ({ query }) => filterWrong(query) ?? question(localRef, 'list', null),
-  reply: ({ checks }: LocalList, _request, { node }) => ({
-    json: Object.fromEntries(checks.map((check) => [check.checkId, agentCheckShape(check, node)])),
-  }),
+  ask: () => question(localRef, 'list', null),
+  reply({ checks }: LocalList, { query }, { node }) {
+    const shown = checks.map((check) => agentCheckShape(check, node))
+    const kept = keptBy(query, checkFilters, shown)
+    return Array.isArray(kept) ? { json: Object.fromEntries(kept.map((check) => [check['CheckID'], check])) } : kept
+  },
 }
 
 /** PUT /v1/agent/check/register */

@@ -3,17 +3,20 @@ import { serviceFromApi } from '../../config/definitions.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { agentServiceShape, hashedServiceShape } from '../agent-shapes.ts'
 import { waitOf } from '../blocking.ts'
-import { filterWrong, jsonOf, parseBool } from '../parameters.ts'
+import { keptBy, serviceFilters } from '../filters.ts'
+import { jsonOf, parseBool } from '../parameters.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
 
 /** GET /v1/agent/services */
 export const agentServicesRoute: Route = {
   method: 'GET',
   path: '/v1/agent/services',
-  ask: ({ query }) => filterWrong(query) ?? question(localRef, 'list', null),
-  reply: ({ services }: LocalList, _request, { datacenter }) => ({
-    json: Object.fromEntries(services.map(({ definition }) => [definition.id, agentServiceShape(definition, datacenter)])),
-  }),
+  ask: () => question(localRef, 'list', null),
+  reply({ services }: LocalList, { query }, { datacenter }) {
+    const shown = services.map(({ definition }) => agentServiceShape(definition, datacenter))
+    const kept = keptBy(query, serviceFilters, shown)
+    return Array.isArray(kept) ? { json: Object.fromEntries(kept.map((service) => [service['ID'], service])) } : kept
+  },
 }
 
 /** GET /v1/agent/service/:id: blocks while the content hash is the one that the client knows. */

@@ -10,7 +10,8 @@ import {
 } from '../../../actors/catalog/queries.ts'
 import type { View } from '../../kernel/tables.ts'
 import { nodeShape, serviceNodeShape, serviceShape } from '../catalog-shapes.ts'
-import { filterWrong, narrowingOf } from '../parameters.ts'
+import { keptBy, nodeFilters, serviceFilters, serviceNodeFilters } from '../filters.ts'
+import { narrowingOf } from '../parameters.ts'
 import type { ReadRoute, Route } from '../route.ts'
 
 /** GET /v1/catalog/datacenters */
@@ -26,10 +27,10 @@ export const catalogNodesRoute: Route = {
   path: '/v1/catalog/nodes',
   saysConsistency: true,
   read({ query }, view, settings) {
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, nodes } = catalogNodes(view, narrowingOf(query, settings))
-    return { index, json: nodes.map((node) => nodeShape(node, settings.datacenter)) }
+    const shown = nodes.map((node) => nodeShape(node, settings.datacenter))
+    const kept = keptBy(query, nodeFilters, shown)
+    return Array.isArray(kept) ? { index, json: kept } : kept
   },
 }
 
@@ -39,8 +40,6 @@ export const catalogServicesRoute: Route = {
   path: '/v1/catalog/services',
   saysConsistency: true,
   read({ query }, view, settings) {
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, services } = catalogServices(view, narrowingOf(query, settings))
     return { index, json: Object.fromEntries(services) }
   },
@@ -59,11 +58,11 @@ export const catalogNodeRoute: Route = {
   saysConsistency: true,
   read({ rest: name, query }, view, { datacenter }) {
     if (name === '') return { status: 400, text: 'Missing node name' }
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, node, services } = catalogNode(view, name)
+    const kept = keptBy(query, serviceFilters, services.map(serviceShape))
+    if (!Array.isArray(kept)) return kept
     if (!node) return { index, json: null }
-    const byId = Object.fromEntries(services.map((service) => [service.id, serviceShape(service)]))
+    const byId = Object.fromEntries(kept.map((service) => [service['ID'], service]))
     return { index, json: { Node: nodeShape(node, datacenter), Services: byId } }
   },
 }
@@ -75,11 +74,10 @@ export const catalogNodeServicesRoute: Route = {
   saysConsistency: true,
   read({ rest: name, query }, view, { datacenter }) {
     if (name === '') return { status: 400, text: 'Missing node name' }
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, node, services } = catalogNode(view, name)
-    if (!node) return { index, json: { Node: null, Services: null } }
-    return { index, json: { Node: nodeShape(node, datacenter), Services: services.map(serviceShape) } }
+    const kept = keptBy(query, serviceFilters, services.map(serviceShape))
+    if (!Array.isArray(kept)) return kept
+    return { index, json: node ? { Node: nodeShape(node, datacenter), Services: kept } : { Node: null, Services: null } }
   },
 }
 
@@ -90,10 +88,10 @@ function instancesRoute(path: string, find: (view: View, name: string, narrowing
     saysConsistency: true,
     read({ rest: name, query }, view, settings) {
       if (name === '') return { status: 400, text: 'Missing service name' }
-      const wrong = filterWrong(query)
-      if (wrong) return wrong
       const { index, instances } = find(view, name, narrowingOf(query, settings))
-      return { index, json: instances.map((instance) => serviceNodeShape(instance, settings.datacenter)) }
+      const shown = instances.map((instance) => serviceNodeShape(instance, settings.datacenter))
+      const kept = keptBy(query, serviceNodeFilters, shown)
+      return Array.isArray(kept) ? { index, json: kept } : kept
     },
   }
 }

@@ -5,14 +5,16 @@ import {
   type Narrowing,
   nodeChecks,
   onlyPassing,
+  type PlacedCheck,
   serviceChecks,
   serviceInstances,
   stateChecks,
 } from '../../../actors/catalog/queries.ts'
 import type { View } from '../../kernel/tables.ts'
 import { healthShape, placedCheckShape } from '../catalog-shapes.ts'
-import { filterWrong, narrowingOf, parseBool } from '../parameters.ts'
-import type { ReadRoute, Route } from '../route.ts'
+import { checkFilters, healthFilters, keptBy } from '../filters.ts'
+import { narrowingOf, parseBool } from '../parameters.ts'
+import type { HttpReply, Reading, ReadRoute, Route } from '../route.ts'
 
 /** GET /v1/health/node/:node: checks of a node and of everything on it */
 export const healthNodeRoute: Route = {
@@ -21,10 +23,8 @@ export const healthNodeRoute: Route = {
   saysConsistency: true,
   read({ rest: node, query }, view) {
     if (node === '') return { status: 400, text: 'Missing node name' }
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, checks } = nodeChecks(view, node)
-    return { index, json: checks.map(placedCheckShape) }
+    return filtered(query, index, checks)
   },
 }
 
@@ -35,10 +35,8 @@ export const healthChecksRoute: Route = {
   saysConsistency: true,
   read({ rest: service, query }, view, settings) {
     if (service === '') return { status: 400, text: 'Missing service name' }
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, checks } = serviceChecks(view, service, narrowingOf(query, settings))
-    return { index, json: checks.map(placedCheckShape) }
+    return filtered(query, index, checks)
   },
 }
 
@@ -49,10 +47,8 @@ export const healthStateRoute: Route = {
   saysConsistency: true,
   read({ rest: state, query }, view, settings) {
     if (state === '') return { status: 400, text: 'Missing check state' }
-    const wrong = filterWrong(query)
-    if (wrong) return wrong
     const { index, checks } = stateChecks(view, state, narrowingOf(query, settings))
-    return { index, json: checks.map(placedCheckShape) }
+    return filtered(query, index, checks)
   },
 }
 
@@ -69,14 +65,22 @@ function instancesRoute(path: string, find: (view: View, name: string, narrowing
     saysConsistency: true,
     read({ rest: name, query }, view, settings) {
       if (name === '') return { status: 400, text: 'Missing service name' }
-      const wrong = filterWrong(query)
-      if (wrong) return wrong
       const passingText = query.get('passing')
       const passing = passingText === null ? false : passingText === '' ? true : parseBool(passingText)
-      if (passing === undefined) return { status: 400, text: 'Invalid value for ?passing' }
       const { index, instances } = find(view, name, narrowingOf(query, settings))
       const shown = passing ? onlyPassing(instances) : instances
-      return { index, json: shown.map((instance) => healthShape(instance, settings.datacenter)) }
+      const kept = keptBy(
+        query,
+        healthFilters,
+        shown.map((instance) => healthShape(instance, settings.datacenter)),
+      )
+      if (!Array.isArray(kept)) return kept
+      return passing === undefined ? { status: 400, text: 'Invalid value for ?passing' } : { index, json: kept }
     },
   }
+}
+
+function filtered(query: URLSearchParams, index: number, checks: readonly PlacedCheck[]): Reading | HttpReply {
+  const kept = keptBy(query, checkFilters, checks.map(placedCheckShape))
+  return Array.isArray(kept) ? { index, json: kept } : kept
 }

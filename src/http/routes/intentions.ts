@@ -8,6 +8,7 @@ import {
   intentionsTo,
 } from '../../../actors/intentions/queries.ts'
 import { isRefused } from '../../kernel/refusal.ts'
+import { intentionFilters, keptBy } from '../filters.ts'
 import { type HttpReply, question, type Reading, type Route } from '../route.ts'
 import { badNamespace, exactBody, legacyBody, nameOf, namesOf, shownIntention } from './intention-bodies.ts'
 
@@ -20,9 +21,9 @@ export const intentionListRoute: Route = {
   method: 'GET',
   path: '/v1/connect/intentions',
   read({ query }, view) {
-    if (query.get('filter')) return { status: 400, text: 'Bad request: this version cannot filter intentions' }
     const { index, intentions } = intentionList(view)
-    return { index, json: intentions.map(shownIntention) }
+    const kept = keptBy(query, intentionFilters, intentions.map(shownIntention))
+    return Array.isArray(kept) ? { index, json: kept } : kept
   },
 }
 
