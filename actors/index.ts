@@ -20,6 +20,7 @@ import { relay } from './relay.ts'
 import { sessions } from './sessions/index.ts'
 import { snapshots } from './snapshots/index.ts'
 import { txn } from './txn/index.ts'
+import { watches } from './watches/index.ts'
 
 /** Everything that can be started, whatever its protocol. */
 export const actors: readonly AnyActor[] = [
@@ -44,4 +45,5 @@ export const actors: readonly AnyActor[] = [
   proxy,
   relay,
   sessions,
+  watches,
 ] as unknown as readonly AnyActor[]

@@ -20,10 +20,11 @@ export type RealPortsOptions = {
   /** A commit of this thread is durable. */
   onCommitted(notice: ChangeNotice): void
   process: Devices['process']
+  api: Devices['api']
 }
 
 /** Everything outside, for a thread with these roles. */
-export function realPorts({ config, roles, tables, print, onCommitted, process }: RealPortsOptions): {
+export function realPorts({ config, roles, tables, print, onCommitted, process, api }: RealPortsOptions): {
   ports: Ports
   close(): Promise<void>
 } {
@@ -41,10 +42,9 @@ export function realPorts({ config, roles, tables, print, onCommitted, process }
     devices.snapshots = snapshots
     closers.push(() => snapshots.close())
   }
-  if (roles.includes('main')) {
-    devices.probes = createProbes()
-    devices.process = process
-  }
+  if (roles.includes('main') || roles.includes('edge')) devices.probes = createProbes()
+  if (roles.includes('main')) devices.process = process
+  if (roles.includes('edge')) devices.api = api
   if (roles.includes('mesh')) {
     const mesh = createMesh()
     devices.mesh = mesh

@@ -1,9 +1,11 @@
 import type { Config } from '../src/config/config.ts'
+import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
 import type { Peer } from '../src/kernel/protocol.ts'
 import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
 import { createThread, startActors } from '../src/node.ts'
+import { ownApi } from '../src/own-api.ts'
 import type { Layout } from '../src/placement.ts'
 import type { Listening } from '../src/world.ts'
 import { startEdge } from './edge.ts'
@@ -36,7 +38,8 @@ export type Thread = {
 export function openThread({ config, layout, thread, directory, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
-  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process })
+  const api = ownApi(() => ({ host, config, layout, routes }))
+  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api })
   const host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
   return {

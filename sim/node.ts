@@ -1,6 +1,7 @@
 import { applyGroup } from '../actors/commands.ts'
 import { actors } from '../actors/index.ts'
 import type { Config } from '../src/config/config.ts'
+import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { AnyActor } from '../src/kernel/instance.ts'
 import type { Clock, Devices, LogLevel, Ports, Tables } from '../src/kernel/ports.ts'
@@ -8,6 +9,7 @@ import { assert } from '../src/kernel/refusal.ts'
 import type { ChangeNotice } from '../src/kernel/tables.ts'
 import type { LocalLogOptions } from '../src/local-log.ts'
 import { createThread, startActors } from '../src/node.ts'
+import { ownApi } from '../src/own-api.ts'
 import type { Layout, Role } from '../src/placement.ts'
 import { MachineClock } from './clock.ts'
 import { Crashes } from './crashes.ts'
@@ -142,8 +144,9 @@ export class SimNode {
       clock: this.clock,
       layout,
       createHost: (thread, schedule, surroundings) => {
-        const ports = this.#ports(layout[thread] ?? [], thread, schedule, (notice) => host.notify(notice))
         const { config } = this
+        const api = ownApi(() => ({ host, config, layout, routes }))
+        const ports = this.#ports(layout[thread] ?? [], thread, schedule, (notice) => host.notify(notice), api)
         const host = createThread({ config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions })
         return host
       },
@@ -252,7 +255,13 @@ export class SimNode {
     if (roles.includes('mesh')) this.mesh?.close()
   }
 
-  #ports(roles: readonly Role[], thread: number, schedule: Schedule, onCommitted: (notice: ChangeNotice) => void): Ports {
+  #ports(
+    roles: readonly Role[],
+    thread: number,
+    schedule: Schedule,
+    onCommitted: (notice: ChangeNotice) => void,
+    api: Devices['api'],
+  ): Ports {
     const { world } = this.#options
     const after = (ms: number, work: () => void) => schedule.after(ms, work)
     const clock: Clock = { wallMs: () => this.wallMs(), monotonicMs: () => this.clock.monotonicMs(), after }
@@ -261,6 +270,7 @@ export class SimNode {
       random: (stream) => world.streams.stream(`${this.name}/${thread}/${stream}`),
       tables: this.tables,
       devices: {
+        ...(roles.includes('edge') && this.#edgeDevices(schedule, api)),
         ...(roles.includes('main') && this.#mainDevices(schedule)),
         ...(roles.includes('state') && this.#stateDevices(schedule, onCommitted)),
         ...(roles.includes('mesh') && this.#meshDevices()),
@@ -269,12 +279,21 @@ export class SimNode {
     }
   }
 
-  #mainDevices(schedule: Schedule): Partial<Devices> {
-    const stream = this.#options.world.streams.stream(`probes/${this.name}`)
-    const random = this.#options.world.streams.stream(`probes/${this.name}/answers`)
+  /** The handlers of watches run here, with chance of their own. */
+  #edgeDevices(schedule: Schedule, api: Devices['api']): Partial<Devices> {
+    return { probes: this.#probes(schedule, `watches/${this.name}`), api }
+  }
+
+  #probes(schedule: Schedule, name: string): Devices['probes'] {
+    const stream = this.#options.world.streams.stream(name)
+    const random = this.#options.world.streams.stream(`${name}/answers`)
     const after = (ms: number, work: () => void) => schedule.later(ms, work)
+    return createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, random, answers: this.answers })
+  }
+
+  #mainDevices(schedule: Schedule): Partial<Devices> {
     return {
-      probes: createSimProbes({ after, drawAnswerMs: () => stream.next() * PROBE_MS_MAX, random, answers: this.answers }),
+      probes: this.#probes(schedule, `probes/${this.name}`),
       process: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) },
     }
   }

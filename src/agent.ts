@@ -1,4 +1,5 @@
 import { localRef } from '../actors/local/protocol.ts'
+import { watchesRef } from '../actors/watches/protocol.ts'
 import type { Io } from './cli/io.ts'
 import type { Config } from './config/config.ts'
 import { loadAgentConfig, reloadDifference } from './config/index.ts'
@@ -54,6 +55,10 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     threads.reconfigure(next)
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
+    // It stays, and would be built from these after a crash.
+    threads.host.start(watchesRef.actor, '', { watches: [...next.watches] })
+    const watched = await threads.host.asked(watchesRef, 'reload', { watches: [...next.watches] }, RELOAD_WITHIN_MS)
+    if (isRefused(watched)) return watched
     const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
     return isRefused(result) ? result : { warnings }
   }

@@ -1,4 +1,5 @@
 import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
+import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
 import { caArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
@@ -32,7 +33,12 @@ export const placement: Readonly<Record<string, Place>> = {
   feeds: { role: 'state', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
+  watches: { role: 'edge', args: watchesArgs },
   relay: { role: 'main', started: false },
+}
+
+function watchesArgs({ watches }: Config): WatchesArgs {
+  return { watches: [...watches] }
 }
 
 function sessionsArgs({ sessionTtlMinMs }: Config): SessionsArgs {

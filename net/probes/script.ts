@@ -1,5 +1,5 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { formatDuration } from '../../src/config/durations.ts'
 import type { HealthStatus } from '../../src/kernel/ports.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
@@ -11,14 +11,15 @@ import { Tail } from './tail.ts'
  * passing, 1 warning, everything else critical. The output is what it wrote to both its outputs, or the end of that.
  * Once the time is over the whole group is killed; children that left the group are no longer listened to.
  */
-export const scriptProbe: Probe<'script'> = ({ args, timeoutMs, outputMax, env }, done) => {
+export const scriptProbe: Probe<'script'> = ({ args, timeoutMs, outputMax, env, input }, done) => {
   const [program, ...rest] = args
   if (program === undefined || program === '') return done(refuse('invalid', 'args: must name a program to run'))
   if (args.some((arg) => arg.includes('\0'))) return done(refuse('invalid', 'args: must not have NUL characters'))
   const tail = new Tail(outputMax)
-  const child = started(program, rest, env)
+  const child = started(program, rest, env, input)
   if (typeof child === 'string') return done(critical(child))
   running.add(child)
+  if (input !== undefined) tell(child, input)
   const limitMs = timeoutMs > 0 ? timeoutMs : TIMEOUT_MS_DEFAULT
   let isLate = false
   const timer = setTimeout(() => {
@@ -52,13 +53,26 @@ process.on('exit', () => {
   for (const child of running) killGroup(child)
 })
 
+type Started = ChildProcessByStdio<Writable | null, Readable, Readable>
+
 /** The program, or why it could not be started. Most reasons come later, as its `error` event. */
-function started(program: string, args: string[], env: Record<string, string>): ChildProcessByStdio<null, Readable, Readable> | string {
+function started(program: string, args: string[], env: Record<string, string>, input?: string): Started | string {
   try {
-    return spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const options = { detached: true, env: { ...process.env, ...env } }
+    return input === undefined
+      ? spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+      : spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] })
   } catch (error) {
     return startText(program, error as NodeJS.ErrnoException)
   }
+}
+
+/** A program may end, or close its input, before it has read all of it. */
+function tell({ stdin }: Started, input: string): void {
+  stdin?.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error
+  })
+  stdin?.end(input)
 }
 
 function killGroup({ pid }: ChildProcess): void {

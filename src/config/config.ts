@@ -261,7 +261,16 @@ export type AntiEntropyConfig = {
 }
 
 /** Parts of a configuration that a running agent can take over. */
-export type ReloadablePart = 'checks' | 'services' | 'dns' | 'limits' | 'log level' | 'node meta' | 'check output' | 'telemetry filters' | 'watches'
+export type ReloadablePart =
+  | 'checks'
+  | 'services'
+  | 'dns'
+  | 'limits'
+  | 'log level'
+  | 'node meta'
+  | 'check output'
+  | 'telemetry filters'
+  | 'watches'
 
 export type ReloadDifference = {
   /** What must be told to the parts of the agent. */

@@ -33,7 +33,7 @@ export class Instance {
   readonly definition: AnyActor
   readonly ref: Ref
   readonly address: string
-  readonly args: unknown
+  args: unknown
   readonly random: Random
   state: unknown
   /** Counts rebuilds: outcomes of an earlier life are dropped. */
@@ -79,9 +79,11 @@ export class Instance {
     this.life++
   }
 
-  /** Whether a start with these arguments leaves it as it is. */
+  /** Whether a start with these arguments leaves it as it is. Then they are what it is rebuilt from after a crash. */
   stays(args: unknown): boolean {
-    return !this.down && (this.definition.stays?.(this.state as never, args as never) ?? false)
+    const stays = !this.down && (this.definition.stays?.(this.state as never, args as never) ?? false)
+    if (stays) this.args = args
+    return stays
   }
 
   /** Notes a crash. How long to wait before the rebuild: nothing after the first one, then longer and longer; or too often for that. */

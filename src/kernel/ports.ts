@@ -101,7 +101,8 @@ export type SignerOutcome = {
 
 /** Looks at something outside once and says how it is. */
 export type ProbeRequest =
-  | { kind: 'script'; args: string[]; timeoutMs: number; outputMax: number; env: Record<string, string> }
+  /** With `input`, the program reads that; else it has no input. */
+  | { kind: 'script'; args: string[]; timeoutMs: number; outputMax: number; env: Record<string, string>; input?: string }
   | {
       kind: 'http'
       url: string
@@ -165,6 +166,13 @@ export type SnapshotRequest =
   | { do: 'remove'; path: string }
 export type SnapshotOutcome = { path: string; id: string; index: number; bytes: number }
 
+/** This agent's own HTTP API. An asker has one question under way: another one, or `forget`, refuses the one before with `gone`. */
+export type OwnApiRequest =
+  /** `url`: the path with its query. Blocks as it does for everybody. */
+  { do: 'get'; asker: string; url: string; token: string } | { do: 'forget'; asker: string }
+/** `index` is decimal, `hash` what an answer without an index has instead; '' where there is none. */
+export type OwnApiAnswer = { status: number; index: string; hash: string; text: string }
+
 /** The process's own life. */
 export type ProcessRequest =
   /** Reads the configuration again. Refused with `invalid` if it cannot be used; the old one stays then. */
@@ -182,6 +190,8 @@ export interface Devices {
   probes: Device<ProbeRequest, ProbeOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
   snapshots: Device<SnapshotRequest, SnapshotOutcome>
+  /** On threads that serve the API. */
+  api: Device<OwnApiRequest, OwnApiAnswer>
   process: Device<ProcessRequest, ProcessOutcome>
 }
 export type DeviceName = keyof Devices

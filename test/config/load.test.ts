@@ -89,7 +89,7 @@ services { name = 5 }
 default_query_time = 5`
   t.is(
     refusalOf('bad.hcl', text),
-    `failed to parse bad.hcl: 17 errors occurred:
+    `failed to parse bad.hcl: 16 errors occurred:
 \t* 'ports.http' expected type 'int', got unconvertible type 'string', value: '1' (bad.hcl:1)
 \t* ports.dns: invalid port: 70000 (bad.hcl:1)
 \t* invalid config key foo (bad.hcl:2)
@@ -101,7 +101,6 @@ default_query_time = 5`
 \t* acl.enabled = true is not supported by this version (bad.hcl:7)
 \t* dns_config.service_ttl["*"]: invalid duration: "5x": time: unknown unit "x" in duration "5x" (bad.hcl:8)
 \t* bootstrap_expect: this version runs a single server and joins no others (bad.hcl:9)
-\t* watches is not supported by this version (bad.hcl:10)
 \t* 'connect' expected a map, got 'int' (bad.hcl:11)
 \t* 'node_meta[a]' expected type 'string', got unconvertible type 'int', value: '1' (bad.hcl:12)
 \t* 'recursors[1]' expected type 'string', got unconvertible type 'int', value: '2' (bad.hcl:13)

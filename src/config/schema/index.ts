@@ -86,7 +86,7 @@ export const configFields = {
       mode: { type: 'string', now: 'refused' },
     },
   },
-  watches: { type: 'list', of: watchFields, now: 'refused' },
+  watches: { type: 'list', of: watchFields, reloadable: 'watches' },
   audit: { type: 'anything', now: 'enterprise' },
   license_path: { type: 'anything', now: 'enterprise' },
   snapshot_agent: { type: 'anything', now: 'enterprise' },

@@ -61,6 +61,7 @@ export const watchFields = {
   key: { type: 'string' },
   prefix: { type: 'string' },
   service: { type: 'string' },
+  /** One tag or a list of them. */
   tag: { type: 'anything' },
   passingonly: { type: 'boolean' },
   state: { type: 'string' },
