@@ -26,7 +26,13 @@ export function standardEstate(names: readonly string[], checkEveryMs: number): 
     names.map((name, at) => ({
       name,
       address: addressOf(at),
-      files: { '/etc/services.json': JSON.stringify({ connect: { enabled: true }, services: at < DBS_MAX ? [db, web] : [web] }) },
+      files: {
+        '/etc/services.json': JSON.stringify({
+          connect: { enabled: true },
+          session_ttl_min: '1s',
+          services: at < DBS_MAX ? [db, web] : [web],
+        }),
+      },
       flags: ['-server', '-bootstrap', '-data-dir=/data', '-config-file=/etc/services.json'],
     })),
   )

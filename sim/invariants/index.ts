@@ -2,6 +2,7 @@ import { leavesAreFresh } from './certificates.ts'
 import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './connections.ts'
 import { kvIsLinearizable, registrationsSurvive } from './histories.ts'
 import type { Invariant } from './invariant.ts'
+import { aLockHasOneHolder } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
@@ -14,6 +15,7 @@ export const invariants: readonly Invariant[] = [
   serversShowOneHistory,
   kvIsLinearizable,
   registrationsSurvive,
+  aLockHasOneHolder,
   indexNeverGoesBack,
   mailboxesAreBounded,
   readersMissNothing,

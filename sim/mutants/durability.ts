@@ -83,7 +83,9 @@ function answerEarly(log: Devices['log']): Devices['log'] {
   }
 }
 
-/** Writes of keys of which nobody knows whether they happened count as done. */
+const PLAIN_WRITES = ['kv.put', 'kv.delete', 'kv.delete-tree']
+
+/** Plain writes of keys of which nobody knows whether they happened count as done. */
 function believeLate(log: Devices['log']): Devices['log'] {
   return {
     perform(request, done, event) {
@@ -91,7 +93,7 @@ function believeLate(log: Devices['log']): Devices['log'] {
       log.perform(
         request,
         (outcome) => {
-          const isLate = isRefused(outcome) && outcome.refused === 'late' && commands.every(({ kind }) => kind.startsWith('kv.'))
+          const isLate = isRefused(outcome) && outcome.refused === 'late' && commands.every(({ kind }) => PLAIN_WRITES.includes(kind))
           done(isLate ? { outcomes: commands.map(() => ({ applied: true })), notice: { index: 0, touched: [] } } : outcome)
         },
         event,

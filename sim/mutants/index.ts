@@ -10,6 +10,7 @@ import {
   treeKeepsFirst,
 } from './changes.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
+import { lockDelayIgnored, renewalForgotten, sessionsOutliveTheirTime } from './locks.ts'
 import {
   deniedGetsIn,
   denyLeavesOpen,
@@ -51,4 +52,7 @@ export const mutants: readonly Mutant[] = [
   wrongInstances,
   leafNeverRenewed,
   leafRenewedLate,
+  lockDelayIgnored,
+  renewalForgotten,
+  sessionsOutliveTheirTime,
 ]

@@ -2,6 +2,7 @@ import { nodeChecks, servicesOf } from '../../actors/catalog/queries.ts'
 import { SERF_HEALTH, SERVER_SERVICE } from '../../actors/catalog/tables.ts'
 import { decide } from '../../actors/intentions/decide.ts'
 import { intentionsTo } from '../../actors/intentions/queries.ts'
+import { heldTable, lockDelayTable, termTable } from '../../actors/sessions/tables.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import type { SimNode } from '../node.ts'
 import type { Run } from '../run.ts'
@@ -81,8 +82,22 @@ const upstreamsWork: Condition = {
   },
 }
 
+const sessionsEnd: Condition = {
+  name: 'sessions-end',
+  sentence: 'once all trouble has ended, sessions that nobody renews end, their keys are free and can be taken',
+  notYet({ cluster }) {
+    for (const { name, tables } of cluster.nodes.values()) {
+      const view = tables.view()
+      for (const [, { id }] of view.range(termTable, { limit: 1 })) return `session ${id} has not ended on ${name}`
+      for (const [key] of view.range(lockDelayTable, { limit: 1 })) return `${key} cannot be taken yet on ${name}`
+      for (const [, { key }] of view.range(heldTable, { limit: 1 })) return `${key} is held by nobody who lives on ${name}`
+    }
+    return undefined
+  },
+}
+
 /** Everything that must be so in the end, what the rest depends on first. */
-export const conditions: readonly Condition[] = [agentsRun, replicasFollow, catalogAgrees, servicesPass, upstreamsWork]
+export const conditions: readonly Condition[] = [agentsRun, replicasFollow, sessionsEnd, catalogAgrees, servicesPass, upstreamsWork]
 
 /** What the intentions that an agent knows say about two services. */
 export function mayConnect({ tables, config }: SimNode, source: string, destination: string): boolean {

@@ -1,6 +1,7 @@
 import type { Kind } from '../kind.ts'
 import { allow, deny, forgetRule } from './intentions.ts'
 import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
+import { lockLose, lockRelease, lockRenew, lockTake } from './locks.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
 import { stranger } from './strangers.ts'
 import { crowd, traffic } from './traffic.ts'
@@ -13,6 +14,10 @@ export const workloads: readonly Kind[] = [
   kvDelete,
   kvDeleteTree,
   kvBurst,
+  lockTake,
+  lockRelease,
+  lockRenew,
+  lockLose,
   watch,
   register,
   deregister,

@@ -1,0 +1,46 @@
+import { sessionById } from '../../actors/sessions/queries.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { type AnyCommand, type Mutant, mutant, wrapApply, wrapHandler } from './mutant.ts'
+
+export const lockDelayIgnored: Mutant = mutant({
+  name: 'lock-delay-ignored',
+  about: 'a key whose holder was lost can be taken at once',
+  caughtBy: 'a-lock-has-one-holder',
+  nodes: 1,
+  runsMax: 20,
+  mutations: rewritten('sessions.create', { lockDelayMs: 0 }),
+})
+
+export const renewalForgotten: Mutant = mutant({
+  name: 'renewal-forgotten',
+  about: 'a session that is renewed expires as if it had not been',
+  caughtBy: 'a-lock-has-one-holder',
+  runsMax: 20,
+  mutations: wrapHandler('sessions', 'renew', () => (_state, request, turn) => {
+    const [session] = sessionById((turn as { view: View }).view, (request as { id: string }).id).sessions
+    return session ?? refuse('missing', 'no such session')
+  }),
+})
+
+export const sessionsOutliveTheirTime: Mutant = mutant({
+  name: 'sessions-outlive-their-time',
+  about: 'a session that nobody renews keeps its locks',
+  caughtBy: 'sessions-end',
+  nodes: 1,
+  runsMax: 10,
+  mutations: rewritten('sessions.expire', { began: -1 }),
+})
+
+/** Changes the requests of one kind of command before they are applied. */
+function rewritten(kind: string, change: Record<string, unknown>) {
+  return wrapApply(
+    (apply) => (tx, commands) =>
+      apply(
+        tx,
+        (commands as AnyCommand[]).map((command) =>
+          command.kind === kind ? { ...command, request: { ...command.request, ...change } } : command,
+        ),
+      ),
+  )
+}
