@@ -10,6 +10,7 @@ import { memory } from './memory.ts'
 import { mesh } from './mesh.ts'
 import { registration } from './registration.ts'
 import { restart } from './restart.ts'
+import { sessions } from './sessions.ts'
 import { simulator } from './simulator.ts'
 import { wake } from './wake.ts'
 
@@ -20,6 +21,7 @@ export const benchmarks: readonly Benchmark[] = [
   health,
   dns,
   registration,
+  sessions,
   leaf,
   wake,
   mesh,
