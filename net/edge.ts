@@ -24,7 +24,7 @@ export async function startEdge({ host, config, layout, filesDirectory }: EdgeOp
           addresses: config.addresses.dns,
           port: config.ports.dns,
           reusePort: layout.length > 1,
-          source: dnsSource(() => host.ports.tables.view()),
+          source: dnsSource(() => host.ports.tables.view(), config.node.name),
           settings: () => settings,
           report: (kind) => host.count(`dns.${kind}`),
           print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),

@@ -1,5 +1,6 @@
 import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { nodeTable } from '../catalog/records.ts'
+import { same } from '../catalog/same.ts'
 import { nodeKey } from '../catalog/tables.ts'
 import { bump, type CommandFunction } from '../command.ts'
 import { COORDINATES, type CoordinateRecord, coordinateKey, coordinateTable } from './tables.ts'
@@ -9,7 +10,7 @@ export const coordinatesUpdate: CommandFunction<{ updates: CoordinateRecord[] },
   for (const update of updates) {
     if (!nodeTable.get(tx, nodeKey(update.node))) continue
     const key = coordinateKey(update.node, update.segment)
-    if (isSame(tx.get(coordinateTable, key), update)) continue
+    if (same(tx.get(coordinateTable, key), update)) continue
     tx.put(coordinateTable, key, update)
     bump(tx, COORDINATES, index)
   }
@@ -22,17 +23,4 @@ export function removeCoordinates(tx: Transaction, index: number, node: string):
     tx.delete(coordinateTable, key)
     bump(tx, COORDINATES, index)
   }
-}
-
-function isSame(before: CoordinateRecord | undefined, after: CoordinateRecord): boolean {
-  if (!before || before.node !== after.node) return false
-  const { vec, error, adjustment, height } = before.coordinate
-  const { coordinate } = after
-  return (
-    error === coordinate.error &&
-    adjustment === coordinate.adjustment &&
-    height === coordinate.height &&
-    vec.length === coordinate.vec.length &&
-    vec.every((value, position) => value === coordinate.vec[position])
-  )
 }

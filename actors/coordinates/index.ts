@@ -1,8 +1,11 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import { type Call, type Cast, refOf } from '../../src/kernel/protocol.ts'
+import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { authorize, type Token } from '../authorize.ts'
+import { nodeTable } from '../catalog/records.ts'
 import { same } from '../catalog/same.ts'
+import { nodeKey } from '../catalog/tables.ts'
 import { commit } from '../ledger.ts'
 import { type Coordinate, type CoordinateRecord, coordinateKey, coordinateTable, origin, VEC_LENGTH } from './tables.ts'
 
@@ -23,7 +26,7 @@ export type CoordinatesArgs = { enabled: boolean }
 const BATCH_MS = 5_000
 /** Updates of one batch. More are dropped: each node says it again soon. */
 const BATCH_MAX = 640
-/** An agent says where it is after so long, and up to as much again. */
+/** An agent looks after so long, and up to as much again, whether the catalog knows where it is. */
 const ANNOUNCE_MS = 15_000
 const NUMBER_MAX = 1e9
 
@@ -34,7 +37,7 @@ export const coordinates = defineActor<CoordinatesProtocol, CoordinatesOwn, Coor
   mailboxMax: 4_096,
   remote: ['update'],
   init({ enabled }, turn) {
-    if (enabled) announceLater(turn)
+    if (enabled) turn.again({ name: 'announce', request: null })
     return { waiting: new Map(), enabled }
   },
   on: {
@@ -54,10 +57,17 @@ export const coordinates = defineActor<CoordinatesProtocol, CoordinatesOwn, Coor
       commit(turn, 'coordinates.update', { updates }, (result) => ({ name: 'written', request: { result } }))
     },
 
-    announce(state, _request, turn) {
+    announce(_state, _request, turn) {
+      const { view, reads } = recordReads(turn.view)
+      if (!nodeTable.get(view, nodeKey(turn.node))) {
+        turn.wake('registered', reads, { name: 'announce', request: null })
+        return
+      }
       const own: CoordinateRecord = { node: turn.node, segment: '', coordinate: ownCoordinate() }
-      if (!same(turn.view.get(coordinateTable, coordinateKey(own.node, own.segment)), own)) gather(state, own, turn)
-      announceLater(turn)
+      if (!same(turn.view.get(coordinateTable, coordinateKey(own.node, own.segment)), own)) {
+        commit(turn, 'coordinates.update', { updates: [own] }, (result) => ({ name: 'written', request: { result } }))
+      }
+      turn.timer('announce', ANNOUNCE_MS + turn.random.int(0, ANNOUNCE_MS), { name: 'announce', request: null })
     },
 
     written(_state, { result }, turn) {
@@ -65,10 +75,6 @@ export const coordinates = defineActor<CoordinatesProtocol, CoordinatesOwn, Coor
     },
   },
 })
-
-function announceLater(turn: Turn<CoordinatesOwn>): void {
-  turn.timer('announce', ANNOUNCE_MS + turn.random.int(0, ANNOUNCE_MS), { name: 'announce', request: null })
-}
 
 /** Where this agent is. It is alone, so there is nobody to measure the distance to. */
 function ownCoordinate(): Coordinate {

@@ -1,3 +1,4 @@
+import { shuffled } from '../../src/kernel/shuffled.ts'
 import { joined, type View } from '../../src/kernel/tables.ts'
 import { addressKey } from '../catalog/addresses.ts'
 import { connectInstances, type Instance, serviceInstances } from '../catalog/queries.ts'
@@ -41,7 +42,12 @@ export function queryInstances(view: View, query: ServiceQuery, connect: boolean
 
 /** Instances in the order in which an asker should try them: by chance, or the nearest first if the query or the asker says of
  * what. The node itself is the very first then. */
-export function inOrder(view: View, instances: readonly Instance[], query: Pick<ServiceQuery, 'near'>, source: QuerySource): Instance[] {
+export function inOrder<Placed extends { readonly node: { readonly name: string } }>(
+  view: View,
+  instances: readonly Placed[],
+  query: Pick<ServiceQuery, 'near'>,
+  source: QuerySource,
+): Placed[] {
   const near = nodeNear(view, source.near === '' ? query.near : source.near, source)
   const order = shuffled(instances, source.chance)
   if (near === '') return order
@@ -61,16 +67,4 @@ function nodeNear(view: View, near: string, { agent, ip }: QuerySource): string 
   if (address === undefined) return ''
   for (const [, { node }] of view.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 })) return node
   return ''
-}
-
-/** The same things in an order drawn evenly from all orders (Fisher and Yates). */
-function shuffled<Thing>(things: readonly Thing[], chance: () => number): Thing[] {
-  const order = [...things]
-  for (let last = order.length - 1; last > 0; last--) {
-    const other = Math.floor(chance() * (last + 1))
-    const kept = order[last]!
-    order[last] = order[other]!
-    order[other] = kept
-  }
-  return order
 }

@@ -1,18 +1,21 @@
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { shuffled } from '../../src/kernel/shuffled.ts'
 import { addressText } from './addresses.ts'
 import { type Asking, nodeAddressRecords, nodeTexts, targetOf } from './hosts.ts'
 import { instanceRecords } from './instances.ts'
 import { isEncodable } from './names.ts'
 import { type QueryForm, queryForm } from './question.ts'
 import { type DnsRecord, RCODE, type Sections, type SoaRecord, TYPE } from './records.ts'
-import { type DnsSettings, seconds } from './settings.ts'
-import type { DnsNode, DnsSource } from './source.ts'
+import { type DnsSettings, seconds, serviceTtlSeconds } from './settings.ts'
+import type { DnsInstance, DnsNode, DnsSource } from './source.ts'
 
 /** What decides besides the catalog. */
 export type AnswerTurn = {
   nowMs: number
   /** A float in [0, 1). */
   chance: () => number
+  /** The IP address of the asker, or of whoever a resolver asks for; '' if unknown. */
+  ip: string
   /** Whether the query had an OPT record. */
   edns: boolean
   /** More instances than give this many answers need not be looked at. */
@@ -25,6 +28,8 @@ export type Answer = Sections & {
   rcode: number
   authoritative: boolean
   recursionAvailable: boolean
+  /** Another asker may get another answer: by a prepared query, which may look at where the asker is. */
+  personal: boolean
   /** The question is one for recursors. Everything else here is what to say when there are none. */
   forward: boolean
   /** Host names outside the zone that this answer leads to and that `outside` says nothing about. Empty without recursors. */
@@ -45,7 +50,7 @@ export function answerTo(question: { name: string; type: number }, source: DnsSo
   const form = queryForm(question.name, question.type, settings)
   const recursionAvailable = settings.recursors.length > 0
   if (form.form === 'foreign')
-    return { ...EMPTY, rcode: RCODE.refused, authoritative: false, recursionAvailable, forward: true, wanted: [] }
+    return { ...EMPTY, rcode: RCODE.refused, authoritative: false, recursionAvailable, personal: false, forward: true, wanted: [] }
   if (form.form === 'reverse') return reverseAnswer(asking, form.address)
   const found = inZone(asking, form)
   const negative = found.rcode === RCODE.nameError || found.isNoData === true
@@ -56,6 +61,7 @@ export function answerTo(question: { name: string; type: number }, source: DnsSo
     additionals: found.additionals ?? [],
     authoritative: true,
     recursionAvailable,
+    personal: form.form === 'query',
     forward: false,
     wanted: [...wanted],
   }
@@ -95,6 +101,8 @@ function lookup(asking: Asking, form: QueryForm): Found {
     case 'service':
     case 'connect':
       return serviceAnswer(asking, form)
+    case 'query':
+      return queryAnswer(asking, form.query)
     case 'address':
       return addressAnswer(asking, form.hex)
     default:
@@ -127,7 +135,22 @@ function serviceAnswer(asking: Asking, form: Extract<QueryForm, { form: 'service
       (tag === '' || instance.tags.some((candidate) => candidate.toLowerCase() === tag)),
   )
   if (usable.length === 0) return NOT_FOUND
-  const { answers, additionals } = instanceRecords(asking, form.service, shuffled(usable, asking.turn.chance))
+  const ttlSeconds = serviceTtlSeconds(asking.settings, form.service)
+  return instancesFound(asking, shuffled(usable, asking.turn.chance), ttlSeconds)
+}
+
+/** The instances of a prepared query in the order in which it has them. What it says of how long to keep them counts first. */
+function queryAnswer(asking: Asking, name: string): Found {
+  const { source, settings, turn } = asking
+  const query = source.query(name, turn)
+  if (isRefused(query)) return FAILED
+  if (query === undefined || query.instances.length === 0) return NOT_FOUND
+  const ttlSeconds = query.ttlMs === undefined ? serviceTtlSeconds(settings, query.service) : seconds(query.ttlMs)
+  return instancesFound(asking, query.instances, ttlSeconds)
+}
+
+function instancesFound(asking: Asking, instances: readonly DnsInstance[], ttlSeconds: number): Found {
+  const { answers, additionals } = instanceRecords(asking, instances, ttlSeconds)
   return { rcode: RCODE.noError, isNoData: answers.length === 0, answers, additionals }
 }
 
@@ -147,11 +170,11 @@ function reverseAnswer(asking: Asking, address: string | undefined): Answer {
   const node = address === undefined ? undefined : source.nodeByAddress(address)
   const service = address === undefined || node !== undefined ? undefined : source.serviceByAddress(address)
   if (isRefused(node) || isRefused(service)) {
-    return { ...EMPTY, ...FAILED, authoritative: true, recursionAvailable, forward: false, wanted: [] }
+    return { ...EMPTY, ...FAILED, authoritative: true, recursionAvailable, personal: false, forward: false, wanted: [] }
   }
   const target = node === undefined ? service && targetOf(asking, service, 'service') : targetOf(asking, node.name, 'node')
   if (target === undefined || !isEncodable(target)) {
-    return { ...EMPTY, ...FAILED, authoritative: false, recursionAvailable: true, forward: true, wanted: [] }
+    return { ...EMPTY, ...FAILED, authoritative: false, recursionAvailable: true, personal: false, forward: true, wanted: [] }
   }
   return {
     rcode: RCODE.noError,
@@ -160,6 +183,7 @@ function reverseAnswer(asking: Asking, address: string | undefined): Answer {
     additionals: [],
     authoritative: true,
     recursionAvailable,
+    personal: false,
     forward: false,
     wanted: [],
   }
@@ -206,16 +230,4 @@ function nameServers(asking: Asking): { names: DnsRecord[]; glue: DnsRecord[] } 
 
 function canBeNameServer(server: DnsNode): boolean {
   return /^[A-Za-z0-9-]{1,63}$/.test(server.name)
-}
-
-/** The same things in an order drawn evenly from all orders (Fisher and Yates). */
-function shuffled<Thing>(things: readonly Thing[], chance: () => number): Thing[] {
-  const order = [...things]
-  for (let last = order.length - 1; last > 0; last--) {
-    const other = Math.floor(chance() * (last + 1))
-    const kept = order[last]!
-    order[last] = order[other]!
-    order[other] = kept
-  }
-  return order
 }

@@ -2,12 +2,10 @@ import { addressBytes, addressHex } from './addresses.ts'
 import { type Asking, addressRecord, hostRecords, nodeTexts, targetOf } from './hosts.ts'
 import { fullyQualified, isEncodable } from './names.ts'
 import { type DnsRecord, TYPE } from './records.ts'
-import { serviceTtlSeconds } from './settings.ts'
 import type { DnsInstance } from './source.ts'
 
-/** What instances of a service (lower case) answer, in their order: SRV with addresses beside them, or addresses. */
-export function instanceRecords(asking: Asking, service: string, instances: readonly DnsInstance[]): InstanceRecords {
-  const ttlSeconds = serviceTtlSeconds(asking.settings, service)
+/** What instances of a service answer, in their order: SRV with addresses beside them, or addresses. */
+export function instanceRecords(asking: Asking, instances: readonly DnsInstance[], ttlSeconds: number): InstanceRecords {
   return asking.type === TYPE.srv ? srvRecords(asking, instances, ttlSeconds) : addressRecords(asking, instances, ttlSeconds)
 }
 

@@ -14,6 +14,8 @@ export type QueryForm =
   | { form: 'node'; node: string; datacenter: string }
   | { form: 'service'; service: string; tag: string; datacenter: string }
   | { form: 'connect'; service: string; datacenter: string }
+  /** A prepared query by its name or its id. */
+  | { form: 'query'; query: string; datacenter: string }
   | { form: 'address'; hex: string }
   | { form: 'unknown' }
 
@@ -69,6 +71,8 @@ function formOf(kind: string, parts: string[], suffix: string[]): QueryForm {
       return { form: 'connect', service: last, datacenter }
     case 'node':
       return { form: 'node', node: parts.join('.'), datacenter }
+    case 'query':
+      return { form: 'query', query: parts.join('.'), datacenter }
     case 'addr':
       return parts.length === 1 ? { form: 'address', hex: last } : UNKNOWN
     default:

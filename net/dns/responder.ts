@@ -1,3 +1,4 @@
+import { addressText } from './addresses.ts'
 import { type Answer, type AnswerTurn, answerTo } from './answer.ts'
 import type { Message } from './encode.ts'
 import { decodeQuery, type Query } from './message.ts'
@@ -23,12 +24,12 @@ export type ResponderOptions = {
   nowMs: () => number
 }
 
-/** Takes one packet. True: `reply` will be called once, later, because recursors have to be asked. False: it was called already,
+/** Takes one packet, with the IP address that it came from. True: `reply` will be called once, later, because recursors have to be asked. False: it was called already,
  * or the packet gets no answer. */
-export type Responder = (packet: Buffer, transport: Transport, reply: (bytes: Buffer) => void) => boolean
+export type Responder = (packet: Buffer, transport: Transport, from: string, reply: (bytes: Buffer) => void) => boolean
 
 export function createResponder({ source, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
-  return (packet, transport, reply) => {
+  return (packet, transport, from, reply) => {
     const startMs = performance.now()
     const decoded = decodeQuery(packet)
     if (decoded.kind === 'ignored') return false
@@ -41,7 +42,7 @@ export function createResponder({ source, settings, recursors, report, failed, c
     const current = settings()
     const udpSizeBytes = query.edns?.udpSizeBytes ?? 0
     const answersMax = answersBeyond(transport, udpSizeBytes, current)
-    const turn: AnswerTurn = { nowMs: nowMs(), chance, edns: query.edns !== undefined, answersMax }
+    const turn: AnswerTurn = { nowMs: nowMs(), chance, ip: ipOf(query, from), edns: query.edns !== undefined, answersMax }
     const send = (answer: Answer) => {
       reply(fittingBytes(messageOf(query, answer), transport, udpSizeBytes, current))
       report(kindOf(query, answer), performance.now() - startMs)
@@ -95,9 +96,23 @@ const BROKEN: Answer = {
   additionals: [],
   authoritative: true,
   recursionAvailable: false,
+  personal: false,
   forward: false,
   wanted: [],
 }
+
+/** Where the asker is; a resolver that asks for somebody else may say where that one is. */
+function ipOf({ edns }: Query, from: string): string {
+  const { subnet } = edns ?? {}
+  const bytesMax = subnet === undefined ? undefined : FAMILY_BYTES[subnet.family]
+  if (subnet === undefined || bytesMax === undefined) return from
+  const bytes = new Uint8Array(bytesMax)
+  bytes.set(subnet.address)
+  return addressText(bytes)
+}
+
+/** Bytes of an address by its family, as EDNS numbers them. */
+const FAMILY_BYTES: Readonly<Record<number, number>> = { 1: 4, 2: 16 }
 
 /** The answer as a message to the asker. Refusals of foreign names have no OPT record, everything else echoes the query's. */
 function messageOf({ id, question, recursionDesired, checkingDisabled, edns }: Query, answer: Answer): Message {
@@ -111,7 +126,7 @@ function messageOf({ id, question, recursionDesired, checkingDisabled, edns }: Q
   const { answers, authorities } = answer
   if (edns === undefined || answer.rcode === RCODE.refused)
     return { id, flags, question, answers, authorities, additionals: answer.additionals }
-  const opt: DnsRecord = { type: 'OPT', name: '.', ...edns, scopeBits: 0 }
+  const opt: DnsRecord = { type: 'OPT', name: '.', ...edns, scopeBits: answer.personal ? (edns.subnet?.sourceBits ?? 0) : 0 }
   return { id, flags, question, answers, authorities, additionals: [...answer.additionals, opt] }
 }
 

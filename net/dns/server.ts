@@ -163,7 +163,7 @@ async function listenUdp(options: DnsOptions, responder: Responder, host: string
   socket.on('message', (packet: Buffer, from: RemoteInfo) => {
     // Nothing can be sent to port 0.
     if (from.port === 0) return
-    responder(packet, 'udp', (bytes) => {
+    responder(packet, 'udp', from.address, (bytes) => {
       if (isOpen) socket.send(bytes, 0, bytes.length, from.port, from.address, sent)
     })
   })

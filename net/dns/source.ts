@@ -16,8 +16,19 @@ export interface DnsSource {
   connect(name: string): Result<readonly DnsInstance[]>
   /** The name of a service that has an instance with this address. */
   serviceByAddress(address: string): Result<string | undefined>
+  /** What a prepared query finds for whoever asks, by its name or its id. */
+  query(name: string, asker: { ip: string; chance: () => number }): Result<DnsQuery | undefined>
   /** The servers of this datacenter that are not critical. */
   servers(): Result<readonly DnsNode[]>
+}
+
+export type DnsQuery = {
+  /** The name of the service that is asked for. */
+  service: string
+  /** How long the answer may be kept; undefined leaves it to the service. */
+  ttlMs: number | undefined
+  /** Those that are well enough, in the order in which they should be tried. */
+  instances: readonly DnsInstance[]
 }
 
 export type DnsNode = {

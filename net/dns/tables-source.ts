@@ -2,14 +2,17 @@ import { connectInstances, type Instance, serviceInstances, worstStatus } from '
 import { nodeTable } from '../../actors/catalog/records.ts'
 import { type NodeRecord, nodeAddressTable, SERVER_SERVICE, serviceAddressTable } from '../../actors/catalog/tables.ts'
 import { lastIndex } from '../../actors/command.ts'
+import { inOrder, queryInstances } from '../../actors/prepared-queries/execute.ts'
+import { resolveQuery } from '../../actors/prepared-queries/queries.ts'
+import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import { joined, type View } from '../../src/kernel/tables.ts'
-import type { DnsInstance, DnsNode, DnsSource } from './source.ts'
+import type { DnsInstance, DnsNode, DnsQuery, DnsSource } from './source.ts'
 
 /** Answers that are kept until the tables change. Questions come from anybody, so there is a limit. */
 const KEPT_MAX = 4_096
 
-/** Answers DNS from the newest durable state of the tables. `view` is asked for at every question. */
-export function dnsSource(view: () => View): DnsSource {
+/** Answers DNS from the newest durable state of the tables. `view` is asked for at every question; `agent` is this machine's node. */
+export function dnsSource(view: () => View, agent: string): DnsSource {
   const kept = new Map<string, unknown>()
   let keptAt = -1
 
@@ -34,6 +37,12 @@ export function dnsSource(view: () => View): DnsSource {
     service: (name) => answer('service', name, (tables) => serviceInstances(tables, name).instances.map(dnsInstance)),
     connect: (name) => answer('connect', name, (tables) => connectInstances(tables, name).instances.map(dnsInstance)),
     serviceByAddress: (address) => answer('service-address', address, serviceAt),
+    query(name, asker) {
+      const found = answer('query', name, queryNamed)
+      if (found === undefined || isRefused(found)) return found
+      const { near, ...query } = found
+      return { ...query, instances: inOrder(view(), query.instances, { near }, { ...asker, agent, near: '' }) }
+    },
     servers: () => answer('servers', '', servers),
   }
 }
@@ -51,6 +60,14 @@ function nodeAt(tables: View, address: string): DnsNode | undefined {
 function serviceAt(tables: View, address: string): string | undefined {
   for (const [, { name }] of tables.range(serviceAddressTable, { prefix: joined(address, ''), limit: 1 })) return name
   return undefined
+}
+
+function queryNamed(tables: View, name: string): Result<(DnsQuery & { near: string }) | undefined> {
+  const query = resolveQuery(tables, name)
+  if (query === undefined || isRefused(query)) return query
+  const { service, dns } = query
+  const instances = queryInstances(tables, service, false).map(dnsInstance)
+  return { service: service.service.toLowerCase(), ttlMs: dns.ttl === '' ? undefined : dns.ttlMs, near: service.near, instances }
 }
 
 function servers(tables: View): DnsNode[] {

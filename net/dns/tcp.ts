@@ -46,7 +46,7 @@ export function serveTcp(socket: Socket, responder: Responder, idleMs = IDLE_MS)
 
   function answer(packet: Buffer): void {
     let isLate = false
-    isLate = responder(packet, 'tcp', (bytes) => {
+    isLate = responder(packet, 'tcp', socket.remoteAddress ?? '', (bytes) => {
       idle.refresh()
       if (isLate) waiting -= 1
       if (socket.writable) {

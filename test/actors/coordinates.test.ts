@@ -70,11 +70,22 @@ test('what nodes say is written after a while, the newest of each', (t) => {
   t.is(a.call('update', { node: 'a', segment: '', coordinate: at(1), token: '' }).result, null)
   a.call('update', { node: 'A', segment: '', coordinate: at(2), token: '' })
   a.call('update', { node: 'b', segment: '', coordinate: at(3), token: '' })
-  t.is(coordinateNodes(tables.view()).coordinates.length, 0)
+  t.like(coordinateNodes(tables.view()).coordinates, [{ node: 'n1' }])
   a.wait(5_000)
-  t.like(coordinateNodes(tables.view()).coordinates, [{ node: 'A', coordinate: { vec: [2] } }, { node: 'b' }])
-  a.wait(35_000)
-  t.deepEqual(coordinateNode(tables.view(), 'n1').coordinates, [{ node: 'n1', segment: '', coordinate: origin() }])
+  t.like(coordinateNodes(tables.view()).coordinates, [{ node: 'A', coordinate: { vec: [2] } }, { node: 'b' }, { node: 'n1' }])
+})
+
+test('an agent says where it is once the catalog has its node, and again when that was lost', (t) => {
+  const tables = emptyTables()
+  const a = tryActor(coordinates, { args: { enabled: true }, tables })
+  const known = () => coordinateNode(tables.view(), 'n1').coordinates
+  t.deepEqual(known(), [])
+  a.commit('catalog.register', registration({ node: 'n1' }))
+  t.deepEqual(known(), [{ node: 'n1', segment: '', coordinate: origin() }])
+  a.commit('catalog.deregister', { node: 'n1', serviceId: '', checkId: '' })
+  a.commit('catalog.register', registration({ node: 'n1' }))
+  a.wait(30_000)
+  t.is(known().length, 1)
 })
 
 test('an agent that has not moved says so once', (t) => {

@@ -76,6 +76,19 @@ const examples: [question: string, expected: string[]][] = [
   ['web.service.dc2.consul A', NXDOMAIN],
   ['web.ingress.consul A', NXDOMAIN],
   ['q.query.consul SRV', NXDOMAIN],
+  ['My.Query.query.consul A', ['NOERROR', 'AN My.Query.query.consul. 10 IN A 127.0.0.1']],
+  [
+    'my.query.query.dc1.consul SRV',
+    [
+      'NOERROR',
+      'AN my.query.query.dc1.consul. 10 IN SRV 1 1 80 n1.node.dc1.consul.',
+      'AR n1.node.dc1.consul. 10 IN A 127.0.0.1',
+      'AR n1.node.dc1.consul. 10 IN TXT "consul-network-segment="',
+    ],
+  ],
+  ['my.query.query.consul AAAA', NODATA],
+  ['my.query.query.dc2.consul A', NXDOMAIN],
+  ['my.query.query.a.dc1.consul A', NXDOMAIN],
   ['consul SOA', ['NOERROR', `AN ${SOA}`, 'AU consul. 0 IN NS n1.node.dc1.consul.', 'AR n1.node.dc1.consul. 0 IN A 127.0.0.1']],
   ['any.thing.consul NS', ['NOERROR', 'AN consul. 0 IN NS n1.node.dc1.consul.', 'AR n1.node.dc1.consul. 0 IN A 127.0.0.1']],
   ['consul AXFR', ['NOTIMP']],
@@ -171,6 +184,18 @@ test('times to live come from the settings, the longest prefix wins over shorter
   t.is(asked('1.0.0.127.in-addr.arpa PTR', { settings })[1], 'AN 1.0.0.127.in-addr.arpa. 0 IN PTR n1.node.dc1.consul.')
   const strange = catalog({ services: { constructor: [instance()] } })
   t.is(asked('constructor.service.consul A', { source: strange })[1], 'AN constructor.service.consul. 0 IN A 127.0.0.1')
+})
+
+test('a prepared query keeps its order, its own time counts before that of the service, and only_passing is not for it', (t) => {
+  const instances = ['3', '1', '2'].map((end) => instance({ address: `10.0.0.${end}`, status: 'warning' }))
+  const settings = { serviceTtlMs: { web: 4_000 }, onlyPassing: true }
+  const asks = (ttlMs: number | undefined) =>
+    asked('q.query.consul A', { source: catalog({ queries: { q: { service: 'web', ttlMs, instances } } }), settings })
+  const owner = 'AN q.query.consul.'
+  t.deepEqual(asks(undefined), ['NOERROR', `${owner} 4 IN A 10.0.0.3`, `${owner} 4 IN A 10.0.0.1`, `${owner} 4 IN A 10.0.0.2`])
+  t.is(asks(0)[1], `${owner} 0 IN A 10.0.0.3`)
+  const empty = catalog({ queries: { q: { service: 'web', ttlMs: 0, instances: [] } } })
+  t.deepEqual(asked('q.query.consul A', { source: empty }), NXDOMAIN)
 })
 
 test('the SOA record says what the settings say', (t) => {
@@ -283,11 +308,12 @@ test('names that do not fit into a message have no records', (t) => {
 
 test('a catalog that cannot be asked is a server failure', (t) => {
   const no = () => refuse('busy', 'no leader')
-  const source: DnsSource = { node: no, nodeByAddress: no, service: no, connect: no, serviceByAddress: no, servers: no }
+  const source: DnsSource = { node: no, nodeByAddress: no, service: no, connect: no, serviceByAddress: no, query: no, servers: no }
   for (const question of [
     'n1.node.consul A',
     'web.service.consul SRV',
     'web.connect.consul A',
+    'my.query.query.consul A',
     'consul NS',
     'consul SOA',
     '1.0.0.127.in-addr.arpa PTR',

@@ -1,6 +1,6 @@
 import type { AnswerTurn } from '../../net/dns/answer.ts'
 import { type DnsRecord, type Sections, TYPE } from '../../net/dns/records.ts'
-import type { DnsInstance, DnsNode, DnsSource } from '../../net/dns/source.ts'
+import type { DnsInstance, DnsNode, DnsQuery, DnsSource } from '../../net/dns/source.ts'
 
 /** A catalog in plain lists. */
 export type Catalog = {
@@ -8,6 +8,7 @@ export type Catalog = {
   servers: DnsNode[]
   services: Record<string, DnsInstance[]>
   connects: Record<string, DnsInstance[]>
+  queries: Record<string, DnsQuery>
 }
 
 export const n1: DnsNode = { name: 'n1', address: '127.0.0.1', meta: { 'consul-network-segment': '' } }
@@ -20,7 +21,7 @@ export function instance(changes: Partial<DnsInstance> = {}): DnsInstance {
 }
 
 export function catalog(changes: Partial<Catalog> = {}): DnsSource {
-  const { nodes, servers, services, connects }: Catalog = {
+  const { nodes, servers, services, connects, queries }: Catalog = {
     nodes: [n1, ext1, six, named],
     servers: [n1],
     services: {
@@ -30,6 +31,7 @@ export function catalog(changes: Partial<Catalog> = {}): DnsSource {
       consul: [instance({ port: 8300 })],
     },
     connects: { web: [instance({ port: 9001 })] },
+    queries: { 'my.query': { service: 'web', ttlMs: 10_000, instances: [instance()] } },
     ...changes,
   }
   return {
@@ -38,6 +40,7 @@ export function catalog(changes: Partial<Catalog> = {}): DnsSource {
     service: (name) => services[name] ?? [],
     connect: (name) => connects[name] ?? [],
     serviceByAddress: (address) => Object.keys(services).find((name) => services[name]?.some((one) => one.address === address)),
+    query: (name) => queries[name],
     servers: () => servers,
   }
 }
@@ -46,7 +49,7 @@ export function catalog(changes: Partial<Catalog> = {}): DnsSource {
 export const NOW_MS = 1_795_416_167_000
 
 export function turn(changes: Partial<AnswerTurn> = {}): AnswerTurn {
-  return { nowMs: NOW_MS, chance: () => 0.999, edns: false, answersMax: 100, ...changes }
+  return { nowMs: NOW_MS, chance: () => 0.999, edns: false, ip: '', answersMax: 100, ...changes }
 }
 
 export function typeNumber(name: string): number {

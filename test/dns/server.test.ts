@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { createResponder } from '../../net/dns/responder.ts'
 import { startDns } from '../../net/dns/server.ts'
 import { dnsSettings } from '../../net/dns/settings.ts'
+import type { DnsSource } from '../../net/dns/source.ts'
 import { serveTcp } from '../../net/dns/tcp.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { catalog, instance } from './fixture.ts'
@@ -46,6 +47,8 @@ test('OPT records are echoed with size and subnet, also beside negative answers,
     const [option] = echo?.type === 'OPT' ? echo.options : []
     t.deepEqual({ code: option?.code, hex: option?.data?.toString('hex') }, { code: 8, hex: '00011800c00002' }, name)
   }
+  const personal = (await asked('my.query.query.consul')).at(-1)
+  t.is(personal?.type === 'OPT' ? personal.options[0]?.data?.toString('hex') : '', '00011818c00002', 'for this subnet only')
   t.deepEqual(await asked('example.com'), [])
 })
 
@@ -137,6 +140,8 @@ test('whatever comes in, at most one answer goes out, to its id, and nothing bre
     query('n1.node.consul', 'ANY'),
     query('1.0.0.127.in-addr.arpa', 'PTR'),
     query('consul', 'SOA'),
+    query('my.query.query.consul', 'SRV'),
+    queryWithSubnet('my.query.query.consul', 1_232),
   )
   const change = fc.record({ at: fc.nat({ max: 60 }), byte: fc.nat({ max: 255 }) })
   const mutated = fc.tuple(start, fc.array(change, { maxLength: 6 }), fc.nat({ max: 60 })).map(([packet, changes, cut]) => {
@@ -148,7 +153,7 @@ test('whatever comes in, at most one answer goes out, to its id, and nothing bre
   fc.assert(
     fc.property(fc.oneof(mutated, noise), fc.constantFrom<'udp' | 'tcp'>('udp', 'tcp'), (packet, transport) => {
       const replies: Buffer[] = []
-      t.false(respond(packet, transport, (bytes) => replies.push(bytes)))
+      t.false(respond(packet, transport, '10.0.0.1', (bytes) => replies.push(bytes)))
       t.true(replies.length <= 1)
       for (const reply of replies) {
         t.deepEqual(reply.subarray(0, 2), packet.subarray(0, 2))
@@ -229,4 +234,20 @@ test('several servers share a port and its questions', async (t) => {
   for (let round = 0; round < 64; round++) t.is((await overUdp(first.port, query('n1.node.consul'))).rcode, 'NOERROR')
   t.is(first.kinds.length + second.kinds.length, 64)
   t.true(first.kinds.length > 0 && second.kinds.length > 0)
+})
+
+test('a prepared query is asked for whoever asks, or for the subnet that a resolver names', async (t) => {
+  const ips: string[] = []
+  const source: DnsSource = {
+    ...catalog(),
+    query(_name, { ip }) {
+      ips.push(ip)
+      return undefined
+    },
+  }
+  const server = await started(t, {}, { source })
+  await overUdp(server.port, query('q.query.consul'))
+  await overTcp(server.port, query('q.query.consul'))
+  await overUdp(server.port, queryWithSubnet('q.query.consul', 1_400))
+  t.deepEqual(ips, ['127.0.0.1', '127.0.0.1', '192.0.2.0'])
 })
