@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 export const agentCommand: Command = {
   summary: 'Run an agent',
   help: async (io) => (await import('../config/agent.ts')).agentHelp(io),
+  flags: async () => (await import('../config/agent-flags.ts')).agentFlags,
   async run(args, io) {
     if (io.world === undefined) {
       io.err('==> an agent needs a machine to run on')

@@ -9,6 +9,8 @@ export type Command = {
   readonly summary: string
   /** The whole help. */
   help(io: Pick<Io, 'env'>): string | Promise<string>
+  /** All its flags. */
+  flags(): FlagTable | Promise<FlagTable>
   /** Reads `args`, does the work and answers the exit code. */
   run(args: readonly string[], io: Io): Promise<number>
 }
@@ -61,6 +63,7 @@ export function assembleCommand<const Table extends FlagTable, const Shared exte
   return {
     summary: definition.summary,
     help,
+    flags: () => table,
     async run(args, io) {
       const parsed = goFlags(args, kindsOf(table))
       if ('error' in parsed) {

@@ -1,7 +1,9 @@
+import { aclNames } from './acl-names.ts'
 import type { Command } from './command.ts'
 
 /** Every command, by its full name. A file is read only when its command runs or is described. */
 export const commands: readonly Listing[] = [
+  ...aclNames.map((name) => ({ name, load: async () => (await import('./acl.ts')).aclCommandOf(name) })),
   { name: 'actors', load: async () => (await import('./actors.ts')).actorsCommand },
   { name: 'agent', load: async () => (await import('./agent.ts')).agentCommand },
   { name: 'catalog datacenters', load: async () => (await import('./catalog-datacenters.ts')).catalogDatacentersCommand },
@@ -13,8 +15,12 @@ export const commands: readonly Listing[] = [
   { name: 'config write', load: async () => (await import('./config-write.ts')).configWriteCommand },
   { name: 'connect ca get-config', load: async () => (await import('./connect-ca-get-config.ts')).connectCaGetConfigCommand },
   { name: 'connect ca set-config', load: async () => (await import('./connect-ca-set-config.ts')).connectCaSetConfigCommand },
+  { name: 'connect envoy', load: async () => (await import('./connect-envoy.ts')).connectEnvoyCommand },
+  { name: 'connect expose', load: async () => (await import('./connect-expose.ts')).connectExposeCommand },
   { name: 'connect proxy', load: async () => (await import('./connect-proxy.ts')).connectProxyCommand },
+  { name: 'connect redirect-traffic', load: async () => (await import('./connect-redirect-traffic.ts')).connectRedirectTrafficCommand },
   { name: 'event', load: async () => (await import('./event.ts')).eventCommand },
+  { name: 'exec', load: async () => (await import('./exec.ts')).execCommand },
   { name: 'force-leave', load: async () => (await import('./force-leave.ts')).forceLeaveCommand },
   { name: 'info', load: async () => (await import('./info.ts')).infoCommand },
   { name: 'intention check', load: async () => (await import('./intention-check.ts')).intentionCheckCommand },
@@ -33,17 +39,11 @@ export const commands: readonly Listing[] = [
   { name: 'kv put', load: async () => (await import('./kv-put.ts')).kvPutCommand },
   { name: 'leave', load: async () => (await import('./leave.ts')).leaveCommand },
   { name: 'lock', load: async () => (await import('./lock.ts')).lockCommand },
+  { name: 'login', load: async () => (await import('./login.ts')).loginCommand },
+  { name: 'logout', load: async () => (await import('./logout.ts')).logoutCommand },
   { name: 'maint', load: async () => (await import('./maint.ts')).maintCommand },
   { name: 'members', load: async () => (await import('./members.ts')).membersCommand },
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand },
-  {
-    name: 'operator autopilot get-config',
-    load: async () => (await import('./operator-autopilot-get-config.ts')).operatorAutopilotGetConfigCommand,
-  },
-  {
-    name: 'operator autopilot set-config',
-    load: async () => (await import('./operator-autopilot-set-config.ts')).operatorAutopilotSetConfigCommand,
-  },
   { name: 'operator autopilot state', load: async () => (await import('./operator-autopilot-state.ts')).operatorAutopilotStateCommand },
   { name: 'operator raft list-peers', load: async () => (await import('./operator-raft-list-peers.ts')).operatorRaftListPeersCommand },
   { name: 'operator raft remove-peer', load: async () => (await import('./operator-raft-remove-peer.ts')).operatorRaftRemovePeerCommand },
@@ -54,10 +54,42 @@ export const commands: readonly Listing[] = [
   { name: 'sim', load: async () => (await import('./sim.ts')).simCommand },
   { name: 'validate', load: async () => (await import('./validate.ts')).validateCommand },
   { name: 'version', load: async () => (await import('./version.ts')).versionCommand },
+  { name: 'watch', load: async () => (await import('./watch.ts')).watchCommand },
 ]
 
 /** First words that several commands share, and what they are about. */
 export const groups: readonly Group[] = [
+  {
+    name: 'acl',
+    summary: 'Manage access control lists',
+    about:
+      'Policies, tokens, roles, and how to log in. Agents without access control lists answer all of these commands with "ACL support disabled".',
+  },
+  {
+    name: 'acl auth-method',
+    summary: 'Manage auth methods',
+    about: 'Creates, shows, changes and deletes auth methods. Agents without access control lists refuse it.',
+  },
+  {
+    name: 'acl binding-rule',
+    summary: 'Manage binding rules',
+    about: 'Creates, shows, changes and deletes binding rules. Agents without access control lists refuse it.',
+  },
+  {
+    name: 'acl policy',
+    summary: 'Manage policies',
+    about: 'Creates, shows, changes and deletes policies. Agents without access control lists refuse it.',
+  },
+  {
+    name: 'acl role',
+    summary: 'Manage roles',
+    about: 'Creates, shows, changes and deletes roles. Agents without access control lists refuse it.',
+  },
+  {
+    name: 'acl token',
+    summary: 'Manage tokens',
+    about: 'Creates, shows, changes and deletes tokens. Agents without access control lists refuse it.',
+  },
   {
     name: 'catalog',
     summary: 'Look into the catalog of nodes and services',

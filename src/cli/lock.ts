@@ -1,9 +1,9 @@
 import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
+import { shellOf, startChild } from './child.ts'
 import type { FlagTable } from './command.ts'
 import type { HttpClient } from './http.ts'
 import type { Io } from './io.ts'
-import { startChild } from './lock-child.ts'
 import { exclusiveLock, type LockKind, semaphore } from './lock-kinds.ts'
 import { type KeptSession, keepSession, lockEntries, pause } from './lock-session.ts'
 
@@ -130,7 +130,7 @@ async function runLocked(held: Held, fence: number, { command, passStdin, exitFa
   const stopping = io.signal ? AbortSignal.any([lost, io.signal]) : lost
   say(`Starting handler '${typeof command === 'string' ? command : command.join(' ')}'`)
   const env = { ...io.env, CONSUL_LOCK_HELD: 'true', CONSUL_LOCK_FENCE: String(fence), CONSUL_LOCK_SESSION: session.id }
-  const child = startChild({ command, shell: io.env['SHELL'] || '/bin/sh', passStdin, env })
+  const child = startChild({ command, shell: shellOf(io), stdin: passStdin ? 'inherit' : 'nothing', env })
   const stop = () => {
     say(lost.aborted ? 'Lock lost, killing child' : 'Shutdown triggered, killing child')
     child.stop()

@@ -1,4 +1,5 @@
 import type { Route } from '../route.ts'
+import { aclRoutes } from './acl.ts'
 import {
   agentChecksRoute,
   checkDeregisterRoute,
@@ -106,6 +107,7 @@ export const routes: readonly Route[] = [
   eventFireRoute,
   eventListRoute,
   ...intentionRoutes,
+  ...aclRoutes,
   configWriteRoute,
   configReadRoute,
   configDeleteRoute,
