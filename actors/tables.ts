@@ -1,4 +1,5 @@
 import type { Table } from '../src/kernel/tables.ts'
+import { autopilotTable } from './autopilot/commands.ts'
 import { caConfigTable, caKeyTable, caRootTable, caSerialTable } from './ca/tables.ts'
 import { instanceTable, nodeTable } from './catalog/records.ts'
 import {
@@ -51,4 +52,5 @@ export const tables: readonly Table<unknown>[] = [
   querySessionTable,
   coordinateTable,
   defaultsTable,
+  autopilotTable,
 ].toSorted((a, b) => a.id - b.id)

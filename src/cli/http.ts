@@ -1,4 +1,6 @@
 import http from 'node:http'
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { networkProblem } from './http-problems.ts'
 import type { HttpSettings } from './http-settings.ts'
@@ -22,6 +24,10 @@ export type RequestOptions = {
   params?: HttpParams
   /** Sent as it is; an object as JSON. */
   body?: string | Uint8Array | object
+  /** In place of `body`: so many bytes, sent as they come. */
+  bodyStream?: { stream: Readable; bytes: number }
+  /** Takes the body of an answer from 200 to 299, which then is empty in the reply. Ended when all is written. */
+  into?: () => Writable
   also?: readonly number[]
   signal?: AbortSignal
   /** Gets the pieces of a good answer's body as they come; the reply's own is empty then. */
@@ -60,11 +66,12 @@ export function parseJson<Body>(text: string, source: string): Result<{ value: B
 /** One request on a connection of its own. */
 async function exchange(settings: HttpSettings, method: HttpMethod, target: string, options: RequestOptions): Promise<Result<HttpReply>> {
   const { body, contentType } = bodyBytes(options.body)
+  const { bodyStream, into } = options
   const requestOptions: http.RequestOptions = {
     method,
     path: target,
     agent: false,
-    headers: headersOf(settings, body, contentType),
+    headers: headersOf(settings, bodyStream?.bytes ?? body?.length, bodyStream ? BYTES : contentType),
     ...(settings.socketPath === '' ? { host: settings.host, port: settings.port } : { socketPath: settings.socketPath }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   }
@@ -72,17 +79,26 @@ async function exchange(settings: HttpSettings, method: HttpMethod, target: stri
   return new Promise((resolve) => {
     const fail = (error: unknown) => resolve(refuse('gone', networkProblem(settings, method, target, error)))
     const outgoing = send(requestOptions, (incoming) => {
+      const { statusCode = 0, headers } = incoming
+      if (into && statusCode >= 200 && statusCode < 300) {
+        pipeline(incoming, into()).then(() => resolve({ status: statusCode, headers, body: NO_BODY }), fail)
+        return
+      }
       const chunks: Buffer[] = []
       const isGood = (incoming.statusCode ?? 0) >= 200 && (incoming.statusCode ?? 0) < 300
       const take = isGood && options.take ? options.take : (chunk: Buffer) => chunks.push(chunk)
       incoming.on('data', take)
       incoming.on('error', fail)
-      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) }))
+      incoming.on('end', () => resolve({ status: statusCode, headers, body: Buffer.concat(chunks) }))
     })
     outgoing.on('error', fail)
-    outgoing.end(body)
+    if (bodyStream) pipeline(bodyStream.stream, outgoing).catch(fail)
+    else outgoing.end(body)
   })
 }
+
+const NO_BODY = Buffer.alloc(0)
+const BYTES = 'application/octet-stream'
 
 /** TLS is loaded only where it is spoken, because that takes time. */
 async function tlsSender({ tls, host }: HttpSettings): Promise<typeof http.request> {
@@ -101,21 +117,21 @@ async function tlsSender({ tls, host }: HttpSettings): Promise<typeof http.reque
     )) as typeof http.request
 }
 
-function headersOf(settings: HttpSettings, body: Uint8Array | undefined, contentType: string | undefined): http.OutgoingHttpHeaders {
+function headersOf(settings: HttpSettings, bodyBytes: number | undefined, contentType: string | undefined): http.OutgoingHttpHeaders {
   return {
     host: settings.socketPath === '' ? settings.authority : 'localhost',
     connection: 'close',
     ...(settings.token === '' ? {} : { 'x-consul-token': settings.token }),
     ...(settings.basicAuth === '' ? {} : { authorization: `Basic ${Buffer.from(settings.basicAuth).toString('base64')}` }),
     ...(contentType === undefined ? {} : { 'content-type': contentType }),
-    ...(body === undefined ? {} : { 'content-length': body.length }),
+    ...(bodyBytes === undefined ? {} : { 'content-length': bodyBytes }),
   }
 }
 
 function bodyBytes(body: RequestOptions['body']): { body: Uint8Array | undefined; contentType: string | undefined } {
   if (body === undefined) return { body: undefined, contentType: undefined }
-  if (typeof body === 'string') return { body: Buffer.from(body), contentType: 'application/octet-stream' }
-  if (body instanceof Uint8Array) return { body, contentType: 'application/octet-stream' }
+  if (typeof body === 'string') return { body: Buffer.from(body), contentType: BYTES }
+  if (body instanceof Uint8Array) return { body, contentType: BYTES }
   return { body: Buffer.from(JSON.stringify(body)), contentType: 'application/json' }
 }
 

@@ -52,6 +52,9 @@ export const commands: readonly Listing[] = [
   { name: 'services deregister', load: async () => (await import('./services-deregister.ts')).servicesDeregisterCommand },
   { name: 'services register', load: async () => (await import('./services-register.ts')).servicesRegisterCommand },
   { name: 'sim', load: async () => (await import('./sim.ts')).simCommand },
+  { name: 'snapshot inspect', load: async () => (await import('./snapshot-inspect.ts')).snapshotInspectCommand },
+  { name: 'snapshot restore', load: async () => (await import('./snapshot-restore.ts')).snapshotRestoreCommand },
+  { name: 'snapshot save', load: async () => (await import('./snapshot-save.ts')).snapshotSaveCommand },
   { name: 'validate', load: async () => (await import('./validate.ts')).validateCommand },
   { name: 'version', load: async () => (await import('./version.ts')).versionCommand },
   { name: 'watch', load: async () => (await import('./watch.ts')).watchCommand },
@@ -141,6 +144,11 @@ export const groups: readonly Group[] = [
     name: 'services',
     summary: 'Register and deregister services with the agent',
     about: 'Tells the local agent about services without a restart. The agent keeps them until they are deregistered.',
+  },
+  {
+    name: 'snapshot',
+    summary: 'Save, restore and look into the state of the servers',
+    about: 'Saves everything that the servers keep into one file and puts such a file in the place of everything.',
   },
 ]
 

@@ -116,12 +116,6 @@ export type ProbeRequest =
       disableRedirects: boolean
     }
   | { kind: 'tcp'; address: string; timeoutMs: number }
-  /** The standard `grpc.health.v1.Health` service. `target` is `host:port`, or `host:port/service` for one service of it. */
-  | { kind: 'grpc'; target: string; timeoutMs: number; useTls: boolean; tlsServerName: string; tlsSkipVerify: boolean }
-  /** A PING frame of HTTP/2 over TLS. */
-  | { kind: 'h2ping'; address: string; timeoutMs: number; tlsServerName: string; tlsSkipVerify: boolean }
-  /** A program inside a running container of Docker. */
-  | { kind: 'docker'; container: string; args: string[]; timeoutMs: number; outputMax: number }
   /** The lowest port in the range on which nothing listens and that is not among `taken`. */
   | { kind: 'free-port'; address: string; from: number; to: number; taken: number[] }
 export type HealthStatus = 'passing' | 'warning' | 'critical'
