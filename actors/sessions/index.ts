@@ -2,6 +2,7 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { currentCopy } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import { indexOf } from '../command.ts'
 import { commit } from '../ledger.ts'
@@ -16,13 +17,15 @@ type SessionsOwn = {
   destroyed: Cast<{ caller: Caller<null>; result: Result<null> }>
   renewed: Cast<{ caller: Caller<Session>; id: string; result: Result<SessionRecord> }>
   termsBegan: Cast<null>
-  termsOver: Cast<{ terms: Term[] }>
+  termsOver: Cast<{ terms: Term[]; copy: number }>
   expired: Cast<{ term: Term; result: Result<{ ended: boolean }> }>
   delaysBegan: Cast<null>
   delayOver: Cast<{ key: string; began: number }>
   delayEnded: Cast<{ key: string; began: number; result: Result<null> }>
 }
 type SessionsState = SessionsArgs & {
+  /** The copy of the tables that is timed: others take their place in a restore, and all times begin anew. */
+  copy: number
   /** The newest term that is timed, by its key; '' before the first. */
   lastTerm: string
   /** How many timers for terms there have been: their names. */
@@ -50,7 +53,7 @@ export const sessions = defineActor<SessionsProtocol, SessionsOwn, SessionsState
   init(args, turn) {
     turn.again({ name: 'termsBegan', request: null })
     turn.again({ name: 'delaysBegan', request: null })
-    return { ...args, lastTerm: '', timers: 0, delays: new Map() }
+    return { ...args, copy: currentCopy(turn.view), lastTerm: '', timers: 0, delays: new Map() }
   },
   on: {
     create({ ttlMinMs, ttlRange }, { token, ...session }, turn, caller) {
@@ -92,9 +95,8 @@ export const sessions = defineActor<SessionsProtocol, SessionsOwn, SessionsState
     },
 
     termsBegan(state, _request, turn) {
-      const last = wakeAt(turn, TERMS, { name: 'termsBegan', request: null })
-      // The tables are others than before, as after a restore.
-      if (last < Number(state.lastTerm)) state.lastTerm = ''
+      wakeAt(turn, TERMS, { name: 'termsBegan', request: null })
+      followRestore(state, turn)
       const byTtl = new Map<number, Term[]>()
       for (const [key, { id, ttlMs }] of turn.view.range(termTable, { after: state.lastTerm })) {
         const terms = byTtl.get(ttlMs) ?? []
@@ -105,7 +107,8 @@ export const sessions = defineActor<SessionsProtocol, SessionsOwn, SessionsState
       for (const [ttlMs, terms] of byTtl) timeTerms(state, turn, terms, ttlMs * GRACE)
     },
 
-    termsOver(state, { terms }, turn) {
+    termsOver(state, { terms, copy }, turn) {
+      if (copy !== state.copy) return
       const over = terms.filter(({ id, began }) => indexOf(turn.view, termIndex(id)) === began)
       for (const term of over.slice(0, PROPOSED_MAX)) {
         commit(turn, 'sessions.expire', term, (result) => ({ name: 'expired', request: { term, result } }))
@@ -122,6 +125,7 @@ export const sessions = defineActor<SessionsProtocol, SessionsOwn, SessionsState
 
     delaysBegan(state, _request, turn) {
       wakeAt(turn, LOCK_DELAYS, { name: 'delaysBegan', request: null })
+      followRestore(state, turn)
       for (const [key, { index: began, delayMs }] of turn.view.range(lockDelayTable)) {
         if (state.delays.get(key) === began) continue
         state.delays.set(key, began)
@@ -147,16 +151,25 @@ function mayNotWrite(turn: SessionsTurn, token: string, id: string) {
   return session && authorize(turn.view, token, { resource: 'session', name: session.node, access: 'write' })
 }
 
-/** Answers an index of the tables, and sends the message once it is another. */
-function wakeAt(turn: SessionsTurn, name: string, message: { name: 'termsBegan' | 'delaysBegan'; request: null }): number {
+/** Sends the message once an index of the tables is another, or the tables themselves are. */
+function wakeAt(turn: SessionsTurn, name: string, message: { name: 'termsBegan' | 'delaysBegan'; request: null }): void {
   const { view, reads } = recordReads(turn.view)
-  const index = indexOf(view, name)
+  indexOf(view, name)
+  currentCopy(view)
   turn.wake(name, reads, message)
-  return index
+}
+
+/** Forgets what was timed of tables that are gone. */
+function followRestore(state: SessionsState, turn: SessionsTurn): void {
+  const copy = currentCopy(turn.view)
+  if (copy === state.copy) return
+  state.copy = copy
+  state.lastTerm = ''
+  state.delays.clear()
 }
 
 function timeTerms(state: SessionsState, turn: SessionsTurn, terms: Term[], afterMs: number): void {
-  turn.timer(`term/${++state.timers}`, afterMs, { name: 'termsOver', request: { terms } })
+  turn.timer(`term/${++state.timers}`, afterMs, { name: 'termsOver', request: { terms, copy: state.copy } })
 }
 
 function timeDelay(turn: SessionsTurn, key: string, began: number, afterMs: number): void {
