@@ -6,6 +6,7 @@ import { aLockHasOneHolder } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
+import { transactionsAreWhole } from './transfers.ts'
 
 export type { Invariant } from './invariant.ts'
 
@@ -15,6 +16,7 @@ export const invariants: readonly Invariant[] = [
   serversShowOneHistory,
   kvIsLinearizable,
   registrationsSurvive,
+  transactionsAreWhole,
   aLockHasOneHolder,
   indexNeverGoesBack,
   mailboxesAreBounded,

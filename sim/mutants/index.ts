@@ -22,6 +22,7 @@ import {
   wrongInstances,
 } from './mesh.ts'
 import type { Mutant } from './mutant.ts'
+import { halfTransactions } from './transactions.ts'
 
 export { type Mutant, type Mutations, SOUND } from './mutant.ts'
 
@@ -39,6 +40,7 @@ export const mutants: readonly Mutant[] = [
   blindCas,
   treeKeepsFirst,
   groupLosesLast,
+  halfTransactions,
   appliesByName,
   followerSkips,
   removalUnannounced,

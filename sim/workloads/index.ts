@@ -5,6 +5,7 @@ import { lockLose, lockRelease, lockRenew, lockTake } from './locks.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
 import { stranger } from './strangers.ts'
 import { crowd, traffic } from './traffic.ts'
+import { transfer } from './transfers.ts'
 import { watch } from './watches.ts'
 
 /** Everything that clients do. */
@@ -14,6 +15,7 @@ export const workloads: readonly Kind[] = [
   kvDelete,
   kvDeleteTree,
   kvBurst,
+  transfer,
   lockTake,
   lockRelease,
   lockRenew,
