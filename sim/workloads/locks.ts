@@ -10,10 +10,7 @@ export const lockTake = defineWorkload({
   name: 'lock.take',
   about: 'a client tries to take a lock, with a session that lives for a few seconds',
   perMinute: 60,
-  marks: [
-    { name: 'lock taken', events: 30 },
-    { name: 'lock busy', events: 60, chance: 0.8 },
-  ],
+  marks: [{ name: 'lock taken', events: 30 }],
   fields: { client, key, delayMs: ms(0, LOCK_DELAY_MS_MAX) },
   apply(run, { node, client, key, delayMs }) {
     if (!run.up(node)) return
