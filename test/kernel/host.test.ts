@@ -220,6 +220,32 @@ test('another machine may ask only what the protocol opens to it', (t) => {
   t.true(text.includes('forbidden'))
 })
 
+test('what stays as it is when it is started again is rebuilt from the newest arguments', (t) => {
+  const began: string[] = []
+  const clerk = defineActor<{ fail: Call<null, null> }, Record<never, never>, null, string>({
+    name: 'clerk',
+    mailboxMax: 4,
+    init: (name) => {
+      began.push(name)
+      return null
+    },
+    stays: () => true,
+    on: {
+      fail: () => {
+        throw new Error('on purpose')
+      },
+    },
+  })
+  const { hosts, settle } = testHosts({ threads: 1, actors: [clerk], place: () => 0 })
+  const host = hosts[0]!
+  host.start('clerk', '', 'old')
+  host.start('clerk', '', 'new')
+  t.deepEqual(began, ['old'])
+  host.ask(refOf<{ fail: Call<null, null> }>('clerk'), 'fail', null, 1_000, () => undefined)
+  settle()
+  t.deepEqual(began, ['old', 'new'])
+})
+
 test('what is started again is replaced, unless it says that it stays as it is; it keeps its thread, whatever the lane', (t) => {
   const ended = new Set<string>()
   const began: string[] = []

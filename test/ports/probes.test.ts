@@ -93,6 +93,8 @@ for (const [arm, create] of [
       output: 'fork/exec /no/such/program: no such file or directory',
     })
     t.deepEqual(await script(['sleep', '1000']), { status: 'critical', output: 'Timed out (100ms) running check' })
+    const unread = await ask({ kind: 'script', args: ['true'], timeoutMs: 0, outputMax: 100, env: {}, input: 'x'.repeat(1_000_000) })
+    t.deepEqual(unread, { status: 'passing', output: '' })
     const passing = await ask({ kind: 'script', args: ['true'], timeoutMs: 0, outputMax: 100, env: {} })
     t.deepEqual(passing, { status: 'passing', output: '' })
   })
@@ -117,6 +119,13 @@ for (const [arm, create] of [
     })
   })
 }
+
+test('real: a program reads its input to the end, and without any it has none', async (t) => {
+  const ask = asking(createProbes())
+  const count = { kind: 'script', args: ['wc', '-c'], timeoutMs: 0, outputMax: 100, env: {} } as const
+  t.like(await ask({ ...count, args: [...count.args], input: 'ü'.repeat(100_000) }), { output: '200000\n' })
+  t.like(await ask({ ...count, args: [...count.args] }), { output: '0\n' })
+})
 
 test('simulated: a web server answers, and one that hangs takes the whole time', async (t) => {
   const waitsMs: number[] = []
