@@ -10,6 +10,7 @@ import { markService, subscribe, subscribeService, tell, tellAll, unsubscribe } 
 import { loadRecords, readRecords } from './keep.ts'
 import { takeOver } from './load.ts'
 import type { LocalProtocol } from './protocol.ts'
+import { tablesReplaced, watchTables } from './replaced.ts'
 import { emptyState, type LocalArgs, type LocalOwn, type LocalState, type LocalTurn } from './state.ts'
 import { criticalForTooLong, outputDue, refreshAlias, setStatus, ttlExpired } from './statuses.ts'
 import { reapService, take } from './steps.ts'
@@ -58,6 +59,7 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
       turn.timer('reap', state.args.reapIntervalMs, { name: 'reap', request: null })
       tellAll(state, turn)
       watchDefaults(turn)
+      watchTables(state, turn)
       for (const { name, request, caller } of state.early.splice(0)) {
         const handler = calls[name as keyof typeof calls] as (...of: unknown[]) => unknown
         const answer = handler(state, request, turn, caller)
@@ -80,6 +82,7 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
 
     announced: (state, { operation: of, what, result }, turn) => announced(state, turn, of, what, result),
     sync: (state, _request, turn) => syncAll(state, turn),
+    replaced: (state, _request, turn) => tablesReplaced(state, turn),
     tell: (state, { feed }, turn) => tell(state, turn, feed),
     ttlExpired: (state, { checkId }, turn) => ttlExpired(state, turn, checkId),
     outputDue: (state, { checkId }, turn) => outputDue(state, turn, checkId),

@@ -68,6 +68,8 @@ export type LocalOwn = {
   kept: Cast<{ step: Step; caller: Caller<null>; result: Result<StoreOutcome> }>
   announced: Cast<{ operation: number; result: Result<null>; what: string }>
   sync: Cast<null>
+  /** Other tables may have taken the place of those there were. */
+  replaced: Cast<null>
   reap: Cast<null>
   tell: Cast<{ feed: 'services' | 'checks' }>
   ttlExpired: Cast<{ checkId: string }>
@@ -99,6 +101,8 @@ export type LocalState = {
   failures: number
   /** Everything here was compared with the catalog once. */
   hasCompared: boolean
+  /** Which copy of the tables the catalog is in. */
+  copy: 0 | 1
   feeds: {
     services: Subscriber[]
     checks: Subscriber[]
@@ -127,6 +131,7 @@ export function emptyState(args: LocalArgs): LocalState {
     isRetryDue: false,
     failures: 0,
     hasCompared: false,
+    copy: 0,
     feeds: { services: [], checks: [], byService: new Map(), index: 0, due: new Set() },
   }
 }
