@@ -1,11 +1,22 @@
 import { defineActor } from '../src/kernel/actor.ts'
 import type { ActorStats } from '../src/kernel/instance.ts'
 import { type Call, refOf } from '../src/kernel/protocol.ts'
+import type { Measured } from '../src/kernel/sample.ts'
 
 /** What a thread tells of itself. One actor a thread, its key is the thread's number. */
 export type ThreadProtocol = {
   stats: Call<null, ActorStats[]>
   counters: Call<null, [name: string, value: number][]>
+  /** Its counters, and what was measured since the last time, for the one who puts them together. */
+  measures: Call<null, ThreadMeasures>
+}
+
+export type ThreadMeasures = {
+  counters: [name: string, total: number][]
+  samples: [metric: string, measured: Measured][]
+  /** Bytes of the heap in use. */
+  heapBytes: number
+  actors: number
 }
 
 export function threadRef(thread: number) {
@@ -13,13 +24,17 @@ export function threadRef(thread: number) {
 }
 
 /** What the host of a thread knows; it is handed to its actor when the thread is built. */
-export type ThreadFacts = { stats: () => ActorStats[]; counters: () => [string, number][] }
+export type ThreadFacts = {
+  stats: () => ActorStats[]
+  counters: () => [string, number][]
+  measures: () => ThreadMeasures
+}
 
-export function threadActor({ stats, counters }: ThreadFacts) {
+export function threadActor({ stats, counters, measures }: ThreadFacts) {
   return defineActor<ThreadProtocol, object, null>({
     name: 'thread',
     mailboxMax: 256,
     init: () => null,
-    on: { stats: () => stats(), counters: () => counters() },
+    on: { stats: () => stats(), counters: () => counters(), measures: () => measures() },
   })
 }

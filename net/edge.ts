@@ -3,6 +3,7 @@ import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import { isRefused, type Result } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
+import { dnsMetric } from '../src/telemetry/names.ts'
 import type { Listening } from '../src/world.ts'
 import { startDns } from './dns/server.ts'
 import { type DnsSettings, dnsSettings } from './dns/settings.ts'
@@ -26,7 +27,7 @@ export async function startEdge({ host, config, layout, filesDirectory }: EdgeOp
           reusePort: layout.length > 1,
           source: dnsSource(() => host.ports.tables.view(), config.node.name),
           settings: () => settings,
-          report: (kind) => host.count(`dns.${kind}`),
+          report: (kind, ms) => host.sample(dnsMetric(kind, config.node.name)).add(ms),
           print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),
         })
   if (isRefused(dns)) {

@@ -2,11 +2,14 @@ import { appendFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:
 import { basename, dirname, extname, join } from 'node:path'
 import type { LogConfig } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
+import type { LogEntry } from '../src/log-watch.ts'
 import { makeDirectory } from './make-directory.ts'
 
 export type Logger = {
   print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
   setLevel(level: LogLevel): void
+  /** Also hands lines of `level` and above to `take`, whatever the log's own level is; undefined ends it. */
+  listen(level: LogLevel | undefined, take: (entry: LogEntry) => void): void
 }
 
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
@@ -15,9 +18,13 @@ const SHOWN: Record<LogLevel, string> = { trace: '[TRACE]', debug: '[DEBUG]', in
 /** Writes log lines, to `write` and to a file if one is configured. Throws if that file cannot be written. */
 export function createLogger(config: LogConfig, write: (text: string) => void): Logger {
   let level = config.level
+  let listener: { level: LogLevel; take: (entry: LogEntry) => void } | undefined
   const file = config.file === '' ? undefined : openLogFile(config)
   return {
     print(wanted, from, line, facts) {
+      if (listener && LEVELS.indexOf(wanted) >= LEVELS.indexOf(listener.level)) {
+        listener.take({ level: wanted, text: asText(wanted, from, line, facts), json: asJson(wanted, from, line, facts) })
+      }
       if (LEVELS.indexOf(wanted) < LEVELS.indexOf(level)) return
       const text = `${config.json ? asJson(wanted, from, line, facts) : asText(wanted, from, line, facts)}\n`
       write(text)
@@ -25,6 +32,9 @@ export function createLogger(config: LogConfig, write: (text: string) => void): 
     },
     setLevel(wanted) {
       level = wanted
+    },
+    listen(wanted, take) {
+      listener = wanted === undefined ? undefined : { level: wanted, take }
     },
   }
 }

@@ -7,6 +7,7 @@ import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
 import { createThread, startActors } from '../src/node.ts'
 import { ownApi } from '../src/own-api.ts'
 import type { Layout } from '../src/placement.ts'
+import { timedLog } from '../src/telemetry/timed-log.ts'
 import type { Listening } from '../src/world.ts'
 import { startEdge } from './edge.ts'
 import { realPorts } from './ports.ts'
@@ -40,7 +41,8 @@ export function openThread({ config, layout, thread, directory, print, process, 
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
   const api = ownApi(() => ({ host, config, layout, routes }))
   const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api })
-  const host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
+  if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
+  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
   return {
     host,

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Config } from '../src/config/config.ts'
+import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
 import { portsFree } from './ports-free.ts'
@@ -156,9 +157,18 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
       main.reconfigure(next)
       for (const { control } of workers.values()) post(control, { do: 'reconfigure', config: next, level: next.log.level })
     },
+    printFrom(level) {
+      for (const { control } of workers.values()) post(control, { do: 'level', level: lowest(level, current.log.level) })
+    },
     close,
     halt,
   }
+}
+
+const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+
+function lowest(wanted: LogLevel | undefined, configured: LogLevel): LogLevel {
+  return wanted !== undefined && LEVELS.indexOf(wanted) < LEVELS.indexOf(configured) ? wanted : configured
 }
 
 /** Workers find the compiled code that the main thread keeps: reading TypeScript anew is half of what their start costs. */

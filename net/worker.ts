@@ -23,6 +23,8 @@ export type ToWorker =
   /** The links are there. */
   | { do: 'begin' }
   | { do: 'reconfigure'; config: Config; level: LogLevel }
+  /** What is printed from now on. */
+  | { do: 'level'; level: LogLevel }
   | { do: 'close' }
   | { do: 'halt' }
 
@@ -60,6 +62,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
     } else if (message.do === 'begin') linked.resolve()
     else if (message.do === 'close') ended.resolve()
     else if (message.do === 'halt') process.exit()
+    else if (message.do === 'level') level = message.level
     else {
       level = message.level
       thread.reconfigure(message.config)

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { refuse } from '../src/kernel/refusal.ts'
 import type { World } from '../src/world.ts'
 import { claimDirectory, explained } from './data-directory.ts'
+import { hostFacts } from './host-facts.ts'
 import { createLogger } from './logger.ts'
+import { openStatsd } from './statsd.ts'
 import { startThreads } from './threads.ts'
 
 /** The machine as the agent's main program uses it. */
@@ -18,6 +20,14 @@ export const world: World = {
     } catch (error) {
       return refuse('invalid', `could not write the log file: ${error instanceof Error ? error.message : String(error)}`)
     }
+  },
+  hostFacts,
+  memoryBytes: () => process.memoryUsage.rss(),
+  openStatsd,
+  every(ms, work) {
+    const timer = setInterval(work, ms)
+    timer.unref()
+    return () => clearInterval(timer)
   },
   newId: () => randomUUID(),
   nodeId(dataDirectory) {

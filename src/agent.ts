@@ -6,6 +6,8 @@ import { loadAgentConfig, reloadDifference } from './config/index.ts'
 import type { ProcessOutcome } from './kernel/ports.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
 import { layoutOf } from './placement.ts'
+import { processDevice } from './process-device.ts'
+import { startTelemetry, type Telemetry } from './telemetry/index.ts'
 import { COMPATIBLE_VERSION, VERSION } from './version.ts'
 import type { Threads, World } from './world.ts'
 
@@ -37,6 +39,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   })
 
   let threads: Threads | undefined
+  let telemetry: Telemetry | undefined
   async function reload(): Promise<Result<ProcessOutcome>> {
     if (threads === undefined) {
       logger.print('warn', 'agent', 'Not reloading: the agent is still starting')
@@ -99,15 +102,15 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     config,
     layout,
     print: logger.print,
-    process: {
-      perform({ do: wanted }, done) {
-        if (wanted === 'reload') void reload().then(done)
-        else {
-          done({ warnings: [] })
-          setImmediate(() => stop(0))
-        }
-      },
-    },
+    process: processDevice({
+      logger,
+      world,
+      config: () => current,
+      threads: () => threads,
+      telemetry: () => telemetry,
+      reload,
+      leave: () => stop(0),
+    }),
     fatal(why) {
       logger.print('error', 'agent', `cannot go on: ${why}`)
       stop(1)
@@ -118,6 +121,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     return 1
   }
   threads = started
+  telemetry = startTelemetry({ host: threads.host, layout, config: () => current, world })
   if (hurried) await endNow()
   const written = config.pidFile === '' ? removePid : world.writePid(config.pidFile)
   if (isRefused(written)) {
@@ -130,6 +134,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   logger.print('info', 'agent', 'Tribune agent running!')
 
   const code = await stopped
+  telemetry.close()
   const tooLong = setTimeout(() => void endNow(), GRACE_MS)
   await threads.close()
   clearTimeout(tooLong)

@@ -1,5 +1,6 @@
+import { getHeapStatistics } from 'node:v8'
 import { actors } from '../actors/index.ts'
-import { threadActor } from '../actors/thread.ts'
+import { type ThreadMeasures, threadActor } from '../actors/thread.ts'
 import type { Config } from './config/config.ts'
 import { Host } from './kernel/host.ts'
 import type { AnyActor } from './kernel/instance.ts'
@@ -20,7 +21,8 @@ export type ThreadOptions = {
 
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
 export function createThread({ config, layout, thread, definitions = actors, ...options }: ThreadOptions): Host {
-  const own = threadActor({ stats: () => host.stats(), counters: () => [...host.counters] }) as unknown as AnyActor
+  const facts = { stats: () => host.stats(), counters: () => [...host.counters], measures: () => measuresOf(host) }
+  const own = threadActor(facts) as unknown as AnyActor
   const host: Host = new Host({
     ...options,
     node: config.node.name,
@@ -39,4 +41,12 @@ export function startActors(host: Host, config: Config, layout: Layout): void {
     if (started !== false && place(actor, '') === host.thread) host.start(actor, '', args?.(config))
   }
   host.start('thread', String(host.thread), null)
+}
+
+function measuresOf(host: Host): ThreadMeasures {
+  const samples = [...host.samples].flatMap(([metric, sample]): ThreadMeasures['samples'] => {
+    const measured = sample.take()
+    return measured ? [[metric, measured]] : []
+  })
+  return { counters: [...host.counters], samples, heapBytes: getHeapStatistics().used_heap_size, actors: host.stats().length }
 }

@@ -2,6 +2,7 @@ import type { Config, LogConfig } from './config/config.ts'
 import type { Host } from './kernel/host.ts'
 import type { Devices, LogLevel, Ports } from './kernel/ports.ts'
 import type { Result } from './kernel/refusal.ts'
+import type { LogEntry } from './log-watch.ts'
 import type { Layout } from './placement.ts'
 
 /** What the agent's main program needs of the machine. */
@@ -9,7 +10,15 @@ export type World = {
   cores: number
   startThreads(options: ThreadsOptions): Promise<Result<Threads>>
   /** Refused if the log file cannot be written, with its name. */
-  createLogger(config: LogConfig, write: (text: string) => void): Result<{ print: Ports['print']; setLevel(level: LogLevel): void }>
+  createLogger(config: LogConfig, write: (text: string) => void): Result<Logger>
+  /** Facts about the machine and its disk at this path. */
+  hostFacts(path: string): Record<string, unknown>
+  /** Bytes of memory that the process takes. */
+  memoryBytes(): number
+  /** Sends lines to a statsd server at `host:port`, without waiting and without an answer. `failed` is told why one was not sent. */
+  openStatsd(address: string, failed: (why: string) => void): { send(lines: readonly string[]): void; close(): void }
+  /** Calls `work` again and again. The answer ends it. */
+  every(ms: number, work: () => void): () => void
   /** A new UUID. */
   newId(): string
   /** The id that this machine keeps in its data directory; a new one for ''. Refused if the directory cannot be used, with its name. */
@@ -18,6 +27,13 @@ export type World = {
   writePid(path: string): Result<() => void>
   /** The answer stops listening. */
   onSignals(handlers: Partial<Record<NodeJS.Signals, () => void>>): () => void
+}
+
+export type Logger = {
+  print: Ports['print']
+  setLevel(level: LogLevel): void
+  /** Also hands lines of `level` and above to `take`, whatever the log's own level is; undefined ends it. */
+  listen(level: LogLevel | undefined, take: (entry: LogEntry) => void): void
 }
 
 export type ThreadsOptions = {
@@ -34,6 +50,8 @@ export type Threads = {
   host: Host
   listening: Listening
   reconfigure(config: Config): void
+  /** Makes all threads print lines of this level and above, until the next time; those of the configuration for undefined. */
+  printFrom(level: LogLevel | undefined): void
   close(): Promise<void>
   /**
    * Ends all other threads without a word to anybody, each between two of its turns: one that is stopped while it writes to the

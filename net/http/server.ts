@@ -13,6 +13,7 @@ import { createClientLimit } from './client-limit.ts'
 import { listenOn } from './listen.ts'
 import { SocketRequest } from './request.ts'
 import { sendFile } from './send-file.ts'
+import { sendStream } from './send-stream.ts'
 
 /** Smaller bodies are sent as they are even to clients that accept gzip. */
 const GZIP_BYTES_MIN = 1_400
@@ -35,17 +36,19 @@ export type HttpServerOptions = {
 export async function startHttp({ host, config, layout, routes, filesDirectory }: HttpServerOptions): Promise<Result<HttpServer>> {
   const api = createApi({ host, config, layout, routes })
   const active = new Active()
-  const limitClient = createClientLimit(config.limits.httpMaxConnsPerClient)
+  let { httpMaxConnsPerClient } = config.limits
+  const limitClient = createClientLimit(() => httpMaxConnsPerClient)
+  const failed = (error: Error) => host.ports.print('error', 'http', 'an answer ended before its time', { error: error.message })
   const take = (message: IncomingMessage, response: ServerResponse) => {
     const kept = message.method === 'GET' ? api.kept(message.url ?? '/', message.headers) : undefined
-    if (kept) return send(message, response, kept)
+    if (kept) return send(message, response, kept, failed)
     const request = new SocketRequest(message, () => snapshotPath(filesDirectory))
     const giveUp = api.handle(request, (answer) => {
       try {
-        send(message, response, answer)
+        send(message, response, answer, failed)
       } catch (error) {
         // Such as a header with a character that cannot be in one.
-        send(message, response, api.failure(request, error))
+        send(message, response, api.failure(request, error), failed)
       }
     })
     active.begin(response, giveUp)
@@ -87,9 +90,10 @@ function addressesOf({ ports, addresses }: Config, layout: Layout, thread: numbe
   return addresses.http.filter((address) => thread === first || !address.startsWith('unix://'))
 }
 
-function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer, failed: (error: Error) => void): void {
   const headers = [...answer.headers]
   if (answer.type !== undefined) headers.push('Content-Type', answer.type)
+  if (answer.stream !== undefined) return sendStream(response, answer.status, headers, answer.stream, failed)
   if (answer.file !== undefined) return sendFile(response, answer.status, headers, answer.file)
   if (response.destroyed) return
   let { bytes } = answer

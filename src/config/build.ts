@@ -269,6 +269,10 @@ function buildTelemetry({ problems, settings }: Build): TelemetryConfig {
     if (!/^[+-]./.test(rule))
       problems.push(`telemetry.prefix_filter: Filter rule must begin with either '+' or '-': ${JSON.stringify(rule)}`)
   }
+  if (telemetry.statsd_address !== '' && !/^.*:\d{1,5}$/.test(telemetry.statsd_address)) {
+    problems.push(`telemetry.statsd_address must be an address with a port, got ${JSON.stringify(telemetry.statsd_address)}`)
+  }
+  if (telemetry.prometheus_retention_time < 0) problems.push('telemetry.prometheus_retention_time cannot be negative')
   const withSign = (sign: string) => telemetry.prefix_filter.flatMap((rule) => (rule.startsWith(sign) ? [rule.slice(1)] : []))
   return {
     metricsPrefix: telemetry.metrics_prefix,
@@ -276,6 +280,9 @@ function buildTelemetry({ problems, settings }: Build): TelemetryConfig {
     filterDefault: telemetry.filter_default,
     allowedPrefixes: withSign('+'),
     blockedPrefixes: withSign('-'),
+    prometheusRetentionMs: telemetry.prometheus_retention_time,
+    statsdAddress: telemetry.statsd_address,
+    disableCompat19: telemetry['disable_compat_1.9'],
   }
 }
 

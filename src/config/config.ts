@@ -249,6 +249,12 @@ export type TelemetryConfig = {
   readonly filterDefault: boolean
   readonly allowedPrefixes: readonly string[]
   readonly blockedPrefixes: readonly string[]
+  /** 0: Prometheus gets no metrics. */
+  readonly prometheusRetentionMs: number
+  /** `host:port` over UDP; '' for none. */
+  readonly statsdAddress: string
+  /** Without metrics under the names that they had before Consul 1.9. */
+  readonly disableCompat19: boolean
 }
 
 /** Not settable from outside; here so that everything that paces the agent is in one place. */

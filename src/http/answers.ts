@@ -2,6 +2,7 @@ import { lastIndex } from '../../actors/command.ts'
 import type { Host } from '../kernel/host.ts'
 import { type ReadSet, recordReads } from '../kernel/recording-view.ts'
 import { isRefused } from '../kernel/refusal.ts'
+import type { Sample } from '../kernel/sample.ts'
 import { type ApiAnswer, encodeReply } from './encode-reply.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
 import { refusalReply } from './status.ts'
@@ -11,6 +12,7 @@ export type Answer = ApiAnswer & {
   /** undefined: this is not the answer of a query but of its wrong parameters. */
   readonly index: number | undefined
   readonly reads: ReadSet
+  readonly times: Sample
   /** The newest index for which this answer is known to hold. */
   head: number
 }
@@ -26,15 +28,23 @@ export class Answers {
   readonly #settings: EdgeSettings
   readonly #alwaysPretty: boolean
   readonly #headers: readonly string[]
+  readonly #timesOf: (route: ReadRoute) => Sample
   readonly #kept = new Map<string, { answer: Answer; forget: () => void }>()
   #bytes = 0
 
   /** `headers` are those of every answer: names and values in turn. */
-  constructor(host: Host, settings: EdgeSettings, alwaysPretty: boolean, headers: readonly string[]) {
+  constructor(
+    host: Host,
+    settings: EdgeSettings,
+    alwaysPretty: boolean,
+    headers: readonly string[],
+    timesOf: (route: ReadRoute) => Sample,
+  ) {
     this.#host = host
     this.#settings = settings
     this.#alwaysPretty = alwaysPretty
     this.#headers = headers
+    this.#timesOf = timesOf
   }
 
   /** The present answer for `key`, if it is kept and still holds. */
@@ -67,7 +77,7 @@ export class Answers {
     const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
     const before = index === undefined ? this.#headers : queryHeaders(this.#headers, index, route, request)
     const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
-    return { status, headers, type, bytes, index, reads, head: lastIndex(plain) }
+    return { status, headers, type, bytes, index, reads, times: this.#timesOf(route), head: lastIndex(plain) }
   }
 
   #keep(key: string, answer: Answer): void {

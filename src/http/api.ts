@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Layout } from '../placement.ts'
+import { metricKey, pathLabel } from '../telemetry/names.ts'
 import { Answers } from './answers.ts'
 import { Parked } from './blocking.ts'
 import { type ApiAnswer, encodeReply } from './encode-reply.ts'
@@ -44,7 +45,11 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     ...(config.translateWanAddrs && { 'X-Consul-Translate-Addresses': 'true' }),
     ...config.http.responseHeaders,
   }).flat()
-  const answers = new Answers(host, settings, config.devMode, headers)
+  const times = new Map(
+    routes.map((route) => [route, host.sample(metricKey('api.http', { method: route.method, path: pathLabel(route.path) }))]),
+  )
+  const timesOf = (route: Route) => times.get(route) ?? host.sample('api.http')
+  const answers = new Answers(host, settings, config.devMode, headers, timesOf)
   const gate = createGate(config)
   const encode = (reply: HttpReply, url: string) => encodeReply(reply, config.devMode || /[?&]pretty\b/.test(url), headers)
   const failure = ({ method, url }: Pick<ApiRequest, 'method' | 'url'>, error: unknown) => {
@@ -62,16 +67,17 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     parked: new Parked(host, answers),
     encode,
     failure,
+    timesOf,
   }
   return {
     kept(url, headers) {
       if (!gate.open || mayChangeAnswer(headers)) return undefined
+      const beganMs = host.ports.clock.monotonicMs()
       const kept = answers.kept(keyFor(url, headers['x-consul-token']))
-      if (kept) host.count('api.http')
+      kept?.times.add(host.ports.clock.monotonicMs() - beganMs)
       return kept
     },
     handle(request, done) {
-      host.count('api.http')
       const exchange = new Exchange(parts, request, done)
       exchange.begin()
       return exchange.isOver ? nothing : () => exchange.giveUp()

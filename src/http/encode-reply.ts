@@ -11,6 +11,8 @@ export type ApiAnswer = {
   readonly bytes: Buffer
   /** The path of a file that is sent in place of `bytes`, and removed. */
   readonly file?: string
+  /** What is sent in place of `bytes`, as it comes. */
+  readonly stream?: AsyncIterable<string>
 }
 
 /** Encodes a reply; its own headers stand behind `before`. */
@@ -19,6 +21,7 @@ export function encodeReply(reply: HttpReply, pretty: boolean, before: readonly 
   const headers = reply.headers ? [...before, ...Object.entries(reply.headers).flat()] : before
   if (reply.json !== undefined) return { status, headers, type: 'application/json', bytes: Buffer.from(encodeJson(reply.json, pretty)) }
   if (reply.text !== undefined) return { status, headers, type: reply.type ?? 'text/plain; charset=utf-8', bytes: Buffer.from(reply.text) }
+  if (reply.stream !== undefined) return { status, headers, type: reply.type, bytes: NO_BYTES, stream: reply.stream }
   if (reply.file !== undefined) return { status, headers, type: reply.type, bytes: NO_BYTES, file: reply.file }
   if (reply.bytes !== undefined)
     return { status, headers, type: reply.type, bytes: Buffer.from(reply.bytes.buffer, reply.bytes.byteOffset, reply.bytes.byteLength) }

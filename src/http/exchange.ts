@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Result } from '../kernel/refusal.ts'
+import type { Sample } from '../kernel/sample.ts'
 import { type Parked, waitOf } from './blocking.ts'
 import { createContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
@@ -36,6 +37,8 @@ export type ApiParts = {
   readonly parked: Parked
   readonly encode: (reply: HttpReply, url: string) => ApiAnswer
   readonly failure: (request: ApiRequest, error: unknown) => ApiAnswer
+  /** Where to add how long an endpoint takes, in milliseconds. */
+  readonly timesOf: (route: Route) => Sample
 }
 
 const NO_BODY = Buffer.alloc(0)
@@ -48,6 +51,8 @@ export class Exchange {
   readonly #done: (answer: ApiAnswer) => void
   #stopWaiting: (() => void) | undefined
   #isOver = false
+  #beganMs = 0
+  #times: Sample | undefined
 
   constructor(api: ApiParts, given: ApiRequest, done: (answer: ApiAnswer) => void) {
     this.#api = api
@@ -60,6 +65,7 @@ export class Exchange {
   }
 
   begin(): void {
+    this.#beganMs = this.#api.host.ports.clock.monotonicMs()
     this.#attempt(() => this.#route())
   }
 
@@ -84,6 +90,7 @@ export class Exchange {
   #finish(answer: ApiAnswer): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#times?.add(this.#api.host.ports.clock.monotonicMs() - this.#beganMs)
     this.#done(answer)
   }
 
@@ -139,6 +146,7 @@ export class Exchange {
   }
 
   #take(route: Route, request: HttpRequest): ApiAnswer | undefined {
+    this.#times = this.#api.timesOf(route)
     const wrong = this.#api.gate.parametersWrong(request)
     if (wrong) return this.#encode(wrong)
     if ('read' in route) return this.#read(route, request)

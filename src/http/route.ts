@@ -30,6 +30,8 @@ export type HttpReply = {
   json?: unknown
   text?: string
   bytes?: Uint8Array
+  /** Texts that are sent as they come, in place of the others; nobody asks for more once the client went away. */
+  stream?: AsyncIterable<string>
   /** The path of a file that is sent and removed, in place of the others. */
   file?: string
   /** Content type of `text`, `bytes` and `file`. */

@@ -20,6 +20,7 @@ import {
 import { Queue } from './queue.ts'
 import { Waiters } from './recording-view.ts'
 import { assert, isRefused, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
+import { Sample } from './sample.ts'
 import type { ChangeNotice } from './tables.ts'
 import * as wire from './wire.ts'
 import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
@@ -41,6 +42,8 @@ export class Host {
   noticed = 0
   /** Counters by name, of this thread. */
   readonly counters = new Map<string, number>()
+  /** What was measured on this thread since somebody last took it, by metric. */
+  readonly samples = new Map<string, Sample>()
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()
   readonly #instances = new Map<string, Instance>()
@@ -147,6 +150,15 @@ export class Host {
 
   count(metric: string, by = 1): void {
     this.counters.set(metric, (this.counters.get(metric) ?? 0) + by)
+  }
+
+  /** Where to add what is measured for a metric. It stays the same. */
+  sample(metric: string): Sample {
+    const known = this.samples.get(metric)
+    if (known) return known
+    const made = new Sample()
+    this.samples.set(metric, made)
+    return made
   }
 
   close(): void {

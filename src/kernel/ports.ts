@@ -179,7 +179,21 @@ export type ProcessRequest =
   | { do: 'reload' }
   /** Leaves the cluster and ends, after the outcome had time to reach whoever asked. */
   | { do: 'leave' }
-export type ProcessOutcome = { warnings: string[] }
+  /** Facts about the machine. */
+  | { do: 'host' }
+  /** What all threads measured, for people or for Prometheus; `conflict` if Prometheus was not configured. */
+  | { do: 'metrics'; format: 'json' | 'prometheus' }
+  /** Lines of the log behind number `after` (undefined: from now on), of this level and above. Comes once there are some, or
+   * without any after a while. */
+  | { do: 'log'; after: number | undefined; level: LogLevel; json: boolean }
+/** `log`: whole lines, the number of the newest one, and how many there were that are not kept any more. */
+export type ProcessOutcome = {
+  warnings: string[]
+  host?: Record<string, unknown>
+  metrics?: { json?: Record<string, unknown>; text?: string }
+  log?: LogPiece
+}
+export type LogPiece = { text: string; newest: number; dropped: number }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 

@@ -14,15 +14,15 @@ export const telemetryFields = {
   circonus_check_tags: { type: 'string', now: 'harmless' },
   circonus_submission_interval: { type: 'string', now: 'harmless' },
   circonus_submission_url: { type: 'string', now: 'refused' },
-  'disable_compat_1.9': { type: 'boolean', now: 'harmless' },
+  'disable_compat_1.9': { type: 'boolean' },
   disable_hostname: { type: 'boolean' },
   dogstatsd_addr: { type: 'string', now: 'refused' },
   dogstatsd_tags: { type: 'strings', now: 'harmless' },
   filter_default: { type: 'boolean', default: true, reloadable: 'telemetry filters' },
   prefix_filter: { type: 'strings', reloadable: 'telemetry filters' },
   metrics_prefix: { type: 'string', default: 'consul' },
-  prometheus_retention_time: { type: 'duration', now: 'refused' },
-  statsd_address: { type: 'string', now: 'refused' },
+  prometheus_retention_time: { type: 'duration' },
+  statsd_address: { type: 'string' },
   statsite_address: { type: 'string', now: 'refused' },
 } as const satisfies Fields
 

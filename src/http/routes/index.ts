@@ -11,6 +11,7 @@ import {
 } from './agent-checks.ts'
 import { healthByIdRoute, healthByNameRoute } from './agent-health.ts'
 import { leaveRoute, reloadRoute } from './agent-life.ts'
+import { agentRuntimeRoutes } from './agent-runtime.ts'
 import { agentMembersRoute, agentSelfRoute } from './agent-self.ts'
 import {
   agentServiceRoute,
@@ -95,6 +96,7 @@ export const routes: readonly Route[] = [
   healthByNameRoute,
   reloadRoute,
   leaveRoute,
+  ...agentRuntimeRoutes,
   actorsRoute,
   proxiesRoute,
   caRootsRoute,

@@ -1,0 +1,123 @@
+import { agentRef } from '../../../actors/agent.ts'
+import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
+import type { LogLevel, ProcessOutcome } from '../../kernel/ports.ts'
+import { isRefused } from '../../kernel/refusal.ts'
+import type { EdgeContext } from '../context.ts'
+import { type HttpRequest, question, type Route } from '../route.ts'
+
+/** GET /v1/agent/metrics */
+export const agentMetricsRoute: Route = {
+  method: 'GET',
+  path: '/v1/agent/metrics',
+  statusOf: { conflict: 415 },
+  ask: (request) => question(agentRef, 'metrics', { format: wantsPrometheus(request) ? 'prometheus' : 'json', token: request.token }),
+  reply: ({ metrics = {} }: ProcessOutcome) =>
+    metrics.text === undefined ? { json: metrics.json ?? {} } : { text: metrics.text, type: PROMETHEUS_TYPE },
+}
+
+/** GET /v1/agent/monitor: the log as it comes, until the client or the agent ends it. */
+export const agentMonitorRoute: Route = {
+  method: 'GET',
+  path: '/v1/agent/monitor',
+  async run({ query, token }, context) {
+    const wanted = query.get('loglevel') || 'INFO'
+    const level = LEVELS.get(wanted.toUpperCase())
+    if (level === undefined) return { status: 400, text: `Bad request: Unknown log level: ${wanted}` }
+    const request = { level, json: query.has('logjson'), token }
+    const first = await context.asked(agentRef, 'log', { ...request, after: undefined })
+    if (isRefused(first)) return first
+    return { stream: logLines(context, request, first.log?.newest ?? 0), type: 'text/plain; charset=utf-8' }
+  },
+}
+
+/** GET /v1/agent/host */
+export const agentHostRoute: Route = {
+  method: 'GET',
+  path: '/v1/agent/host',
+  ask: ({ token }) => question(agentRef, 'host', { token }),
+  reply: ({ host = {} }: ProcessOutcome) => ({ json: host }),
+}
+
+/** PUT /v1/agent/token/:which. Access control lists are off. */
+export const agentTokenRoute: Route = {
+  method: 'PUT',
+  path: '/v1/agent/token/*which',
+  ask: () => ({ status: 401, text: 'ACL support disabled' }),
+  reply: () => ({}),
+}
+
+/** PUT /v1/agent/join/:address: there is nobody to join but this agent itself. */
+export const agentJoinRoute: Route = {
+  method: 'PUT',
+  path: '/v1/agent/join/*address',
+  ask: ({ rest: address }) =>
+    address === '' ? { status: 500, text: joinFailed('', 'no address is given') } : question(localRef, 'facts', null),
+  reply: ({ address: own, ports }: AgentFacts, { rest: address, query }) => {
+    const port = query.has('wan') ? ports.serfWan : ports.serfLan
+    const host = own.includes(':') ? `[${own}]` : own
+    if (address === own || address === `${host}:${port}`) return {}
+    return { status: 500, text: joinFailed(address, 'this version runs a single server and joins no others') }
+  },
+}
+
+/** PUT /v1/agent/force-leave/:node: the only member is alive, so it comes back at once. */
+export const agentForceLeaveRoute: Route = {
+  method: 'PUT',
+  path: '/v1/agent/force-leave/*node',
+  ask: () => question(localRef, 'facts', null),
+  reply: ({ node }: AgentFacts, { rest: name }) => (name === node ? {} : { status: 500, text: `agent: No node found with name '${name}'` }),
+}
+
+export const agentRuntimeRoutes: readonly Route[] = [
+  agentMetricsRoute,
+  agentMonitorRoute,
+  agentHostRoute,
+  agentTokenRoute,
+  agentJoinRoute,
+  agentForceLeaveRoute,
+]
+
+const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+/** Longer than the log is waited for. */
+const LOG_WITHIN_MS = 30_000
+const LEVELS = new Map<string, LogLevel>([
+  ['TRACE', 'trace'],
+  ['DEBUG', 'debug'],
+  ['INFO', 'info'],
+  ['WARN', 'warn'],
+  ['ERR', 'error'],
+  ['ERROR', 'error'],
+])
+
+/** By the query, or by what the client says it reads. */
+function wantsPrometheus({ query, headers }: HttpRequest): boolean {
+  if (query.get('format') === 'prometheus') return true
+  return String(headers['accept'] ?? '')
+    .split(',')
+    .map((type) => type.replaceAll(' ', ''))
+    .some((type) => type.startsWith('application/openmetrics-text') || /^text\/plain;(.*;)?version=0\.4\.0\b/.test(type))
+}
+
+/**
+ * Asks for the next lines when the last ones were taken; those that are gone by then are counted. An empty text comes now and
+ * then, so that whoever reads can end it.
+ */
+async function* logLines(
+  { asked }: EdgeContext,
+  request: { level: LogLevel; json: boolean; token: string },
+  newest: number,
+): AsyncGenerator<string, undefined> {
+  let after = newest
+  for (;;) {
+    const found = await asked(agentRef, 'log', { ...request, after }, LOG_WITHIN_MS)
+    if (isRefused(found) || !found.log) return
+    const { text, dropped } = found.log
+    after = found.log.newest
+    if (dropped > 0) yield `${new Date().toISOString()} [WARN]  agent: Monitor dropped ${dropped} logs during monitor request\n`
+    yield text
+  }
+}
+
+function joinFailed(address: string, why: string): string {
+  return `1 error occurred:\n\t* Failed to join ${address}: ${why}\n\n`
+}
