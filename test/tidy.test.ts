@@ -42,6 +42,7 @@ const TIES: Record<string, RegExp> = {
   'src/main.ts': /^net\/world\.ts$/,
   'src/connect-proxy.ts': /^net\//,
   'src/cli/sim.ts': /^sim\/own\/index\.ts$/,
+  'src/cli/tls-files.ts': /^net\/agent-certificates\.ts$/,
 }
 
 /** What actors may not use, and what to use instead. */

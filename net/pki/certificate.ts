@@ -21,7 +21,8 @@ export type Certificate = {
   extensions: Extensions
 }
 
-export type CertificateFields = CertificateNumbers & {
+export type CertificateFields = Omit<CertificateNumbers, 'serial'> & {
+  serial: number | bigint
   issuer: Part
   subject: Part
   spki: Part

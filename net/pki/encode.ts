@@ -31,8 +31,8 @@ export function oid(dotted: string): Part {
   return asn1.create(UNIVERSAL, TYPE.OID, false, asn1.oidToDer(dotted).data)
 }
 
-/** A whole number from 0 that a float holds exactly. */
-export function integer(value: number): Part {
+/** A whole number from 0; as a float only if that holds it exactly. */
+export function integer(value: number | bigint): Part {
   const digits = value.toString(16)
   const bytes = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex')
   const content = (bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes

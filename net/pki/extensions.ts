@@ -1,7 +1,7 @@
 import { uriFault } from '../../actors/certificate-rules.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { childrenOf, type Element, elementsOf, oidText, only, TAG } from './der.ts'
-import { bits, encode, encoded, implicit, octets, oid, type Part, sequence, yes } from './encode.ts'
+import { bits, encode, encoded, implicit, octets, oid, type Part, sequence, tagged, yes } from './encode.ts'
 
 /** Which extension is which. Source: RFC 5280, 4.2.1. */
 export const EXTENSION = {
@@ -9,6 +9,7 @@ export const EXTENSION = {
   keyUsage: '2.5.29.15',
   alternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   authorityKeyId: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 } as const
@@ -33,6 +34,15 @@ export const LEAF_USAGE: readonly Part[] = [
   extension(EXTENSION.basicConstraints, sequence([]), true),
 ]
 
+/** digitalSignature and keyEncipherment; client and server unless it is for neither; CA:FALSE. */
+export function agentUsage({ speaksToAgents }: { speaksToAgents: boolean }): Part[] {
+  return [
+    extension(EXTENSION.keyUsage, bits(Buffer.of(0xa0), 5), true),
+    ...(speaksToAgents ? [extension(EXTENSION.extendedKeyUsage, sequence([oid(SERVER_AUTH), oid(CLIENT_AUTH)]))] : []),
+    extension(EXTENSION.basicConstraints, sequence([]), true),
+  ]
+}
+
 export function subjectKeyId(keyId: Uint8Array): Part {
   return extension(EXTENSION.subjectKeyId, octets(keyId))
 }
@@ -43,6 +53,18 @@ export function authorityKeyId(keyId: Uint8Array): Part {
 
 export function alternativeUri(uri: string): Part {
   return extension(EXTENSION.alternativeName, sequence([implicit(URI_TAG & 0x1f, Buffer.from(uri, 'latin1'))]))
+}
+
+/** `dns` are names, `ips` are addresses of 4 or 16 bytes. */
+export function alternativeNames({ dns, ips }: { dns: readonly string[]; ips: readonly Uint8Array[] }): Part {
+  const names = dns.map((name) => implicit(DNS_NUMBER, Buffer.from(name, 'latin1')))
+  return extension(EXTENSION.alternativeName, sequence([...names, ...ips.map((ip) => implicit(IP_NUMBER, ip))]))
+}
+
+/** Only names that end so may stand in certificates of this authority. */
+export function permittedNames(dns: readonly string[]): Part {
+  const subtrees = dns.map((name) => sequence([implicit(DNS_NUMBER, Buffer.from(name, 'latin1'))]))
+  return extension(EXTENSION.nameConstraints, sequence([tagged(0, subtrees)]), true)
 }
 
 /** An extension exactly as it was read. */
@@ -122,6 +144,9 @@ export function readIsAuthority(extensions: Extensions, what: string): Result<bo
 
 /** `[6]`, uniformResourceIdentifier. */
 const URI_TAG = 0x86
+/** dNSName and iPAddress. */
+const DNS_NUMBER = 2
+const IP_NUMBER = 7
 /** `[0]`, keyIdentifier. */
 const KEY_ID_TAG = 0x80
 const TRUE = Buffer.of(0xff)

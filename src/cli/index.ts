@@ -55,6 +55,8 @@ export const commands: readonly Listing[] = [
   { name: 'snapshot inspect', load: async () => (await import('./snapshot-inspect.ts')).snapshotInspectCommand },
   { name: 'snapshot restore', load: async () => (await import('./snapshot-restore.ts')).snapshotRestoreCommand },
   { name: 'snapshot save', load: async () => (await import('./snapshot-save.ts')).snapshotSaveCommand },
+  { name: 'tls ca create', load: async () => (await import('./tls-ca-create.ts')).tlsCaCreateCommand },
+  { name: 'tls cert create', load: async () => (await import('./tls-cert-create.ts')).tlsCertCreateCommand },
   { name: 'validate', load: async () => (await import('./validate.ts')).validateCommand },
   { name: 'version', load: async () => (await import('./version.ts')).versionCommand },
   { name: 'watch', load: async () => (await import('./watch.ts')).watchCommand },
@@ -150,6 +152,13 @@ export const groups: readonly Group[] = [
     summary: 'Save, restore and look into the state of the servers',
     about: 'Saves everything that the servers keep into one file and puts such a file in the place of everything.',
   },
+  {
+    name: 'tls',
+    summary: 'Make certificates for agents',
+    about: 'Makes an authority of your own and certificates for the connections between agents, and for HTTPS.',
+  },
+  { name: 'tls ca', summary: 'Make an authority', about: 'Makes the certificate authority that all agents are to believe.' },
+  { name: 'tls cert', summary: 'Make certificates', about: 'Makes the certificate of an agent, or of a program that asks one.' },
 ]
 
 export type Listing = { readonly name: string; load(): Promise<Command> }
