@@ -37,6 +37,7 @@ export async function startEdge({ host, config, layout, filesDirectory }: EdgeOp
   return {
     listening: { http: http.addresses, dns: dns ? config.addresses.dns.map((address) => `${address}:${dns.port}`) : [] },
     reconfigure(next) {
+      http.reconfigure(next)
       settings = settingsOf(next)
     },
     async close() {

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { gzipSync } from 'node:zlib'
 import type { Config } from '../../src/config/config.ts'
 import { type ApiAnswer, createApi } from '../../src/http/api.ts'
 import type { Route } from '../../src/http/route.ts'
@@ -10,19 +9,17 @@ import type { Layout } from '../../src/placement.ts'
 import { snapshotPath } from '../snapshots.ts'
 import { Active } from './active.ts'
 import { createClientLimit } from './client-limit.ts'
+import { gzipFor } from './gzip.ts'
 import { listenOn } from './listen.ts'
 import { SocketRequest } from './request.ts'
 import { sendFile } from './send-file.ts'
-import { sendStream } from './send-stream.ts'
 
-/** Smaller bodies are sent as they are even to clients that accept gzip. */
-const GZIP_BYTES_MIN = 1_400
-/** A weight of zero is a refusal. */
-const GZIP_ACCEPTED = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i
+/** What a client may say before its body, unless it is configured. */
+const HEADER_BYTES_MAX = 1024 * 1024
 /** How long answers that are under way may take once the agent stops. */
 const DRAIN_MS = 500
 
-export type HttpServer = { addresses: string[]; close(): Promise<void> }
+export type HttpServer = { addresses: string[]; reconfigure(config: Config): void; close(): Promise<void> }
 export type HttpServerOptions = {
   host: Host
   config: Config
@@ -38,17 +35,16 @@ export async function startHttp({ host, config, layout, routes, filesDirectory }
   const active = new Active()
   let { httpMaxConnsPerClient } = config.limits
   const limitClient = createClientLimit(() => httpMaxConnsPerClient)
-  const failed = (error: Error) => host.ports.print('error', 'http', 'an answer ended before its time', { error: error.message })
   const take = (message: IncomingMessage, response: ServerResponse) => {
     const kept = message.method === 'GET' ? api.kept(message.url ?? '/', message.headers) : undefined
-    if (kept) return send(message, response, kept, failed)
+    if (kept) return send(message, response, kept)
     const request = new SocketRequest(message, () => snapshotPath(filesDirectory))
     const giveUp = api.handle(request, (answer) => {
       try {
-        send(message, response, answer, failed)
+        send(message, response, answer)
       } catch (error) {
         // Such as a header with a character that cannot be in one.
-        send(message, response, api.failure(request, error), failed)
+        send(message, response, api.failure(request, error))
       }
     })
     active.begin(response, giveUp)
@@ -57,14 +53,11 @@ export async function startHttp({ host, config, layout, routes, filesDirectory }
   const servers: Server[] = []
   const addresses: string[] = []
   for (const address of addressesOf(config, layout, host.thread)) {
-    const server = createServer(
-      { keepAliveTimeout: 0, ...(config.http.maxHeaderBytes > 0 && { maxHeaderSize: config.http.maxHeaderBytes }) },
-      take,
-    )
+    const server = createServer({ keepAliveTimeout: 0, maxHeaderSize: config.http.maxHeaderBytes || HEADER_BYTES_MAX }, take)
     server.on('clientError', refuseGarbage)
     server.on('connection', limitClient)
     servers.push(server)
-    const listening = await listenOn(server, address, config.ports.http, reusePort, 'ports.http (-http-port)')
+    const listening = await listenOn(server, address, config.ports.http, reusePort, 'ports.http (-http-port)', config.unixSockets)
     if (isRefused(listening)) {
       for (const opened of servers) opened.close()
       return listening
@@ -73,6 +66,9 @@ export async function startHttp({ host, config, layout, routes, filesDirectory }
   }
   return {
     addresses,
+    reconfigure({ limits }) {
+      httpMaxConnsPerClient = limits.httpMaxConnsPerClient
+    },
     async close() {
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
       for (const server of servers) server.closeIdleConnections()
@@ -90,17 +86,14 @@ function addressesOf({ ports, addresses }: Config, layout: Layout, thread: numbe
   return addresses.http.filter((address) => thread === first || !address.startsWith('unix://'))
 }
 
-function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer, failed: (error: Error) => void): void {
+function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
   const headers = [...answer.headers]
   if (answer.type !== undefined) headers.push('Content-Type', answer.type)
-  if (answer.stream !== undefined) return sendStream(response, answer.status, headers, answer.stream, failed)
   if (answer.file !== undefined) return sendFile(response, answer.status, headers, answer.file)
   if (response.destroyed) return
-  let { bytes } = answer
-  if (bytes.byteLength >= GZIP_BYTES_MIN && GZIP_ACCEPTED.test(String(message.headers['accept-encoding'] ?? ''))) {
-    bytes = gzipSync(bytes)
-    headers.push('Content-Encoding', 'gzip')
-  }
+  const gzip = gzipFor(message, answer.bytes)
+  if (gzip) headers.push('Content-Encoding', 'gzip')
+  const bytes = gzip ?? answer.bytes
   headers.push('Content-Length', String(bytes.byteLength))
   response.writeHead(answer.status, headers)
   response.end(bytes)

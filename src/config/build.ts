@@ -59,6 +59,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     ports: buildPorts(build, addresses),
     dns: buildDns(build, datacenter),
     http: buildHttp(build),
+    unixSockets: settings.unix_sockets,
     limits: {
       httpMaxConnsPerClient: settings.limits.http_max_conns_per_client,
       kvMaxValueSize: settings.limits.kv_max_value_size,

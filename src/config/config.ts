@@ -29,6 +29,7 @@ export type Config = {
   readonly ports: PortsConfig
   readonly dns: DnsConfig
   readonly http: HttpConfig
+  readonly unixSockets: UnixSocketsConfig
   readonly limits: LimitsConfig
   readonly query: QueryConfig
   readonly log: LogConfig
@@ -131,6 +132,15 @@ export type DnsConfig = {
   readonly soa: { readonly refresh: number; readonly retry: number; readonly expire: number; readonly minTtl: number }
 }
 
+/** Who may use sockets of the file system; '' leaves what the system gives. */
+export type UnixSocketsConfig = {
+  /** Name or number. */
+  readonly user: string
+  readonly group: string
+  /** Octal digits. */
+  readonly mode: string
+}
+
 export type HttpConfig = {
   /** Added to every response. */
   readonly responseHeaders: Readonly<Record<string, string>>
@@ -138,7 +148,7 @@ export type HttpConfig = {
   readonly blockEndpoints: readonly string[]
   /** CIDRs from which writes are allowed; empty: from everywhere. */
   readonly allowWriteHttpFrom: readonly string[]
-  /** 0: the server's own default. */
+  /** 0: 1 MiB. */
   readonly maxHeaderBytes: number
   readonly useCache: boolean
   readonly disableUnprintableCharFilter: boolean

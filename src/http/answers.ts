@@ -4,6 +4,8 @@ import { type ReadSet, recordReads } from '../kernel/recording-view.ts'
 import { isRefused } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
 import { type ApiAnswer, encodeReply } from './encode-reply.ts'
+import { isStaleAllowed } from './parameters.ts'
+import { mustRevalidate } from './request.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, ReadRoute } from './route.ts'
 import { refusalReply } from './status.ts'
 
@@ -75,7 +77,9 @@ export class Answers {
     const reply: HttpReply = isRefused(found) ? refusalReply(found, route.statusOf) : found
     const pretty = this.#alwaysPretty || request.query.has('pretty')
     const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
-    const before = index === undefined ? this.#headers : queryHeaders(this.#headers, index, route, request)
+    const before = [...this.#headers]
+    if (index !== undefined) before.push(...queryHeaders(index, route, request, this.#settings))
+    if (route.saysCache) before.push(...cacheHeaders(reply, request, this.#settings))
     const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
     return { status, headers, type, bytes, index, reads, times: this.#timesOf(route), head: lastIndex(plain) }
   }
@@ -101,14 +105,22 @@ export class Answers {
 }
 
 /** What every answer to a query says. */
-function queryHeaders(before: readonly string[], index: number, { saysConsistency }: ReadRoute, { query }: HttpRequest): string[] {
-  const headers = [...before, 'X-Consul-Index', String(index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
-  if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(query))
+function queryHeaders(index: number, { saysConsistency }: ReadRoute, request: HttpRequest, settings: EdgeSettings): string[] {
+  const headers = ['X-Consul-Index', String(index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
+  if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(request, settings))
   headers.push('X-Consul-Query-Backend', 'blocking-query')
   return headers
 }
 
-function consistencyOf(query: URLSearchParams): string {
+/** What is kept is always what holds now, so as an answer out of a cache it is of this moment. */
+function cacheHeaders({ status = 200 }: HttpReply, request: HttpRequest, { useCache }: EdgeSettings): string[] {
+  if (!useCache || status !== 200 || !request.query.has('cached')) return []
+  return mustRevalidate(request) ? ['X-Cache', 'MISS'] : ['X-Cache', 'HIT', 'Age', '0']
+}
+
+function consistencyOf({ path, query }: HttpRequest, { useCache, discoveryMaxStaleMs }: EdgeSettings): string {
   if (query.has('consistent')) return 'consistent'
-  return query.has('stale') ? 'stale' : 'leader'
+  if (query.has('stale') || isStaleAllowed(query)) return 'stale'
+  const isSaid = query.has('leader') || (useCache && query.has('cached'))
+  return !isSaid && discoveryMaxStaleMs > 0 && /^\/v1\/(catalog|health)/.test(path) ? 'stale' : 'leader'
 }

@@ -35,6 +35,8 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     defaultWaitMs: config.query.defaultQueryTimeMs,
     maxWaitMs: config.query.maxQueryTimeMs,
     kvValueBytesMax: config.limits.kvMaxValueSize,
+    useCache: config.http.useCache,
+    discoveryMaxStaleMs: config.query.discoveryMaxStaleMs,
     coordinates: config.keys['disable_coordinates'] !== true,
     chance: () => order.next(),
     threads: layout,
@@ -51,7 +53,7 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
   const timesOf = (route: Route) => times.get(route) ?? host.sample('api.http')
   const answers = new Answers(host, settings, config.devMode, headers, timesOf)
   const gate = createGate(config)
-  const encode = (reply: HttpReply, url: string) => encodeReply(reply, config.devMode || /[?&]pretty\b/.test(url), headers)
+  const encode = (reply: HttpReply, url: string) => encodeReply(reply, config.devMode || /[?&]pretty(=|&|$)/.test(url), headers)
   const failure = ({ method, url }: Pick<ApiRequest, 'method' | 'url'>, error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     const [path] = url.split('?')

@@ -2,6 +2,7 @@ import { BlockList, isIPv6 } from 'node:net'
 import type { Config } from '../config/config.ts'
 import { parseDuration } from '../config/durations.ts'
 import { isRefused } from '../kernel/refusal.ts'
+import { isStaleAllowed } from './parameters.ts'
 import type { HttpReply, HttpRequest } from './route.ts'
 import { isUnprintable } from './target.ts'
 
@@ -12,6 +13,8 @@ const NAMESPACED = [
   /^\/v1\/health\/(service|connect|checks|node|state)/,
   /^\/v1\/agent\/(service|check|health\/service|connect\/ca\/leaf|connect\/authorize)/,
 ]
+/** Endpoints that tell of this agent alone: there is no other way to find their answers, and no other datacenter. */
+const OF_THIS_AGENT = /^\/v1\/agent\/(?!connect\/ca\/)/
 const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
 
 /** What is refused before an endpoint sees it. */
@@ -24,7 +27,7 @@ export type Gate = {
 }
 
 export function createGate(config: Config): Gate {
-  const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter } = config.http
+  const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter, useCache } = config.http
   const writers = allowWriteHttpFrom.length > 0 ? blockListOf(allowWriteHttpFrom) : undefined
 
   return {
@@ -45,24 +48,23 @@ export function createGate(config: Config): Gate {
         if (query.get('ns')) return { status: 400, text: `Bad request: Invalid query parameter: "ns" - ${NAMESPACES}` }
         if (headers['x-consul-namespace']) return { status: 400, text: `Bad request: Invalid header: "X-Consul-Namespace" - ${NAMESPACES}` }
       }
-      if (query.has('stale') && query.has('consistent')) {
-        return { status: 400, text: 'Cannot specify ?stale with ?consistent, conflicting semantics.' }
-      }
-      if (query.has('cached') && query.has('consistent')) {
-        return { status: 400, text: 'Cannot specify ?cached with ?consistent, conflicting semantics.' }
-      }
-      const staleness = query.get('max_stale')
-      if (staleness && isRefused(parseDuration(staleness))) {
-        return { status: 400, text: `Invalid max_stale value ${JSON.stringify(staleness)}` }
-      }
+      if (OF_THIS_AGENT.test(path)) return undefined
+      const wrong = consistencyWrong(query, useCache)
+      if (wrong !== undefined) return { status: 400, text: wrong }
       if (cacheControlWrong(String(headers['cache-control'] ?? ''))) return { status: 400, text: 'Invalid Cache-Control header.' }
       const datacenter = query.get('dc')
-      if (datacenter && datacenter.toLowerCase() !== config.datacenter && !path.startsWith('/v1/agent/')) {
-        return { status: 500, text: 'No path to datacenter' }
-      }
-      return undefined
+      return datacenter && datacenter.toLowerCase() !== config.datacenter ? { status: 500, text: 'No path to datacenter' } : undefined
     },
   }
+}
+
+/** Why the ways in which an answer may be found contradict each other, or undefined if they do not. */
+function consistencyWrong(query: URLSearchParams, useCache: boolean): string | undefined {
+  const staleness = query.get('max_stale')
+  if (staleness && isRefused(parseDuration(staleness))) return `Invalid max_stale value ${JSON.stringify(staleness)}`
+  if (!query.has('consistent')) return undefined
+  if (query.has('stale') || isStaleAllowed(query)) return 'Cannot specify ?stale with ?consistent, conflicting semantics.'
+  return useCache && query.has('cached') ? 'Cannot specify ?cached with ?consistent, conflicting semantics.' : undefined
 }
 
 /** Whether one of the numbers of seconds that a reader can ask for is none. */

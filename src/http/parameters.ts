@@ -1,6 +1,7 @@
 import type { Narrowing } from '../../actors/catalog/queries.ts'
+import { parseDuration } from '../config/durations.ts'
 import { DEPTH_MAX, isTooDeep } from '../config/tree.ts'
-import { type Refusal, refuse } from '../kernel/refusal.ts'
+import { isRefused, type Refusal, refuse } from '../kernel/refusal.ts'
 import { jsonProblem } from './json-problem.ts'
 import type { EdgeSettings } from './route.ts'
 
@@ -16,6 +17,13 @@ export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Nar
     }),
     near: near === '_agent' ? node : near,
   }
+}
+
+/** Whether `max_stale` lets an answer be older than now. */
+export function isStaleAllowed(query: URLSearchParams): boolean {
+  const written = query.get('max_stale')
+  const ageMs = written ? parseDuration(written) : 0
+  return !isRefused(ageMs) && ageMs > 0
 }
 
 /** A switch as Go's `strconv.ParseBool` reads it; undefined for anything else. */

@@ -1,10 +1,17 @@
 import type { HttpReply, HttpRequest } from './route.ts'
 
 /** Names the answer of a read: equal for requests that differ only in how they wait. */
-export function keyOf({ path, query, token }: HttpRequest): string {
+export function keyOf(request: HttpRequest): string {
+  const { path, query, token } = request
   if (query.size === 0) return keyFor(path, token)
   const kept = [...query].filter(([name]) => name !== 'index' && name !== 'wait' && name !== 'token')
-  return keyFor(kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`, token)
+  const fragment = mustRevalidate(request) ? '#fresh' : ''
+  return keyFor(`${kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`}${fragment}`, token)
+}
+
+/** Whether a request takes no answer out of a cache. */
+export function mustRevalidate({ headers }: Pick<HttpRequest, 'headers'>): boolean {
+  return /(^|,)\s*(must-revalidate|max-age=0+)\s*(,|$)/i.test(String(headers['cache-control'] ?? ''))
 }
 
 /** The key of a URL without parameters that say how to wait or who asks. A space is in no URL. */

@@ -70,6 +70,8 @@ export type ReadRoute = Common & {
   read: (request: HttpRequest, view: View, settings: EdgeSettings) => Result<Reading> | HttpReply
   /** Catalog, health and query endpoints also say which consistency they had. */
   saysConsistency?: boolean
+  /** Agents of Consul keep answers of this endpoint: with `?cached` it says where the answer came from. */
+  saysCache?: boolean
   /** Reads whose answers differ from call to call (shuffled) are not kept. */
   uncached?: boolean
 }
@@ -94,6 +96,10 @@ export type EdgeSettings = {
   defaultWaitMs: number
   maxWaitMs: number
   kvValueBytesMax: number
+  /** Whether `?cached` means anything. */
+  useCache: boolean
+  /** Catalog and health answers may be this old where the request does not say; 0: they may not. */
+  discoveryMaxStaleMs: number
   /** Whether nodes tell where they are in the network. */
   coordinates: boolean
   /** A float in [0, 1), for answers that are shuffled. */

@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Config } from '../../src/config/config.ts'
 import { type ApiAnswer, type ApiRequest, createApi } from '../../src/http/api.ts'
 import type { ReadRoute, Route } from '../../src/http/route.ts'
 import { table } from '../../src/kernel/tables.ts'
@@ -8,12 +9,12 @@ import { apiConfig } from '../kit/http.ts'
 const things = table<string>('things', 1)
 
 /** The API with one endpoint that reads. */
-function reading(read: ReadRoute['read']) {
+function reading(read: ReadRoute['read'], more: Partial<ReadRoute> = {}, config: Partial<Config> = {}) {
   const kit = testHosts({ threads: 1, actors: [], place: () => 0 })
   const [host] = kit.hosts
   if (!host) throw new Error('a host was made')
-  const routes: Route[] = [{ method: 'GET', path: '/v1/thing', read }]
-  const api = createApi({ host, config: apiConfig, layout: [['edge']], routes })
+  const routes: Route[] = [{ method: 'GET', path: '/v1/thing', read, ...more }]
+  const api = createApi({ host, config: { ...apiConfig, ...config }, layout: [['edge']], routes })
   /** What came of a request; empty while it waits. */
   const get = (url: string, headers: ApiRequest['headers'] = {}): ApiAnswer[] => {
     const kept = api.kept(url, headers)
@@ -68,4 +69,42 @@ test('an endpoint that breaks a promise while its readers wait answers them 500,
   )
   t.deepEqual(printed, Array(2).fill('error http: GET /v1/thing failed'))
   t.is(host.waiters.size, 0)
+})
+
+test('an endpoint of the cache says that its answer came from there, unless the client wants it from the servers', (t) => {
+  const { get } = reading(() => ({ index: 1, text: 'well' }), { saysCache: true })
+  const cache = (url: string, control?: string) => {
+    const headers = get(url, control === undefined ? {} : { 'cache-control': control })[0]?.headers ?? []
+    return ['X-Cache', 'Age'].map((name) => headers[headers.indexOf(name) + 1 || headers.length])
+  }
+  for (const _again of [1, 2]) {
+    t.deepEqual(cache('/v1/thing'), [undefined, undefined])
+    t.deepEqual(cache('/v1/thing?cached'), ['HIT', '0'])
+    t.deepEqual(cache('/v1/thing?cached', 'max-age=60'), ['HIT', '0'])
+    t.deepEqual(cache('/v1/thing?cached', 'max-age=0'), ['MISS', undefined])
+    t.deepEqual(cache('/v1/thing?cached', 'stale-if-error=5, must-revalidate'), ['MISS', undefined])
+  }
+  const { get: uncached } = reading(
+    () => ({ index: 1, text: 'well' }),
+    { saysCache: true },
+    { http: { ...apiConfig.http, useCache: false } },
+  )
+  t.false(uncached('/v1/thing?cached')[0]?.headers.includes('X-Cache'))
+})
+
+test('an answer says how consistent it had to be', (t) => {
+  const consistency = (url: string, discoveryMaxStaleMs = 0) => {
+    const query = { ...apiConfig.query, discoveryMaxStaleMs }
+    const { get } = reading(() => ({ index: 1, text: 'well' }), { path: '/v1/catalog/thing', saysConsistency: true }, { query })
+    const headers = get(`/v1/catalog/thing?${url}`)[0]?.headers ?? []
+    return headers[headers.indexOf('X-Consul-Effective-Consistency') + 1]
+  }
+  t.deepEqual(
+    ['', 'consistent', 'stale', 'max_stale=5s', 'max_stale=0s', 'leader'].map((url) => consistency(url)),
+    ['leader', 'consistent', 'stale', 'stale', 'leader', 'leader'],
+  )
+  t.deepEqual(
+    ['', 'leader', 'cached', 'consistent'].map((url) => consistency(url, 1_000)),
+    ['stale', 'leader', 'leader', 'consistent'],
+  )
 })

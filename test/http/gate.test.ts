@@ -6,7 +6,7 @@ import { requested } from '../kit/http.ts'
 
 const config = {
   datacenter: 'dc1',
-  http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false },
+  http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false, useCache: true },
   limits: { httpMaxConnsPerClient: 0 },
 } as unknown as Config
 const gate = createGate(config)
@@ -42,6 +42,10 @@ test('contradictions and values that are none are refused in the words of Consul
   t.is(text('/v1/kv/a?cached&consistent'), 'Cannot specify ?cached with ?consistent, conflicting semantics.')
   t.is(text('/v1/kv/a?max_stale=x'), 'Invalid max_stale value "x"')
   t.is(text('/v1/kv/a?max_stale=10s'), undefined)
+  t.is(text('/v1/kv/a?max_stale=0s&consistent'), undefined)
+  t.is(text('/v1/kv/a?max_stale=10s&consistent'), 'Cannot specify ?stale with ?consistent, conflicting semantics.')
+  t.is(text('/v1/kv/a?max_stale=x&stale&consistent'), 'Invalid max_stale value "x"')
+  t.is(text('/v1/agent/checks?max_stale=x&stale&consistent'), undefined, 'an agent has no other way to tell of itself')
   for (const header of ['max-age=x', 'max-age', 'must-revalidate, stale-if-error=1.5']) {
     t.is(text('/v1/kv/a', { 'cache-control': header }), 'Invalid Cache-Control header.', header)
   }
@@ -51,4 +55,10 @@ test('contradictions and values that are none are refused in the words of Consul
   t.deepEqual(wrong('/v1/kv/a?dc=dc2'), { status: 500, text: 'No path to datacenter' })
   t.is(wrong('/v1/kv/a?dc=DC1'), undefined)
   t.is(wrong('/v1/agent/self?dc=dc2'), undefined)
+  t.like(wrong('/v1/agent/connect/ca/roots?dc=dc2'), { status: 500 })
+})
+
+test('without its cache an agent does not mind that it is asked for', (t) => {
+  const uncached = createGate({ ...config, http: { ...config.http, useCache: false } })
+  t.is(uncached.parametersWrong(requested('GET', '/v1/kv/a?cached&consistent').request), undefined)
 })

@@ -81,9 +81,9 @@ export const configFields = {
   unix_sockets: {
     type: 'object',
     fields: {
-      user: { type: 'string', now: 'refused' },
-      group: { type: 'string', now: 'refused' },
-      mode: { type: 'string', now: 'refused' },
+      user: { type: 'string' },
+      group: { type: 'string' },
+      mode: { type: 'string' },
     },
   },
   watches: { type: 'list', of: watchFields, reloadable: 'watches' },

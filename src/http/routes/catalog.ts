@@ -18,6 +18,7 @@ import type { ReadRoute, Route } from '../route.ts'
 export const datacentersRoute: Route = {
   method: 'GET',
   path: '/v1/catalog/datacenters',
+  saysCache: true,
   read: (_request, _view, { datacenter }) => ({ json: [datacenter] }),
 }
 
@@ -39,6 +40,7 @@ export const catalogServicesRoute: Route = {
   method: 'GET',
   path: '/v1/catalog/services',
   saysConsistency: true,
+  saysCache: true,
   read({ query }, view, settings) {
     const { index, services } = catalogServices(view, narrowingOf(query, settings))
     return { index, json: Object.fromEntries(services) }
@@ -86,6 +88,7 @@ function instancesRoute(path: string, find: (view: View, name: string, narrowing
     method: 'GET',
     path,
     saysConsistency: true,
+    saysCache: true,
     read({ rest: name, query }, view, settings) {
       if (name === '') return { status: 400, text: 'Missing service name' }
       const { index, instances } = find(view, name, narrowingOf(query, settings))

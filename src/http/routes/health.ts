@@ -35,7 +35,7 @@ export const healthChecksRoute: Route = {
   saysConsistency: true,
   read({ rest: service, query }, view, settings) {
     if (service === '') return { status: 400, text: 'Missing service name' }
-    const { index, checks } = serviceChecks(view, service, narrowingOf(query, settings))
+    const { index, checks } = serviceChecks(view, service, { ...narrowingOf(query, settings), tags: [] })
     return filtered(query, index, checks)
   },
 }
@@ -63,6 +63,7 @@ function instancesRoute(path: string, find: (view: View, name: string, narrowing
     method: 'GET',
     path,
     saysConsistency: true,
+    saysCache: true,
     read({ rest: name, query }, view, settings) {
       if (name === '') return { status: 400, text: 'Missing service name' }
       const passingText = query.get('passing')

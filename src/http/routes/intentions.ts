@@ -110,6 +110,7 @@ export const intentionMatchRoute: Route = {
   method: 'GET',
   path: '/v1/connect/intentions/match',
   saysConsistency: true,
+  saysCache: true,
   read({ query }, view) {
     const by = query.get('by') ?? ''
     if (by === '') return { status: 500, text: `required query parameter 'by' not set` }
