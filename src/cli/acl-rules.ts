@@ -19,7 +19,7 @@ export type AclRule = {
 const ID_NEEDED = { flags: ['id'], problem: 'Must specify the -id parameter' }
 const NAME_NEEDED = { flags: ['name'], problem: 'Must specify the -name parameter' }
 
-const format = { format: { kind: 'string', about: 'How to print it: "pretty" for people, which is the default, or "json" for programs.' } } as const // biome-ignore format: one line
+const format = { format: { kind: 'string', values: ['json', 'pretty'], about: 'How to print it: "pretty" for people, which is the default, or "json" for programs.' } } as const // biome-ignore format: one line
 const meta = { meta: { kind: 'boolean', about: 'Print indexes and the hash as well.' } } as const
 const shown = { ...format, ...meta }
 const description = { description: { kind: 'string', about: 'What it is for, for people.' } } as const

@@ -15,8 +15,11 @@ export type Command = {
   run(args: readonly string[], io: Io): Promise<number>
 }
 
-/** One flag: what it takes and what it is for. `value` is shown in the help instead of the kind's name. */
-export type Flag = { readonly kind: FlagKind; readonly value?: string; readonly about: string }
+/**
+ * One flag: what it takes and what it is for. `value` is shown in the help instead of the kind's name; `values` are all there are,
+ * or those that shells offer.
+ */
+export type Flag = { readonly kind: FlagKind; readonly value?: string; readonly values?: readonly string[]; readonly about: string }
 export type FlagTable = Readonly<Record<string, Flag>>
 export type FlagsOf<Table extends FlagTable> = FlagValues<{ [Name in keyof Table]: Table[Name]['kind'] }>
 

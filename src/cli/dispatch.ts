@@ -7,10 +7,14 @@ const EXIT_NO_COMMAND = 127
 
 /**
  * Runs the command that `args` begin with and answers the exit code. The longest name that fits is meant. `-h` anywhere before
- * `--` prints help on standard output; a group without a command prints its help on standard error.
+ * `--` prints help on standard output; a group without a command prints its help on standard error. With a line in the variable
+ * COMP_LINE it prints what the last word of that line may become, which is how shells ask.
  */
 export async function dispatch(args: readonly string[], io: Io): Promise<number> {
+  const line = io.env['COMP_LINE']
+  if (line !== undefined) return complete(line, io)
   const { name, rest, wantsHelp, wantsVersion, strayFlags } = readCommandLine(args)
+  if (name === '' && !wantsHelp && strayFlags.some((flag) => /^--?autocomplete-/.test(flag))) return changeShells(strayFlags, io)
   if (name === '' && wantsVersion && !wantsHelp) return runCommand('version', [], io)
   const command = commands.find((listing) => listing.name === name)
   if (command !== undefined && strayFlags.length > 0 && !wantsHelp) {
@@ -23,6 +27,28 @@ export async function dispatch(args: readonly string[], io: Io): Promise<number>
   print(help ?? (await topHelp(io)))
   if (wantsHelp) return 0
   return help === undefined ? EXIT_NO_COMMAND : 1
+}
+
+async function complete(line: string, io: Io): Promise<number> {
+  const { completions } = await import('./completion.ts')
+  const point = Number(io.env['COMP_POINT'] ?? line.length)
+  for (const one of await completions(line.slice(0, point))) io.out(one)
+  return 0
+}
+
+async function changeShells(flags: readonly string[], io: Io): Promise<number> {
+  const names = flags.map((flag) => flag.replace(/^--?/, ''))
+  const unknown = names.find((name) => name !== 'autocomplete-install' && name !== 'autocomplete-uninstall')
+  const problem =
+    unknown !== undefined
+      ? `flag provided but not defined: -${unknown}`
+      : new Set(names).size > 1 && 'Either the autocomplete install or uninstall flag may be specified, but not both.'
+  if (problem) {
+    io.err(problem)
+    return 1
+  }
+  const { changeCompletion } = await import('./completion-install.ts')
+  return changeCompletion(names[0] === 'autocomplete-install' ? 'install' : 'uninstall', io)
 }
 
 type CommandLine = {

@@ -2,7 +2,11 @@ import type { FlagTable } from './command.ts'
 
 /** For commands that list things. */
 export const listFormatFlags = {
-  format: { kind: 'string', about: 'How to print the answer: "table" for people, which is the default, or "json" for programs.' },
+  format: {
+    kind: 'string',
+    values: ['json', 'table'],
+    about: 'How to print the answer: "table" for people, which is the default, or "json" for programs.',
+  },
 } as const satisfies FlagTable
 
 /** Whether JSON is wanted, or what is wrong with the flag. */

@@ -2,6 +2,9 @@ import type { Flag, FlagTable } from './command.ts'
 import { type Io, programName } from './io.ts'
 
 const WIDTH_MAX = 80
+const TOP_OPTIONS = `Options:
+    -autocomplete-install      Complete commands and flags in bash, zsh and fish
+    -autocomplete-uninstall    Take that back`
 
 /** The help of one command: its usage, what it does, and its flags under one heading for each of the two kinds. */
 export function commandHelp(
@@ -36,7 +39,7 @@ export function groupHelp(
 
 /** The help of the program. */
 export function programHelp(io: Pick<Io, 'env'>, entries: readonly { name: string; summary: string }[]): string {
-  return `Usage: ${programName(io)} [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n${commandTable(entries)}`
+  return `Usage: ${programName(io)} [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n${commandTable(entries)}\n\n${TOP_OPTIONS}`
 }
 
 /** What follows the complaint about a flag: every flag on a line of its own, its text on the next. */

@@ -11,7 +11,13 @@ Prints the version of the program, the version of Consul whose interfaces it spe
 
     $ tribune version -format=json
 `,
-  flags: { format: { kind: 'string', about: 'How to print it: "pretty" for people, which is the default, or "json" for programs.' } },
+  flags: {
+    format: {
+      kind: 'string',
+      values: ['json', 'pretty'],
+      about: 'How to print it: "pretty" for people, which is the default, or "json" for programs.',
+    },
+  },
   run({ flags, rest, io, fail, misused }) {
     if (rest.length > 0) return misused(`Too many arguments (expected 0, got ${rest.length})`)
     const format = flags.format ?? 'pretty'

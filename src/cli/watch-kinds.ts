@@ -70,6 +70,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 }
 
+/** What can be watched from the command line. */
+export const watchTypes: readonly string[] = Object.keys(KINDS)
+
 function isGiven(value: WatchParams[keyof WatchParams]): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '' && value !== false
 }

@@ -5,7 +5,7 @@ import { exactJsonText, parseExactJson } from './exact-json.ts'
 import type { HttpClient } from './http.ts'
 import type { Io } from './io.ts'
 import { pause } from './lock-session.ts'
-import { type WatchKind, watchKind } from './watch-kinds.ts'
+import { type WatchKind, watchKind, watchTypes } from './watch-kinds.ts'
 
 /** How long one look waits for a change. */
 const LOOK = '60s'
@@ -36,9 +36,13 @@ Types are "key" (-key), "keyprefix" (-prefix), "services", "nodes", "service" (-
     prefix: { kind: 'string', about: 'The beginning of the keys to watch. Only for the type "keyprefix".' },
     service: { kind: 'string', about: 'The service to watch. Must be given for the type "service"; may be given for "checks".' },
     shell: { kind: 'boolean', about: 'Run the program through a shell: the one in SHELL, or /bin/sh. The default is true.' },
-    state: { kind: 'string', about: 'Only checks with this status. Only for the type "checks".' },
+    state: {
+      kind: 'string',
+      values: ['any', 'critical', 'passing', 'warning'],
+      about: 'Only checks with this status. Only for the type "checks".',
+    },
     tag: { kind: 'strings', about: 'Only instances with this tag. May be repeated; all must hold. Only for the type "service".' },
-    type: { kind: 'string', about: 'What to watch. Must be given.' },
+    type: { kind: 'string', values: watchTypes, about: 'What to watch. Must be given.' },
   },
   async run({ flags, rest, io, http, fail, misused }) {
     const { type = '', shell = true, key, name, passingonly, prefix, service, state, tag } = flags
