@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { kvGet } from '../../actors/kv/queries.ts'
 import { sessionId } from '../../actors/sessions/ids.ts'
 import { sessions } from '../../actors/sessions/index.ts'
@@ -248,4 +249,19 @@ test('an id is read as Consul reads it', (t) => {
     const read = sessionId(text)
     t.is(isRefused(read) ? read.why : read, FAILED + why)
   }
+})
+
+test('an id is itself in any letter case, and any other text is an id or refused', (t) => {
+  fc.assert(
+    fc.property(fc.uuid(), (id) => {
+      t.is(sessionId(id), id)
+      t.is(sessionId(id.toUpperCase()), id)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ minLength: 36, maxLength: 36, unit: 'binary' })), (text) => {
+      const id = sessionId(text)
+      t.true(isRefused(id) || /^[0-9a-f-]+$/.test(id))
+    }),
+  )
 })

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { LOCK_FLAGS } from '../../src/cli/lock-kinds.ts'
+import { LOCK_FLAGS, SEMAPHORE_FLAGS } from '../../src/cli/lock-kinds.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { type Answer, runCommand, type Seen, tryCommand } from './kit.ts'
 
@@ -86,6 +86,53 @@ test('a key of somebody else is no lock', async (t) => {
   t.like(await tryCommand(['lock', 'service/web', 'true'], foreign), {
     code: 1,
     err: 'Lock acquisition failed: Existing key does not match lock use\n',
+  })
+})
+
+const RECORD = 'pool/.lock'
+
+/** An agent with a semaphore of two that other sessions hold; those in `alive` still live. */
+function poolWith(holders: readonly string[], alive: readonly string[], limit = 2) {
+  const entries = new Map<string, { Value: string; Session?: string }>()
+  const write = (key: string, text: string, session?: string) =>
+    entries.set(key, { Value: Buffer.from(text).toString('base64'), ...(session && { Session: session }) })
+  write(RECORD, JSON.stringify({ Limit: limit, Holders: Object.fromEntries(holders.map((id) => [id, true])) }))
+  for (const id of alive) write(`pool/${id}`, '', id)
+  const answers = {
+    'PUT /v1/session/create': { json: { ID } },
+    [`PUT /v1/session/destroy/${ID}`]: { json: true },
+    'GET /v1/kv/pool/': () => ({
+      json: [...entries].map(([Key, entry]) => ({ Key, ...entry, Flags: Number(SEMAPHORE_FLAGS), LockIndex: 0, ModifyIndex: 9 })),
+    }),
+    [`PUT /v1/kv/pool/${ID}`]: () => ({ json: write(`pool/${ID}`, '', ID).size > 0 }),
+    [`DELETE /v1/kv/pool/${ID}`]: () => ({ json: entries.delete(`pool/${ID}`) }),
+    [`PUT /v1/kv/${RECORD}`]: ({ body }: Seen) => ({ json: write(RECORD, body).size > 0 }),
+    [`DELETE /v1/kv/${RECORD}`]: () => ({ json: entries.delete(RECORD) }),
+  }
+  return { answers, entries }
+}
+
+test('of a lock for several, one of the places is taken and given back; whoever is gone has none', async (t) => {
+  const { answers, entries } = poolWith(['gone', 'living'], ['living'])
+  const { code, err, seen } = await tryCommand(['lock', '-n=2', 'pool', 'exit 0'], answers)
+  t.deepEqual([code, err], [0, ''])
+  const records = seen.filter((line) => line.startsWith(`PUT /v1/kv/${RECORD}`))
+  t.deepEqual(records, [
+    `PUT /v1/kv/${RECORD}?cas=9&flags=${SEMAPHORE_FLAGS} {"Limit":2,"Holders":{"living":true,"${ID}":true}}`,
+    `PUT /v1/kv/${RECORD}?cas=9&flags=${SEMAPHORE_FLAGS} {"Limit":2,"Holders":{"living":true}}`,
+  ])
+  t.deepEqual([...entries.keys()], [RECORD, 'pool/living'])
+})
+
+test('a lock for several whose places are taken is not acquired, nor one for another number', async (t) => {
+  const { answers } = poolWith(['a', 'b'], ['a', 'b'])
+  t.like(await tryCommand(['lock', '-n=2', '-timeout=50ms', 'pool', 'exit 0'], answers), {
+    code: 1,
+    err: 'Shutdown triggered or timeout during lock acquisition\n',
+  })
+  t.like(await tryCommand(['lock', '-n=3', 'pool', 'exit 0'], poolWith([], []).answers), {
+    code: 1,
+    err: 'Lock acquisition failed: semaphore limit conflict (lock: 2, local: 3)\n',
   })
 })
 
