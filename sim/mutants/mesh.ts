@@ -50,6 +50,7 @@ export const firstPeerForAll: Mutant = mutant({
   name: 'first-peer-for-all',
   about: 'a sidecar takes everybody for the first service that ever connected',
   caughtBy: 'denied-is-denied',
+  nodes: 3,
   runsMax: 60,
   mutations: { wrapMesh: firstPeer },
 })
