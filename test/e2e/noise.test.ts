@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
@@ -30,6 +31,14 @@ const WRITES = [
   { method: 'POST', path: '/v1/connect/intentions', strict: true, wrong: [{ SourceName: 1 }, { SourceName: 'a', DestinationName: 'b' }] },
   { method: 'PUT', path: '/v1/connect/intentions/exact?source=a&destination=b', strict: true, wrong: [{ Action: 'maybe' }, { Meta: [] }] },
   { method: 'PUT', path: '/v1/connect/intentions/dd803a7d-0000-0000-0000-000000000000', strict: true, wrong: [{ Meta: { a: 1 } }] },
+  {
+    method: 'POST',
+    path: '/v1/query',
+    strict: true,
+    wrong: [{ Name: 1 }, { Name: 'x' }, { Name: 'x', Service: { Service: 'a', Tags: 'x' } }],
+  },
+  { method: 'PUT', path: '/v1/query/dd803a7d-0000-0000-0000-000000000000', strict: true, wrong: [{ Name: 'x', DNS: { TTL: 'x' } }] },
+  { method: 'PUT', path: '/v1/coordinate/update', strict: false, wrong: [{ Node: 1 }, { Node: 'n' }, { Node: 'n', Coord: { Vec: [1] } }] },
   { method: 'POST', path: '/v1/agent/connect/authorize', strict: true, wrong: [{ Target: 1 }, { Target: 'a', ClientCertURI: 'x' }] },
 ] as const
 
@@ -147,6 +156,50 @@ test('bytes that are no request are answered or cut off, and the next request is
   await unharmed(t, agent)
 })
 
+test('a flood of noise over UDP changes nothing, and the next question is answered', async (t) => {
+  const agent = await startAgent(t)
+  const before = await settledIndex(agent)
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  const sample = fc.sample(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 512 }).map((noise) => Buffer.from(noise)),
+      fc
+        .tuple(
+          fc.constantFrom('query', 'service', 'addr', 'node', 'connect'),
+          fc.uint8Array({ minLength: 1, maxLength: 63 }),
+          fc.nat(0xffff),
+        )
+        .map(([kind, name, type]) => question([Buffer.from(name), Buffer.from(kind), Buffer.from('consul')], type)),
+    ),
+    3_000,
+  )
+  for (const packet of sample) await new Promise((sent) => socket.send(packet, agent.ports.dns, '127.0.0.1', sent))
+  const known = question([Buffer.from('consul'), Buffer.from('service'), Buffer.from('consul')], 1)
+  known.writeUInt16BE(0xbeef, 0)
+  let isAnswered = false
+  socket.on('message', (reply) => {
+    if (reply.readUInt16BE(0) === 0xbeef && reply.readUInt16BE(6) === 1) isAnswered = true
+  })
+  await until(
+    'an answer to the last question',
+    () => {
+      socket.send(known, agent.ports.dns, '127.0.0.1')
+      return agent.http('GET', '/v1/status/leader')
+    },
+    () => isAnswered,
+  )
+  t.is(await lastIndex(agent), before)
+  await unharmed(t, agent)
+})
+
+/** A question for a name of these labels. */
+function question(labels: readonly Buffer[], type: number): Buffer {
+  const header = Buffer.from([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+  const name = labels.flatMap((label) => [Buffer.from([label.length]), label])
+  return Buffer.concat([header, ...name, Buffer.from([0, type >> 8, type & 255, 0, 1])])
+}
+
 const KEYS = fc.constantFrom(
   'ID',
   'Name',
@@ -184,6 +237,10 @@ const KEYS = fc.constantFrom(
   'Header',
   'Provider',
   'LeafCertTTL',
+  'Template',
+  'Failover',
+  'DNS',
+  'Coord',
   'SourceName',
   'Action',
   'Permissions',
@@ -211,7 +268,7 @@ async function lastIndex(agent: Agent): Promise<string> {
   return Stats.raft.last_log_index
 }
 
-/** The index once the agent has announced itself and founded its authority. */
+/** The index once the agent has announced itself, said where it is and founded its authority. */
 async function settledIndex(agent: Agent): Promise<string> {
   await until(
     'a root',
@@ -222,6 +279,11 @@ async function settledIndex(agent: Agent): Promise<string> {
     'the server',
     () => agent.json<string>('/v1/status/leader'),
     (leader) => leader !== '',
+  )
+  await until(
+    'its coordinate',
+    () => agent.json<unknown[]>('/v1/coordinate/nodes'),
+    ({ length }) => length > 0,
   )
   return lastIndex(agent)
 }
