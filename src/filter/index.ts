@@ -13,6 +13,8 @@ export type FilterCompiler = (expression: string) => Result<Filter>
 const KEPT_MAX = 64
 /** Longer expressions are compiled each time. */
 const KEPT_LENGTH_MAX = 2_048
+/** In characters. */
+const LENGTH_MAX = 65_536
 /** About half a second. */
 const STEPS_MAX = 20_000_000
 
@@ -35,7 +37,7 @@ export function filterCompiler(fields: Fields): FilterCompiler {
 }
 
 function compiled(text: string, fields: Fields): Result<Filter> {
-  const expression = parseFilter(text)
+  const expression = text.length > LENGTH_MAX ? refuse('invalid', `expression is longer than ${LENGTH_MAX} characters`) : parseFilter(text)
   const predicate = isRefused(expression) ? expression : compile(expression, fields)
   if (isRefused(predicate)) return refuse('invalid', `Failed to create boolean expression evaluator: ${predicate.why}`)
   return (items) => kept(items, predicate)

@@ -141,3 +141,17 @@ test('an expression that needs too much work is refused, whatever it looks like'
     })
   }
 })
+
+test('an expression longer than any is refused before it is read, and a large pattern too', (t) => {
+  t.is(
+    answer(`Name == ${'a'.repeat(70_000)}`, ITEM),
+    'Failed to create boolean expression evaluator: expression is longer than 65536 characters',
+  )
+  for (const part of ['a', '[^a]', '(a|b)*', '\\Qa\\E']) {
+    const pattern = part.repeat(10_001)
+    t.is(
+      answer(`Name matches \`${pattern.slice(0, 60_006)}\``, ITEM),
+      `Failed to create boolean expression evaluator: Failed to compile regular expression ${JSON.stringify(pattern.slice(0, 60_006))}: error parsing regexp: expression too large`,
+    )
+  }
+})

@@ -6,13 +6,21 @@ export type CharacterSet = { ranges: readonly (readonly [from: number, to: numbe
 const CODE_POINT_MAX = 0x10ffff
 const ASCII_SIZE = 128
 
-/** A test for the set. Sets of one character are asked about most, so ASCII is looked up. */
+/** A test for the set. Answers about ASCII are remembered. */
 export function characterTest({ ranges, properties }: CharacterSet, negated: boolean, foldsCase: boolean): CharacterTest {
+  const [first, ...more] = ranges
+  if (first && more.length + properties.length === 0 && first[0] === first[1] && !foldsCase) {
+    return (codePoint) => (codePoint === first[0]) !== negated
+  }
   const source = ranges.map(([from, to]) => `${escaped(from)}-${escaped(to)}`).join('') + properties.join('')
   const one = new RegExp(`^${source === '' ? '[]' : `[${source}]`}$`, foldsCase ? 'iu' : 'u')
   const test = (codePoint: number) => one.test(String.fromCodePoint(codePoint)) !== negated
-  const ascii = Array.from({ length: ASCII_SIZE }, (_, codePoint) => test(codePoint))
-  return (codePoint) => ascii[codePoint] ?? test(codePoint)
+  const ascii: boolean[] = []
+  return (codePoint) => {
+    if (codePoint >= ASCII_SIZE) return test(codePoint)
+    ascii[codePoint] ??= test(codePoint)
+    return ascii[codePoint]
+  }
 }
 
 export function characterSet(...ranges: [from: number, to: number][]): CharacterSet {

@@ -15,6 +15,8 @@ import type { Assertion, Pattern } from './syntax.ts'
 
 const REPEAT_MAX = 1_000
 const NESTING_MAX = 250
+/** Characters, sets and assertions. */
+const PARTS_MAX = 10_000
 const CODE_POINT_MAX = 0x10ffff
 
 /** Reads a regular expression; refused with the text of Go's `regexp`. Source: RE2's syntax. */
@@ -30,9 +32,9 @@ export function parsePattern(text: string): Result<Pattern> {
 class PatternError extends Error {
   readonly refusal: Refusal
 
-  constructor(what: string, where: string) {
+  constructor(what: string, where?: string) {
     super(what)
-    this.refusal = refuse('invalid', `error parsing regexp: ${what}: \`${where}\``)
+    this.refusal = refuse('invalid', `error parsing regexp: ${what}${where === undefined ? '' : `: \`${where}\``}`)
   }
 }
 
@@ -43,6 +45,7 @@ class Parser {
   readonly #text: string
   #at = 0
   #nesting = 0
+  #parts = 0
   #flags: Flags = { foldsCase: false, multiline: false, dotTakesAll: false }
 
   constructor(text: string) {
@@ -107,6 +110,7 @@ class Parser {
 
   /** undefined for what is only a switch or an empty quotation. */
   #one(): Pattern | undefined {
+    if (++this.#parts > PARTS_MAX) throw new PatternError('expression too large')
     const { foldsCase, multiline, dotTakesAll } = this.#flags
     if (this.#takes('(')) return this.#group()
     if (this.#next() === '[') return this.#class()
@@ -175,7 +179,8 @@ class Parser {
   /** A repetition behind a quotation is of its last character: the rest is read first, and that character then. */
   #quotation(written: string, inner: string): Pattern | undefined {
     this.#at += written.length
-    const characters = [...inner].map((character) => {
+    this.#parts += inner.length
+    const characters = [...inner].slice(0, PARTS_MAX + 1).map((character) => {
       const codePoint = character.codePointAt(0) ?? 0
       return this.#character(characterSet([codePoint, codePoint]))
     })
