@@ -30,7 +30,7 @@ export async function startPostgres(t: ExecutionContext, folder: string, port: n
 }
 
 /** PostgreSQL refuses to run as root: its own user then, or else nobody. */
-function unprivileged(): { uid?: number; gid?: number } {
+export function unprivileged(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')) // biome-ignore format: one line
   const [, , uid, gid] = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody') ?? []
