@@ -27,7 +27,7 @@ export async function startEdge({ host, config, layout, filesDirectory }: EdgeOp
           reusePort: layout.length > 1,
           source: dnsSource(() => host.ports.tables.view(), config.node.name),
           settings: () => settings,
-          report: (kind, ms) => host.sample(dnsMetric(kind, config.node.name)).add(ms),
+          report: (kind, ms) => host.samples.of(dnsMetric(kind, config.node.name)).add(ms),
           print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),
         })
   if (isRefused(dns)) {

@@ -44,9 +44,10 @@ export function startActors(host: Host, config: Config, layout: Layout): void {
 }
 
 function measuresOf(host: Host): ThreadMeasures {
-  const samples = [...host.samples].flatMap(([metric, sample]): ThreadMeasures['samples'] => {
-    const measured = sample.take()
-    return measured ? [[metric, measured]] : []
-  })
-  return { counters: [...host.counters], samples, heapBytes: getHeapStatistics().used_heap_size, actors: host.stats().length }
+  return {
+    counters: [...host.counters],
+    samples: host.samples.take(),
+    heapBytes: getHeapStatistics().used_heap_size,
+    actors: host.stats().length,
+  }
 }

@@ -14,6 +14,7 @@ export type Answer = ApiAnswer & {
   /** undefined: this is not the answer of a query but of its wrong parameters. */
   readonly index: number | undefined
   readonly reads: ReadSet
+  /** Where to add how long its endpoint takes, in milliseconds. */
   readonly times: Sample
   /** The newest index for which this answer is known to hold. */
   head: number

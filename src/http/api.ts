@@ -48,9 +48,9 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     ...config.http.responseHeaders,
   }).flat()
   const times = new Map(
-    routes.map((route) => [route, host.sample(metricKey('api.http', { method: route.method, path: pathLabel(route.path) }))]),
+    routes.map((route) => [route, host.samples.of(metricKey('api.http', { method: route.method, path: pathLabel(route.path) }))]),
   )
-  const timesOf = (route: Route) => times.get(route) ?? host.sample('api.http')
+  const timesOf = (route: Route) => times.get(route) ?? host.samples.of('api.http')
   const answers = new Answers(host, settings, config.devMode, headers, timesOf)
   const gate = createGate(config)
   const encode = (reply: HttpReply, url: string) => encodeReply(reply, config.devMode || /[?&]pretty(=|&|$)/.test(url), headers)

@@ -20,7 +20,7 @@ import {
 import { Queue } from './queue.ts'
 import { Waiters } from './recording-view.ts'
 import { assert, isRefused, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
-import { Sample } from './sample.ts'
+import { Samples } from './sample.ts'
 import type { ChangeNotice } from './tables.ts'
 import * as wire from './wire.ts'
 import { type OwnMessage, Recorder, type Wish } from './wishes.ts'
@@ -42,8 +42,8 @@ export class Host {
   noticed = 0
   /** Counters by name, of this thread. */
   readonly counters = new Map<string, number>()
-  /** What was measured on this thread since somebody last took it, by metric. */
-  readonly samples = new Map<string, Sample>()
+  /** What was measured, of this thread. */
+  readonly samples = new Samples()
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()
   readonly #instances = new Map<string, Instance>()
@@ -129,13 +129,11 @@ export class Host {
 
   /** A commit happened on this thread: wakes its readers and tells the other threads that have some. */
   notify(notice: ChangeNotice): void {
-    for (const { peer } of this.#links.values()) if (this.#hears(peer)) this.#push(peer, [wire.NOTICE, notice.index, notice.touched])
+    for (const { peer } of this.#links.values()) {
+      if (typeof peer === 'number' && (this.#options.hears?.(peer) ?? true)) this.#push(peer, [wire.NOTICE, notice.index, notice.touched])
+    }
     this.#noticed(notice)
     this.#schedule()
-  }
-
-  #hears(peer: Peer): boolean {
-    return typeof peer === 'number' && (this.#options.hears?.(peer) ?? true)
   }
 
   #noticed(notice: ChangeNotice): void {
@@ -150,15 +148,6 @@ export class Host {
 
   count(metric: string, by = 1): void {
     this.counters.set(metric, (this.counters.get(metric) ?? 0) + by)
-  }
-
-  /** Where to add what is measured for a metric. It stays the same. */
-  sample(metric: string): Sample {
-    const known = this.samples.get(metric)
-    if (known) return known
-    const made = new Sample()
-    this.samples.set(metric, made)
-    return made
   }
 
   close(): void {

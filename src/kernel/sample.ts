@@ -40,6 +40,28 @@ export class Sample {
   }
 }
 
+/** The samples of all metrics. */
+export class Samples {
+  readonly #byMetric = new Map<string, Sample>()
+
+  /** Where to add what is measured for a metric. It stays the same. */
+  of(metric: string): Sample {
+    const known = this.#byMetric.get(metric)
+    if (known) return known
+    const made = new Sample()
+    this.#byMetric.set(metric, made)
+    return made
+  }
+
+  /** Everything since the last time, without metrics for which that is nothing. */
+  take(): [metric: string, measured: Measured][] {
+    return [...this.#byMetric].flatMap(([metric, sample]): [string, Measured][] => {
+      const measured = sample.take()
+      return measured ? [[metric, measured]] : []
+    })
+  }
+}
+
 /** Values in short. `buckets` are how many fell into each. */
 export type Measured = { count: number; sum: number; sumOfSquares: number; min: number; max: number; buckets: number[] }
 

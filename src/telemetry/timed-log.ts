@@ -3,12 +3,12 @@ import type { Devices } from '../kernel/ports.ts'
 import type { Sample } from '../kernel/sample.ts'
 
 /** The same log, which also measures how long each group takes until it is durable, in milliseconds. */
-export function timedLog(log: Devices['log'], host: () => Pick<Host, 'sample' | 'ports' | 'count'>): Devices['log'] {
+export function timedLog(log: Devices['log'], host: () => Pick<Host, 'samples' | 'ports' | 'count'>): Devices['log'] {
   const times = new Map<string, readonly Sample[]>()
   const timesOf = (kind: string): readonly Sample[] => {
     const known = times.get(kind)
     if (known) return known
-    const made = metricsOf(kind).map((metric) => host().sample(metric))
+    const made = metricsOf(kind).map((metric) => host().samples.of(metric))
     times.set(kind, made)
     return made
   }
@@ -20,7 +20,7 @@ export function timedLog(log: Devices['log'], host: () => Pick<Host, 'sample' | 
         request,
         (outcome) => {
           const tookMs = clock.monotonicMs() - beganMs
-          host().sample('raft.commitTime').add(tookMs)
+          host().samples.of('raft.commitTime').add(tookMs)
           host().count('raft.apply', request.commands.length)
           for (const command of request.commands) {
             for (const sample of timesOf(String((command as { kind?: unknown }).kind))) sample.add(tookMs)

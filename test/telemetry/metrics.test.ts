@@ -1,0 +1,104 @@
+import test from 'ava'
+import fc from 'fast-check'
+import type { TelemetryConfig } from '../../src/config/config.ts'
+import { quantile, Sample, together } from '../../src/kernel/sample.ts'
+import { Collector } from '../../src/telemetry/collector.ts'
+import { metricsJson, metricsPrometheus, metricsStatsd } from '../../src/telemetry/formats.ts'
+import { isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
+
+const SETTINGS: TelemetryConfig = {
+  metricsPrefix: 'consul',
+  disableHostname: false,
+  filterDefault: true,
+  allowedPrefixes: [],
+  blockedPrefixes: [],
+  prometheusRetentionMs: 1,
+  statsdAddress: '',
+  disableCompat19: false,
+}
+
+function measured(...values: number[]) {
+  const sample = new Sample()
+  for (const value of values) sample.add(value)
+  return sample.take()!
+}
+
+function collector(changes: Partial<TelemetryConfig> = {}): Collector {
+  return new Collector({ hostname: 'vm', wallMs: () => 1_234_567_890, settings: () => ({ ...SETTINGS, ...changes }) })
+}
+
+const GET_KV = metricKey('api.http', { method: 'GET', path: pathLabel('/v1/kv/*key') })
+
+test('a sample knows its count, sum and bounds, and its quantiles to within a fifth', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0.002, max: 1e5, noNaN: true }), { minLength: 1 }), (values) => {
+      const all = measured(...values)
+      const sorted = [...values].sort((a, b) => a - b)
+      const exact = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0
+      const found = quantile(all, 0.5)
+      return (
+        all.count === values.length && all.max === sorted.at(-1) && all.min === sorted[0] && found >= exact * 0.8 && found <= exact * 1.25
+      )
+    }),
+  )
+  const sample = new Sample()
+  t.is(sample.take(), undefined)
+  const [a, b] = [measured(1, 2), measured(3)]
+  t.like(together(a, b), { count: 3, sum: 6, sumOfSquares: 14, min: 1, max: 3 })
+})
+
+test('names and labels come back as they were', (t) => {
+  t.is(GET_KV, 'api.http;method=GET;path=v1.kv._')
+  t.deepEqual(parseMetricKey(GET_KV), { name: 'api.http', labels: { method: 'GET', path: 'v1.kv._' } })
+})
+
+test('the longest prefix decides which metrics are kept', (t) => {
+  const filter = { filterDefault: true, allowedPrefixes: ['consul.raft.apply'], blockedPrefixes: ['consul.raft'] }
+  t.deepEqual(
+    ['consul.raft.x', 'consul.raft.apply', 'consul.kvs'].map((name) => isKept(filter, name)),
+    [false, true, true],
+  )
+  t.false(isKept({ ...filter, filterDefault: false }, 'consul.kvs'))
+})
+
+test('counters are what came since the last time, also after a thread began anew', (t) => {
+  const all = collector()
+  all.add(0, { counters: [['x', 5]], samples: [] })
+  all.add(0, { counters: [['x', 7]], samples: [] })
+  all.add(0, { counters: [['x', 1]], samples: [] })
+  t.is(all.shown.counters.get('consul.x'), 8)
+  all.turn()
+  all.add(0, { counters: [['x', 4]], samples: [] })
+  t.is(all.shown.counters.get('consul.x'), 8)
+  t.is(all.totals.counters.get('consul.x'), 11)
+})
+
+test('JSON and Prometheus have the shapes of the reference', (t) => {
+  const all = collector({ disableCompat19: true })
+  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_KV, measured(1, 3)]] })
+  const gauges = all.gauges([{ name: 'autopilot.healthy', value: 1, labels: {} }])
+  const shown = metricsJson(all.shown, gauges)
+  t.deepEqual(Object.keys(shown), ['Timestamp', 'Gauges', 'Points', 'Counters', 'Samples'])
+  t.is(shown['Timestamp'], '1970-01-15 06:56:00 +0000 UTC')
+  t.deepEqual(shown['Gauges'], [{ Name: 'consul.vm.autopilot.healthy', Value: 1, Labels: {} }])
+  t.deepEqual(shown['Counters'], [
+    { Name: 'consul.raft.apply', Count: 3, Rate: 0.3, Sum: 3, Min: 1, Max: 1, Mean: 1, Stddev: 0, Labels: {} },
+  ])
+  t.like((shown['Samples'] as object[])[0], { Name: 'consul.api.http', Count: 2, Sum: 4, Mean: 2, Stddev: Math.SQRT2 })
+  const text = metricsPrometheus(all.totals, all.recent, gauges)
+  t.regex(text, /# TYPE consul_raft_apply counter\nconsul_raft_apply 3\n/)
+  t.regex(text, /consul_vm_autopilot_healthy 1\n/)
+  t.regex(text, /consul_api_http\{method="GET",path="v1\.kv\._",quantile="0\.99"\} 3\n/)
+  t.regex(text, /consul_api_http_sum\{method="GET",path="v1\.kv\._"\} 4\nconsul_api_http_count\{method="GET",path="v1\.kv\._"\} 2\n/)
+  t.deepEqual(metricsStatsd(all.shown, gauges), [
+    'consul.vm.autopilot.healthy:1|g',
+    'consul.raft.apply:3|c',
+    'consul.api.http.GET.v1.kv._:2|ms|@0.5',
+  ])
+})
+
+test('requests also count under their older name unless that is switched off', (t) => {
+  const all = collector()
+  all.add(0, { counters: [], samples: [[GET_KV, measured(1)]] })
+  t.deepEqual([...all.shown.samples.keys()], ['consul.api.http;method=GET;path=v1.kv._', 'consul.http.GET.v1.kv._'])
+})
