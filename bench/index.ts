@@ -12,12 +12,15 @@ import { registration } from './registration.ts'
 import { restart } from './restart.ts'
 import { sessions } from './sessions.ts'
 import { simulator } from './simulator.ts'
+import { snapshot } from './snapshot.ts'
+import { txn } from './txn.ts'
 import { wake } from './wake.ts'
 
 /** All benchmarks, in the order in which they run and are shown. */
 export const benchmarks: readonly Benchmark[] = [
   kernel,
   kv,
+  txn,
   health,
   dns,
   registration,
@@ -27,6 +30,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesh,
   haproxy,
   restart,
+  snapshot,
   memory,
   cli,
   simulator,

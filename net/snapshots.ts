@@ -19,7 +19,7 @@ export type Snapshots = Device<SnapshotRequest, SnapshotOutcome> & {
 export type SnapshotsOptions = { tables: OpenTables; clock: Pick<Clock, 'wallMs'> }
 
 /** Rows that are read, or written as one commit, before the thread does its other work. */
-const PORTION_ROWS = 256
+const PORTION_ROWS = 1_024
 /** Long values are long commits: a portion is cut where it has this many bytes. */
 const PORTION_BYTES_MAX = 256 * 1024
 /** Removing takes room on the disk too. */
