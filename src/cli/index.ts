@@ -44,6 +44,14 @@ export const commands: readonly Listing[] = [
   { name: 'maint', load: async () => (await import('./maint.ts')).maintCommand },
   { name: 'members', load: async () => (await import('./members.ts')).membersCommand },
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand },
+  {
+    name: 'operator autopilot get-config',
+    load: async () => (await import('./operator-autopilot-get-config.ts')).operatorAutopilotGetConfigCommand,
+  },
+  {
+    name: 'operator autopilot set-config',
+    load: async () => (await import('./operator-autopilot-set-config.ts')).operatorAutopilotSetConfigCommand,
+  },
   { name: 'operator autopilot state', load: async () => (await import('./operator-autopilot-state.ts')).operatorAutopilotStateCommand },
   { name: 'operator raft list-peers', load: async () => (await import('./operator-raft-list-peers.ts')).operatorRaftListPeersCommand },
   { name: 'operator raft remove-peer', load: async () => (await import('./operator-raft-remove-peer.ts')).operatorRaftRemovePeerCommand },
