@@ -12,11 +12,11 @@ const JITTER_PART = 16
 export type Wait = { index: number; waitMs: number }
 
 export function waitOf(query: URLSearchParams, settings: Pick<EdgeSettings, 'defaultWaitMs' | 'maxWaitMs'>): Wait | HttpReply {
-  const indexText = query.get('index')
-  if (indexText !== null && indexText !== '' && !isUnsigned(indexText)) return { status: 400, text: 'Invalid index' }
   const waitText = query.get('wait')
   const waitMs = waitText === null || waitText === '' ? settings.defaultWaitMs : parseDuration(waitText)
   if (isRefused(waitMs)) return { status: 400, text: 'Invalid wait time' }
+  const indexText = query.get('index')
+  if (indexText !== null && indexText !== '' && !isUnsigned(indexText)) return { status: 400, text: 'Invalid index' }
   const wanted = waitMs <= 0 ? settings.defaultWaitMs : waitMs
   return { index: Number(indexText ?? 0), waitMs: Math.min(wanted, settings.maxWaitMs) }
 }

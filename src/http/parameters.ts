@@ -11,12 +11,15 @@ export function narrowingOf(query: URLSearchParams, { node }: EdgeSettings): Nar
   const near = query.get('near') ?? ''
   return {
     tags: query.getAll('tag').filter((tag) => tag !== ''),
-    nodeMeta: query.getAll('node-meta').map((pair): [string, string] => {
-      const at = pair.indexOf(':')
-      return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
-    }),
+    nodeMeta: [...new Map(query.getAll('node-meta').map(metaPairOf))],
     near: near === '_agent' ? node : near,
   }
+}
+
+/** `key:value`; of one key the last value counts. */
+function metaPairOf(written: string): [key: string, value: string] {
+  const at = written.indexOf(':')
+  return at < 0 ? [written, ''] : [written.slice(0, at), written.slice(at + 1)]
 }
 
 /** Whether `max_stale` lets an answer be older than now. */

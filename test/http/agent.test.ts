@@ -107,6 +107,7 @@ test('wrong requests are answered with the words that Consul has for them', (t) 
   t.deepEqual(answers('PUT', '/v1/agent/check/update/c', { Status: 'foo' }), { status: 400, text: "Invalid check status: 'foo'" })
   t.is(answers('PUT', '/v1/agent/service/maintenance/?enable=true').text, 'Missing service ID')
   t.is(answers('PUT', '/v1/agent/service/maintenance/x').text, 'Missing value for enable')
+  t.is(answers('PUT', '/v1/agent/service/maintenance/x?enable').text, 'Invalid value for enable: ""')
   t.is(answers('PUT', '/v1/agent/maintenance?enable=x').text, 'Invalid value for enable: "x"')
 })
 

@@ -115,6 +115,7 @@ test('lists are narrowed down by tags, metadata and health, and ordered by nearn
   t.deepEqual(nodes('catalog/service/web?tag=y&tag=x'), ['b'])
   t.deepEqual(nodes('catalog/service/web?node-meta=rack:r1'), ['a', 'n1'])
   t.deepEqual(nodes('catalog/nodes?node-meta=rack:r2'), ['b'])
+  t.deepEqual(nodes('catalog/nodes?node-meta=rack:r1&node-meta=rack:r2'), ['b'], 'of one key the last value counts')
   t.deepEqual(nodes('health/service/web?passing'), ['a', 'n1'])
   t.deepEqual(nodes('health/service/web?passing=false'), ['a', 'b', 'n1'])
   t.deepEqual(nodes('catalog/service/web?near=b'), ['a', 'b', 'n1'], 'nobody knows where b is')

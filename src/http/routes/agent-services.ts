@@ -93,6 +93,6 @@ export const nodeMaintenanceRoute: Route = {
 
 function enableOf(query: URLSearchParams): boolean | HttpReply {
   const text = query.get('enable')
-  if (text === null || text === '') return { status: 400, text: 'Missing value for enable' }
+  if (text === null) return { status: 400, text: 'Missing value for enable' }
   return parseBool(text) ?? { status: 400, text: `Invalid value for enable: ${JSON.stringify(text)}` }
 }
