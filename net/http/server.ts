@@ -11,8 +11,10 @@ import { Active } from './active.ts'
 import { createClientLimit } from './client-limit.ts'
 import { gzipFor } from './gzip.ts'
 import { listenOn } from './listen.ts'
+import { createProfiles } from './profiles.ts'
 import { SocketRequest } from './request.ts'
 import { sendFile } from './send-file.ts'
+import { sendStream } from './send-stream.ts'
 
 /** What a client may say before its body, unless it is configured. */
 const HEADER_BYTES_MAX = 1024 * 1024
@@ -35,16 +37,19 @@ export async function startHttp({ host, config, layout, routes, filesDirectory }
   const active = new Active()
   let { httpMaxConnsPerClient } = config.limits
   const limitClient = createClientLimit(() => httpMaxConnsPerClient)
+  const failed = (error: Error) => host.ports.print('error', 'http', 'an answer ended before its time', { error: error.message })
+  const profiles = createProfiles({ enabled: config.enableDebug, failed })
   const take = (message: IncomingMessage, response: ServerResponse) => {
     const kept = message.method === 'GET' ? api.kept(message.url ?? '/', message.headers) : undefined
-    if (kept) return send(message, response, kept)
+    if (kept) return send(message, response, kept, failed)
+    if (profiles.take(message, response)) return
     const request = new SocketRequest(message, () => snapshotPath(filesDirectory))
     const giveUp = api.handle(request, (answer) => {
       try {
-        send(message, response, answer)
+        send(message, response, answer, failed)
       } catch (error) {
         // Such as a header with a character that cannot be in one.
-        send(message, response, api.failure(request, error))
+        send(message, response, api.failure(request, error), failed)
       }
     })
     active.begin(response, giveUp)
@@ -86,9 +91,10 @@ function addressesOf({ ports, addresses }: Config, layout: Layout, thread: numbe
   return addresses.http.filter((address) => thread === first || !address.startsWith('unix://'))
 }
 
-function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+function send(message: IncomingMessage, response: ServerResponse, answer: ApiAnswer, failed: (error: Error) => void): void {
   const headers = [...answer.headers]
   if (answer.type !== undefined) headers.push('Content-Type', answer.type)
+  if (answer.stream !== undefined) return sendStream(response, answer.status, headers, answer.stream, failed)
   if (answer.file !== undefined) return sendFile(response, answer.status, headers, answer.file)
   if (response.destroyed) return
   const gzip = gzipFor(message, answer.bytes)

@@ -40,9 +40,8 @@ export class Host {
   readonly waiters: Waiters
   /** The newest commit that this thread was told of. */
   noticed = 0
-  /** Counters by name, of this thread. */
+  /** Counters by name and what was measured, of this thread. */
   readonly counters = new Map<string, number>()
-  /** What was measured, of this thread. */
   readonly samples = new Samples()
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()
