@@ -1,3 +1,4 @@
+import { encodeJson } from '../http/json.ts'
 import { isRefused } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
 import { type KvPair, parsePairs, withoutLeadingSlash } from './kv-pairs.ts'
@@ -30,7 +31,7 @@ function exported(pairs: readonly KvPair[]): string {
   if (pairs.length === 0) return '[]'
   const entries = pairs.map(
     ({ key, flags, value }) =>
-      `\t{\n\t\t"key": ${JSON.stringify(key)},\n\t\t"flags": ${flags},\n\t\t"value": ${JSON.stringify(value.toString('base64'))}\n\t}`,
+      `\t{\n\t\t"key": ${encodeJson(key, false)},\n\t\t"flags": ${flags},\n\t\t"value": ${JSON.stringify(value.toString('base64'))}\n\t}`,
   )
   return `[\n${entries.join(',\n')}\n]`
 }

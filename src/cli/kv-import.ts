@@ -60,7 +60,9 @@ function jsonProblem(error: unknown): string {
 
 function parseEntry(item: unknown): Result<Entry> {
   if (typeof item !== 'object' || item === null) return refuse('invalid', 'must be an object with key, flags and value')
-  const { key, flags, value } = { flags: '0', value: '', ...item } as Record<string, unknown>
+  // As Go reads an object into a structure: letter case of names does not count, and null is the same as absent.
+  const given = Object.entries(item).flatMap(([name, found]) => (found === null ? [] : [[name.toLowerCase(), found] as const]))
+  const { key, flags, value } = { flags: '0', value: '', ...Object.fromEntries(given) } as Record<string, unknown>
   if (typeof key !== 'string' || key === '') return refuse('invalid', 'key must be a string that is not empty')
   if (typeof flags !== 'string' || !/^\d+$/.test(flags)) return refuse('invalid', 'flags must be a whole number that is not negative')
   if (typeof value !== 'string' || !/^[A-Za-z\d+/]*={0,2}$/.test(value)) return refuse('invalid', 'value must be Base64')

@@ -32,11 +32,11 @@ export function parsePairs(body: Buffer, source: string): Result<{ value: KvPair
 }
 
 /**
- * Puts the number of every field of this name in quotes. A quote inside a JSON string has a backslash before it, so the name
+ * Puts the number of every field of this name, in any letter case, in quotes. A quote inside a JSON string has a backslash before it, so the name
  * between two quotes and a colon can only be a field.
  */
 export function exactFlags(json: string, field: string): string {
-  return json.replace(new RegExp(`"${field}"\\s*:\\s*(\\d+)`, 'g'), `"${field}":"$1"`)
+  return json.replace(new RegExp(`"(${field})"\\s*:\\s*(\\d+)`, 'gi'), '"$1":"$2"')
 }
 
 /** The reference forgives one slash at the beginning of a key where it is looked up. */

@@ -175,6 +175,12 @@ test('import writes every entry, under a prefix if there is one', async (t) => {
   t.deepEqual(done.seen, ['PUT /v1/kv/imp/a?flags=7 hi', 'PUT /v1/kv/imp/b/'])
 })
 
+test('import takes what the API answers, whose names are written otherwise and whose empty values are null', async (t) => {
+  const data = '[{"LockIndex":0,"Key":"a","Flags":18446744073709551615,"Value":"aGk="},{"Key":"b","Flags":0,"Value":null}]'
+  const done = await tryCommand(['kv', 'import', data], { 'PUT /v1/kv/a': TRUE, 'PUT /v1/kv/b': TRUE })
+  t.deepEqual(done.seen, ['PUT /v1/kv/a?flags=18446744073709551615 hi', 'PUT /v1/kv/b'])
+})
+
 test('import says what is wrong with its data and writes nothing', async (t) => {
   const errorOf = async (data: string) => (await tryCommand(['kv', 'import', data], {})).err
   t.regex((await runCommand(['kv', 'import'])).err, /^Error! Missing DATA argument\n/)
