@@ -18,6 +18,8 @@ export type Replies = { readonly news: readonly { node: string; what: 'ack' | 'o
 
 const SESSION_TTL = '15s'
 const RENEW_EVERY_MS = 7_500
+/** How long to rest after a look that came back too early. */
+const AGAIN_MS = 100
 
 export async function remoteJob(http: HttpClient, prefix: string): Promise<Result<Job>> {
   const body = { Name: 'Remote Exec', Behavior: 'delete', TTL: SESSION_TTL }
@@ -43,8 +45,9 @@ export async function remoteJob(http: HttpClient, prefix: string): Promise<Resul
       const found = await lockEntries(http, folder, { recurse: true, index, waitMs, signal })
       if (signal.aborted) return { news: [] }
       if (isRefused(found)) return found
-      index = found.index
       const fresh = found.entries.filter(({ Key }) => !seen.has(Key))
+      if (fresh.length === 0 && found.index === index) await pause(AGAIN_MS, signal)
+      index = found.index
       for (const { Key } of fresh) seen.add(Key)
       return { news: fresh.filter(({ Key }) => Key !== `${folder}job`).map((entry) => replyOf(entry, folder)) }
     },

@@ -22,7 +22,7 @@ Prints everything about the intention for two services, or with an ID.
     const asJson = wantsJson(flags.format)
     if (typeof asJson === 'object') return fail(asJson.problem)
     const reply = second === undefined ? await byId(http, first) : await byServices(http, first, second)
-    if (isRefused(reply)) return fail(`Error: ${reply.why}`)
+    if (isRefused(reply)) return fail(reply.refused === 'missing' ? reply.why : `Error: ${reply.why}`)
     io.out(asJson ? listJson(reply.value) : description(reply.value))
     return 0
   },

@@ -1,5 +1,6 @@
 import { isRefused } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
+import { listFormatFlags, listJson, wantsJson } from './format-flag.ts'
 import type { HttpMethod } from './http.ts'
 
 type Keys = {
@@ -30,6 +31,7 @@ Shows, adds, chooses or removes the keys with which the members of the cluster e
     'relay-factor': { kind: 'int', about: 'Over how many other members each answer also comes, 0 to 5.' },
     remove: { kind: 'string', about: 'Take this key from all members. The one in use cannot be removed.' },
     use: { kind: 'string', about: 'Encrypt with this key from now on. It must be installed.' },
+    ...listFormatFlags,
   },
   async run({ flags, rest, io, http, fail, misused }) {
     if (rest.length > 0) return misused(`Too many arguments (expected 0, got ${rest.length})`)
@@ -40,12 +42,15 @@ Shows, adds, chooses or removes the keys with which the members of the cluster e
     if (factor < 0 || factor > RELAY_FACTOR_MAX)
       return misused(`Error parsing relay factor: Relay factor must be in range: [0, ${RELAY_FACTOR_MAX}]`)
     if (flags['local-only'] && !isList) return misused('Error validating local-only: local-only can only be set for list requests')
+    const asJson = wantsJson(flags.format)
+    if (typeof asJson === 'object') return fail(asJson.problem)
     const relay = { 'relay-factor': factor === 0 ? undefined : String(factor) }
     if (isList) {
-      io.out(flags.list ? '==> Gathering installed encryption keys...' : '==> Gathering installed primary encryption keys...')
+      if (!asJson) io.out(flags.list ? '==> Gathering installed encryption keys...' : '==> Gathering installed primary encryption keys...')
       const reply = await http.json<Keys[]>('/v1/operator/keyring', { ...relay, 'local-only': flags['local-only'] ? 'true' : undefined })
       if (isRefused(reply)) return fail(`error: ${reply.why}`)
-      for (const keys of reply.value) io.out(shown(keys, flags.list ? keys.Keys : keys.PrimaryKeys))
+      if (asJson) io.out(listJson(reply.value))
+      else for (const keys of reply.value) io.out(shown(keys, flags.list ? keys.Keys : keys.PrimaryKeys))
       return 0
     }
     const change = changeOf(flags)

@@ -1,4 +1,5 @@
 import { isRefused } from '../kernel/refusal.ts'
+import { compileRegexp } from '../kernel/regexp.ts'
 import { defineApiCommand } from './api-command.ts'
 import { byteOrder, columns } from './columns.ts'
 import { listFormatFlags, listJson, wantsJson } from './format-flag.ts'
@@ -27,13 +28,13 @@ Lists the agents of the cluster as the agent that is asked sees them, with their
     if (rest.length > 0) return misused(`Too many arguments (expected 0, got ${rest.length})`)
     const asJson = wantsJson(flags.format)
     if (typeof asJson === 'object') return fail(asJson.problem)
-    const status = parsePattern(flags.status ?? '.*')
-    if ('problem' in status) return fail(`Failed to compile status regexp: ${status.problem}`)
+    const status = compileRegexp(flags.status ?? '.*')
+    if (isRefused(status)) return fail(`Failed to compile status regexp: ${status.why}`)
     const params = { segment: flags.wan ? flags.segment : (flags.segment ?? '_all'), wan: flags.wan ? '1' : undefined }
     const reply = await http.json<Member[] | null>('/v1/agent/members', params)
     if (isRefused(reply)) return fail(`Error retrieving members: ${reply.why}`)
     const members = (reply.value ?? [])
-      .filter((member) => status.pattern.test(statusOf(member)))
+      .filter((member) => status.matches(statusOf(member)))
       .sort((a, b) => byteOrder(a.Name, b.Name) || byteOrder(a.Tags['segment'] ?? '', b.Tags['segment'] ?? ''))
     if (members.length === 0) return EXIT_NONE
     io.out(asJson ? listJson(members) : columns(flags.detailed ? detailedRows(members) : standardRows(members)))
@@ -47,14 +48,6 @@ const STATUS_NAMES = ['none', 'alive', 'leaving', 'left', 'failed']
 
 function statusOf({ Status }: Member): string {
   return STATUS_NAMES[Status] ?? `unknown status: ${Status}`
-}
-
-function parsePattern(text: string): { pattern: RegExp } | { problem: string } {
-  try {
-    return { pattern: new RegExp(text) }
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) }
-  }
 }
 
 function standardRows(members: readonly Member[]): string[][] {

@@ -123,7 +123,7 @@ Created At:   Monday, 23-Nov-26 06:00:56 UTC
   t.regex(layer7.out, /\nPermissions:\n\[\n {2}\{\n {4}"Action": "allow"/)
   t.notRegex(layer7.out, /^Action:/m)
   const missing = await tryCommand(['intention', 'get', 'web', 'nope'], {})
-  t.deepEqual([missing.code, missing.err], [1, 'Error: Intention not found with source "web" and destination "nope"\n'])
+  t.deepEqual([missing.code, missing.err], [1, 'Intention not found with source "web" and destination "nope"\n'])
 })
 
 test('delete takes services or an ID', async (t) => {

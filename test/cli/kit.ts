@@ -10,7 +10,7 @@ export type Outcome = { code: number; out: string; err: string }
 export type Seen = { method: string; url: string; headers: http.IncomingHttpHeaders; body: string }
 
 /** What the fake agent answers: a value as JSON with status 200, or all of it. */
-export type Answer = { status?: number; json?: unknown; text?: string }
+export type Answer = { status?: number; json?: unknown; text?: string; headers?: Record<string, string> }
 
 export type FakeAgent = { address: string; seen: Seen[]; close(): void }
 
@@ -52,8 +52,8 @@ export async function fakeAgent(answers: Readonly<Record<string, Answer | ((seen
       const one = { method: request.method ?? '', url, headers: request.headers, body: Buffer.concat(chunks).toString('utf8') }
       seen.push(one)
       const found = answers[`${one.method} ${url.split('?')[0]}`] ?? { status: 404 }
-      const { status = 200, json, text } = typeof found === 'function' ? found(one) : found
-      response.writeHead(status)
+      const { status = 200, json, text, headers = {} } = typeof found === 'function' ? found(one) : found
+      response.writeHead(status, headers)
       response.end(text ?? (json === undefined ? '' : JSON.stringify(json)))
     })
   })
