@@ -117,7 +117,9 @@ export function openTables(directory: string, { durable, create = true, readOnly
       const bytes = keyOf(physical(table.id), key)
       if (bytes === undefined) return false
       room?.reserve(0)
-      return database.removeSync(bytes)
+      const existed = database.removeSync(bytes)
+      if (table.id === copyTable.id) copyBit = copyBitOf(database)
+      return existed
     },
   }
 
@@ -208,9 +210,8 @@ function* rows<Record>(
 const COPY_BIT = 0x8000
 const COPY_KEY = Buffer.from([copyTable.id >> 8, copyTable.id & 0xff, ...Buffer.from(CURRENT_COPY)])
 
-function copyBitOf(database: Database, transaction?: ReadTransaction): number {
-  const found = database.get(COPY_KEY, transaction && { transaction }) as { copy: 0 | 1 } | undefined
-  return found?.copy === 1 ? COPY_BIT : 0
+function copyBitOf(database: Database): number {
+  return database.getBinaryFast(COPY_KEY) === undefined ? 0 : COPY_BIT
 }
 
 type ReadTransaction = ReturnType<Database['useReadTransaction']>
@@ -218,7 +219,7 @@ type ReadTransaction = ReturnType<Database['useReadTransaction']>
 function holdTables(database: Database): HeldTables {
   database.resetReadTxn()
   const transaction = database.useReadTransaction()
-  const copyBit = copyBitOf(database, transaction)
+  const copyBit = database.get(COPY_KEY, { transaction }) === undefined ? 0 : COPY_BIT
   const physical = (id: number) => (OUTSIDE_COPIES.includes(id) ? id : id | copyBit)
   return {
     get<Record>(table: Table<Record>, key: string) {

@@ -10,9 +10,10 @@ import { type CommandFunction, lastIndex } from '../command.ts'
  */
 export const snapshotsTake: CommandFunction<{ id: string }, null> = (tx, _context, { id }) => {
   const loaded = tx.get(copyTable, LOADED_COPY)
-  if (!loaded || !('id' in loaded) || loaded.id !== id) return refuse('conflict', `snapshot ${id} is not loaded here`)
+  if (loaded?.id !== id) return refuse('conflict', `snapshot ${id} is not loaded here`)
   tx.delete(copyTable, LOADED_COPY)
-  tx.put(copyTable, CURRENT_COPY, { copy: currentCopy(tx) === 1 ? 0 : 1 })
+  if (currentCopy(tx) === 1) tx.delete(copyTable, CURRENT_COPY)
+  else tx.put(copyTable, CURRENT_COPY, loaded)
   return null
 }
 

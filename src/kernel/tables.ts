@@ -36,17 +36,16 @@ export function joined(...parts: string[]): string {
 }
 
 /**
- * The tables are kept in two copies, numbered 0 and 1. All reading and writing is of the one that the record `current` names, from
- * the moment at which it is written; without the record, of copy 0. The other one can be filled aside, so that taking it replaces
- * everything in one step. `loaded` says that it is full: by what it was filled with, and up to which index. This table is in neither.
+ * The tables are kept in two copies, numbered 0 and 1. All reading and writing is of copy 1 while there is a record `current`, else
+ * of copy 0: its coming or going replaces everything in one step, because the other copy can be filled aside. `loaded` says that it
+ * is full: by what it was filled with, and up to which index. This table is in neither.
  */
-export const copyTable = table<{ copy: 0 | 1 } | { id: string; index: number }>('copies', 4)
+export const copyTable = table<{ id: string; index: number }>('copies', 4)
 export const CURRENT_COPY = 'current'
 export const LOADED_COPY = 'loaded'
 
 export function currentCopy(view: View): 0 | 1 {
-  const found = view.get(copyTable, CURRENT_COPY)
-  return found && 'copy' in found ? found.copy : 0
+  return view.get(copyTable, CURRENT_COPY) ? 1 : 0
 }
 
 /** Tables that are outside of the copies, by number: the one above, and what a replica of a log has of its position. */

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { snapshots } from '../../actors/snapshots/index.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
-import { CURRENT_COPY, copyTable, LOADED_COPY, type Transaction } from '../../src/kernel/tables.ts'
+import { copyTable, currentCopy, LOADED_COPY, type Transaction } from '../../src/kernel/tables.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
@@ -22,7 +22,7 @@ test('a restore fills the other copy, takes it by a command and empties what was
   t.is(restore.result, undefined)
   a.outcome('snapshots', LOADED)
   t.deepEqual(restore.result, { index: 7 })
-  t.deepEqual(tables.view().get(copyTable, CURRENT_COPY), { copy: 1 })
+  t.is(currentCopy(tables.view()), 1)
   t.is(tables.view().get(copyTable, LOADED_COPY), undefined)
   t.deepEqual(a.acts('snapshots'), [{ do: 'clear' }])
 })
@@ -46,7 +46,7 @@ test('a file that cannot be used changes nothing, and the next one may be restor
   const bad = a.call('restore', { path: '/bad', token: '' })
   a.outcome('snapshots', refuse('invalid', 'failed to decompress snapshot: EOF'))
   t.deepEqual(bad.result, refuse('invalid', 'failed to decompress snapshot: EOF'))
-  t.is(tables.view().get(copyTable, CURRENT_COPY), undefined)
+  t.is(currentCopy(tables.view()), 0)
   a.call('restore', { path: '/good', token: '' })
   t.deepEqual(a.acts('snapshots'), [{ do: 'load', path: '/good' }])
 })
