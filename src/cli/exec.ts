@@ -36,7 +36,7 @@ Runs a command on all nodes, or on those that fit every flag, and prints what it
 
     $ tribune exec -service=web uptime
 
-Agents take part only if their configuration has "disable_remote_exec" as false, which is not the default: whoever may use events and the key/value store can run anything on them. Those that do not take part are not counted.
+Only agents that allow it take part, and the others are not counted: whoever may use events and the key/value store could run anything on them. Agents of Consul allow it if their configuration has "disable_remote_exec" as false; agents of this program never do.
 `,
   answers: 'servers',
   flags: execFlags,

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { runTribune, temporaryDirectory } from '../kit/agents.ts'
@@ -53,6 +55,29 @@ test('an authority and what it vouches for: files, names, and OpenSSL accepts th
     const { publicKey } = certificate(`${name}.pem`)
     t.is(execFileSync('openssl', ['ec', '-pubout'], { input: key, encoding: 'utf8', stdio: 'pipe' }), String(publicKey.export({ type: 'spki', format: 'pem' }))) // biome-ignore format: one line
   }
+})
+
+test('both ends of a connection believe each other by what was made', async (t) => {
+  t.timeout(60_000)
+  const { folder, tls } = workshop(t)
+  for (const args of [
+    ['ca', 'create'],
+    ['cert', 'create', '-server'],
+    ['cert', 'create', '-cli'],
+  ])
+    t.is((await tls(...args)).code, 0)
+  const pem = (name: string) => readFileSync(join(folder, name))
+  const [cert, key, ca] = [pem('dc1-server-consul-0.pem'), pem('dc1-server-consul-0-key.pem'), pem('consul-agent-ca.pem')]
+  const server = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: true }, (_, response) => response.end('["dc1"]'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const list = (...args: string[]) => runCommand(['catalog', 'datacenters', `-http-addr=${address}`, ...args])
+  const known = [`-ca-file=${join(folder, 'consul-agent-ca.pem')}`, '-tls-server-name=server.dc1.consul']
+  const own = [`-client-cert=${join(folder, 'dc1-cli-consul-0.pem')}`, `-client-key=${join(folder, 'dc1-cli-consul-0-key.pem')}`]
+  t.deepEqual(await list(...known, ...own), { code: 0, out: 'dc1\n', err: '' })
+  t.is((await list(...known)).code, 1, 'without a certificate')
+  t.regex((await list(...own)).err, /x509: certificate signed by unknown authority/)
 })
 
 test('an authority with constraints signs only names of its domain', async (t) => {
