@@ -10,15 +10,25 @@ export class Sample {
   #sumOfSquares = 0
   #min = 0
   #max = 0
+  #value = 0
+  #bucket = 0
   readonly #buckets = new Uint32Array(BUCKETS)
 
   add(value: number): void {
+    this.#value = value
+    this.#bucket = bucketOf(value)
+    this.again()
+  }
+
+  /** Adds the value of the last time once more: for what is so short that measuring it takes longer. */
+  again(): void {
+    const value = this.#value
     if (this.#count === 0 || value < this.#min) this.#min = value
     if (this.#count === 0 || value > this.#max) this.#max = value
     this.#count++
     this.#sum += value
     this.#sumOfSquares += value * value
-    this.#buckets[bucketOf(value)]! += 1
+    this.#buckets[this.#bucket]! += 1
   }
 
   /** Everything since the last time, undefined if that is nothing. */
