@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { catalogNode, serviceInstances } from '../../actors/catalog/queries.ts'
 import { lastIndex } from '../../actors/command.ts'
 import { kvGet, kvList } from '../../actors/kv/queries.ts'
+import { lockDelayTable, sessionTable } from '../../actors/sessions/tables.ts'
 import { txn } from '../../actors/txn/index.ts'
 import type { TxnOperation, TxnOutcome } from '../../actors/txn/protocol.ts'
+import type { Transaction } from '../../src/kernel/tables.ts'
 import { check, instance } from '../kit/catalog.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -113,6 +115,27 @@ test('conditions that hold let the rest happen', (t) => {
       ['b', 2],
     ],
   )
+})
+
+test('locks are taken, checked and given back; one that is held or delayed is not', (t) => {
+  const tables = emptyTables()
+  const other = SESSION.replaceAll('1', '2')
+  const tx = tables.view() as Transaction
+  const session = { name: '', node: 'n1', lockDelayMs: 0, behavior: 'release' as const, ttl: '', ttlMs: 0, nodeChecks: [] }
+  for (const id of [SESSION, other]) {
+    tx.put(sessionTable, id, { ...session, serviceChecks: null, checks: null, createIndex: 1, modifyIndex: 1 })
+  }
+  const locked = applied(tables, kv('lock', 'a', { session: SESSION }), kv('check-session', 'a', { session: SESSION }))
+  t.like(locked.results, [{ entry: { session: SESSION, lockIndex: 1 } }, { entry: { session: SESSION } }])
+  t.deepEqual(whys(applied(tables, kv('lock', 'a', { session: other }), kv('unlock', 'a', { session: other }))), [
+    '0: failed to lock key "a", lock is already held',
+    `1: failed to unlock key "a", lock isn't held, or is held by another session`,
+  ])
+  t.like(applied(tables, kv('unlock', 'a', { session: SESSION })).results, [{ entry: { session: '', lockIndex: 1 } }])
+  tx.put(lockDelayTable, 'a', { index: 1, delayMs: 15_000 })
+  const a = tryActor(txn, { args: { valueBytesMax: 10 }, tables })
+  const delayed = a.call('apply', { operations: [kv('lock', 'a', { session: SESSION })], token: '' })
+  t.like(delayed.result, { errors: [{ at: 0, why: 'failed to lock key "a" due to lock delay' }] })
 })
 
 test('nodes, services and checks are registered and removed', (t) => {
