@@ -29,6 +29,7 @@ export type ApiOptions = { host: Host; config: Config; layout: Layout; routes: r
 
 /** A look into what is kept takes about as long as reading the clock, so one of so many is measured and stands for the others. */
 const TIMED_LOOKUPS = 16
+
 export function createApi({ host, config, layout, routes }: ApiOptions): Api {
   const order = host.ports.random(`edge/${host.thread}/order`)
   const settings: EdgeSettings = {
