@@ -58,12 +58,9 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     threads.reconfigure(next)
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
-    // It stays, and would be built from these after a crash.
-    threads.host.start(watchesRef.actor, '', { watches: [...next.watches] })
-    const watched = await threads.host.asked(watchesRef, 'reload', { watches: [...next.watches] }, RELOAD_WITHIN_MS)
-    if (isRefused(watched)) return watched
     const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
-    return isRefused(result) ? result : { warnings }
+    const watched = await watch(threads.host, next)
+    return [result, watched].find(isRefused) ?? { warnings }
   }
 
   /** Before all threads are there, it waits for that. */
@@ -143,6 +140,13 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   ignoreSignals()
   process.off('uncaughtException', crashed)
   return code
+}
+
+/** The actor stays as it is, with the watches that stay; after a crash it begins with these. */
+function watch(host: Threads['host'], { watches }: Config): Promise<Result<null>> {
+  const args = { watches: [...watches] }
+  host.start(watchesRef.actor, '', args)
+  return host.asked(watchesRef, 'reload', args, RELOAD_WITHIN_MS)
 }
 
 /** The configuration with what this machine and this run add to it. */

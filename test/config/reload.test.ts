@@ -13,6 +13,7 @@ const CHANGES: [added: string, changed: ReloadablePart[], needsRestart: string[]
   ['dns_config { node_ttl = "5s" }\nrecursors = ["1.1.1.1"]', ['dns'], []],
   ['limits { http_max_conns_per_client = 5 }', ['limits'], []],
   ['discard_check_output = true', ['check output'], []],
+  ['watches = [{ type = "nodes" args = ["true"] }]', ['watches'], []],
   ['telemetry { prefix_filter = ["-a"] }', ['telemetry filters'], []],
   ['ports { http = 1 }\nnode_name = "other"', [], ['node_name', 'ports.http']],
 ]
