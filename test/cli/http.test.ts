@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
@@ -7,9 +6,9 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
-import forge from 'node-forge'
 import { httpSettings } from '../../src/cli/http-settings.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { selfSigned } from '../kit/self-signed.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
@@ -170,29 +169,3 @@ test('any text as an address gives settings or a reason', (t) => {
   t.like(httpSettings({ 'http-addr': 'http://agent:8500/' }, {}), { host: 'agent', port: 8500, scheme: 'http' })
   t.like(httpSettings({ 'http-addr': 'agent' }, {}), { host: 'agent', port: 80 })
 })
-
-/** A certificate for this machine that is its own authority. */
-function selfSigned(): { cert: string; key: string } {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const key = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
-  const signingKey = forge.pki.privateKeyFromPem(key)
-  const certificate = forge.pki.createCertificate()
-  certificate.publicKey = forge.pki.setRsaPublicKey(signingKey.n, signingKey.e)
-  certificate.serialNumber = '01'
-  certificate.validity.notBefore = new Date(Date.now() - 3_600_000)
-  certificate.validity.notAfter = new Date(Date.now() + 3_600_000)
-  certificate.setSubject([{ name: 'commonName', value: 'localhost' }])
-  certificate.setIssuer([{ name: 'commonName', value: 'localhost' }])
-  certificate.setExtensions([
-    { name: 'basicConstraints', cA: true },
-    {
-      name: 'subjectAltName',
-      altNames: [
-        { type: 2, value: 'localhost' },
-        { type: 7, ip: '127.0.0.1' },
-      ],
-    },
-  ])
-  certificate.sign(signingKey, forge.md.sha256.create())
-  return { cert: forge.pki.certificateToPem(certificate), key }
-}

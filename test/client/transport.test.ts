@@ -1,8 +1,12 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { createServer as createPlainServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
-import { ClientError, ConnectionError, createClient, ResponseError } from '../../src/client/index.ts'
+import { ClientError, type ClientOptions, ConnectionError, createClient, ResponseError } from '../../src/client/index.ts'
+import { writeFiles } from '../kit/agents.ts'
+import { selfSigned } from '../kit/self-signed.ts'
 import { closedPort, listening } from '../kit/servers.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
 
@@ -71,6 +75,30 @@ test('a UNIX socket does as well', async (t) => {
   t.teardown(() => client.close())
   t.deepEqual(await client.catalog.datacenters(), ['dc1'])
   t.is(seen[0]?.headers.host, 'localhost')
+})
+
+test('HTTPS checks the certificate, shows one, and can be told to trust', async (t) => {
+  const { cert, key } = selfSigned()
+  const folder = temporaryDirectory(t)
+  writeFiles(folder, { 'cert.pem': cert, 'key.pem': key })
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const server = createSecureServer({ cert, key, ca: cert, requestCert: true, rejectUnauthorized: false }, ({ socket }, response) => {
+    response.end(JSON.stringify([socket instanceof TLSSocket && socket.authorized]))
+  })
+  const address = `https://127.0.0.1:${await listening(t, server)}`
+  const isKnown = async (options: ClientOptions) => {
+    const client = createClient({ address, env: {}, ...options })
+    t.teardown(() => client.close())
+    return (await client.request('GET', '/v1/x')).text
+  }
+  t.is(await isKnown({ caFile: certFile }), '[false]')
+  t.is(await isKnown({ caFile: certFile, certFile, keyFile }), '[true]')
+  t.is(await isKnown({ caFile: certFile, tlsServerName: 'localhost' }), '[false]')
+  t.is(await isKnown({ env: { CONSUL_HTTP_SSL_VERIFY: 'false' } }), '[false]')
+  t.like(await t.throwsAsync(isKnown({}), { instanceOf: ConnectionError }), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  const elsewhere = isKnown({ caFile: certFile, tlsServerName: 'elsewhere' })
+  t.like(await t.throwsAsync(elsewhere, { instanceOf: ConnectionError }), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  t.throws(() => createClient({ address, certFile, env: {} }), { instanceOf: ClientError })
 })
 
 test('settings that make no sense are refused at once', (t) => {
