@@ -30,7 +30,7 @@ const SCRIPT_TIMEOUT_MS = 30_000
 
 export const checksRef = refOf<ChecksProtocol>('checks')
 
-/** Looks at each `http`, `tcp` and `script` check at its interval, first after a random part of it, and tells what it saw. */
+/** Looks at each check that is not `ttl` or `alias` at its interval, first after a random part of it, and tells what it saw. */
 export const checks = defineActor<ChecksProtocol, ChecksOwn, ChecksState>({
   name: 'checks',
   mailboxMax: 16_384,
@@ -92,19 +92,15 @@ function isEnough(running: Running, status: HealthStatus): boolean {
 }
 
 function probeOf(definition: CheckDefinition): ProbeRequest {
-  const { type, args, http, method, header, body, tcp, timeoutMs, outputMaxSize: outputMax } = definition
-  if (type === 'script') return { kind: 'script', args, timeoutMs: timeoutMs || SCRIPT_TIMEOUT_MS, outputMax, env: {} }
-  if (type === 'tcp') return { kind: 'tcp', address: tcp, timeoutMs: timeoutMs || NETWORK_TIMEOUT_MS }
-  return {
-    kind: 'http',
-    url: http,
-    method: method || 'GET',
-    headers: header,
-    body,
-    timeoutMs: timeoutMs || NETWORK_TIMEOUT_MS,
-    outputMax,
-    tlsServerName: definition.tlsServerName,
-    tlsSkipVerify: definition.tlsSkipVerify,
-    disableRedirects: definition.disableRedirects,
-  }
+  const { type, args, tlsServerName, tlsSkipVerify, outputMaxSize: outputMax } = definition
+  const isProgram = type === 'script' || type === 'docker'
+  const timeoutMs = definition.timeoutMs || (isProgram ? SCRIPT_TIMEOUT_MS : NETWORK_TIMEOUT_MS)
+  if (type === 'script') return { kind: 'script', args, timeoutMs, outputMax, env: {} }
+  if (type === 'docker') return { kind: 'docker', container: definition.dockerContainerId, args, timeoutMs, outputMax }
+  if (type === 'tcp') return { kind: 'tcp', address: definition.tcp, timeoutMs }
+  const tls = { tlsServerName, tlsSkipVerify }
+  if (type === 'h2ping') return { kind: 'h2ping', address: definition.h2ping, timeoutMs, ...tls }
+  if (type === 'grpc') return { kind: 'grpc', target: definition.grpc, timeoutMs, useTls: definition.grpcUseTls, ...tls }
+  const { http: url, header: headers, body, disableRedirects } = definition
+  return { kind: 'http', url, method: definition.method || 'GET', headers, body, timeoutMs, outputMax, ...tls, disableRedirects }
 }

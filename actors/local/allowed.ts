@@ -24,10 +24,7 @@ export function definitionFault(state: LocalState, checks: readonly CheckDefinit
   for (const { id, type } of checks) {
     const fault = namesFault({ 'Check ID': id })
     if (fault) return fault
-    if (type === 'grpc' || type === 'docker' || type === 'h2ping') {
-      return refuse('invalid', `Invalid check: checks of type ${type} are not supported by this version`)
-    }
-    if (type !== 'script') continue
+    if (type !== 'script' && type !== 'docker') continue
     if (from === 'api' && !state.args.remoteScripts) {
       return refuse('conflict', "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true")
     }

@@ -11,7 +11,12 @@ export function dialErrorText(error: unknown, address: string): string {
   } = first as NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string }
   if (where.syscall === 'getaddrinfo') return `dial tcp: lookup ${where.hostname ?? address}: ${LOOKUP_TEXTS[code] ?? message}`
   const tried = where.address !== undefined && where.port !== undefined ? hostAndPort(where.address, where.port) : address
-  return `dial tcp ${tried}: ${DIAL_TEXTS[code] ?? message}`
+  return `dial tcp ${tried}: ${dialProblem({ code, message })}`
+}
+
+/** What the system said to it, such as `connect: connection refused`. */
+export function dialProblem({ code = '', message }: { code?: string | undefined; message: string }): string {
+  return DIAL_TEXTS[code] ?? message
 }
 
 /** `127.0.0.1:80`, `[::1]:80` */
@@ -25,6 +30,7 @@ const DIAL_TEXTS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'connect: no route to host',
   ENETUNREACH: 'connect: network is unreachable',
   EADDRNOTAVAIL: 'connect: cannot assign requested address',
+  ENOENT: 'connect: no such file or directory',
   EACCES: 'connect: permission denied',
   EINVAL: 'connect: invalid argument',
   EMFILE: 'socket: too many open files',

@@ -1,5 +1,8 @@
 import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
+import { dockerProbe } from './docker.ts'
 import { freePortProbe } from './free-port.ts'
+import { grpcProbe } from './grpc.ts'
+import { h2pingProbe } from './h2ping.ts'
 import { httpProbe } from './http.ts'
 import type { Probe } from './probe.ts'
 import { scriptProbe } from './script.ts'
@@ -10,10 +13,13 @@ const PROBES: { [Kind in ProbeRequest['kind']]: Probe<Kind> } = {
   script: scriptProbe,
   http: httpProbe,
   tcp: tcpProbe,
+  grpc: grpcProbe,
+  h2ping: h2pingProbe,
+  docker: dockerProbe,
   'free-port': freePortProbe,
 }
 
-/** Looks at programs, web servers and ports. Each probe ends by itself within its timeout; nothing is kept between probes. */
+/** Looks at programs, web servers, containers and ports. Each probe ends by itself within its timeout; nothing is kept between probes. */
 export function createProbes(): Device<ProbeRequest, ProbeOutcome> {
   return {
     perform(request, done) {

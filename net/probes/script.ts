@@ -1,9 +1,9 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { formatDuration } from '../../src/config/durations.ts'
-import type { HealthStatus } from '../../src/kernel/ports.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { critical, type Probe } from './probe.ts'
+import { outputText, statusOfExit } from './program-output.ts'
 import { Tail } from './tail.ts'
 
 /**
@@ -40,7 +40,7 @@ export const scriptProbe: Probe<'script'> = ({ args, timeoutMs, outputMax, env, 
     clearTimeout(timer)
     if (child.pid === undefined) return
     const output = outputText(tail, outputMax)
-    if (!isLate) return done({ status: statusOf(code), output })
+    if (!isLate) return done({ status: statusOfExit(code), output })
     done(critical(`Timed out (${formatDuration(limitMs)}) running check${output === '' ? '' : `\n\n${output}`}`))
   })
 }
@@ -83,16 +83,6 @@ function killGroup({ pid }: ChildProcess): void {
     // A group whose members have all ended cannot be killed any more, which is as good.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
-}
-
-function statusOf(code: number | null): HealthStatus {
-  if (code === 0) return 'passing'
-  return code === 1 ? 'warning' : 'critical'
-}
-
-function outputText(tail: Tail, outputMax: number): string {
-  if (tail.bytesTotal <= outputMax) return tail.text()
-  return `Captured ${outputMax} of ${tail.bytesTotal} bytes\n...\n${tail.text()}`
 }
 
 /** Go's words for a program that could not be started. */

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { dialErrorText } from './dial-errors.ts'
 import { critical, type Probe } from './probe.ts'
+import { targetOf } from './target.ts'
 
 /** Connects and hangs up. Passing if the connection was made in time, else critical with Go's words for why not. */
 export const tcpProbe: Probe<'tcp'> = ({ address, timeoutMs }, done) => {
@@ -27,16 +28,3 @@ export const tcpProbe: Probe<'tcp'> = ({ address, timeoutMs }, done) => {
 }
 
 const TIMEOUT_MS_DEFAULT = 10_000
-const PORT_MAX = 65_535
-
-/** Host and port of `host:port` or `[v6]:port`, or Go's words for what is wrong. An empty host is this machine. */
-function targetOf(address: string): { host: string; port: number } | string {
-  const parts = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(address)
-  if (!parts) {
-    const why = /^[^:]*$|^\[[^[\]]*\]$/.test(address) ? 'missing port in address' : 'too many colons in address'
-    return `address ${address}: ${why}`
-  }
-  const [, six, host, portText = ''] = parts
-  if (!/^\d{1,5}$/.test(portText) || Number(portText) > PORT_MAX) return `address ${portText}: invalid port`
-  return { host: (six ?? host) || 'localhost', port: Number(portText) }
-}

@@ -19,8 +19,8 @@ export type SimProbesOptions = {
   drawAnswerMs(): number
   /** Chance for `slow` and `flaky`. */
   random: Random
-  /** Answers by address: `host:port` for tcp, http and free ports, the program for scripts. Unlisted ones are refused. It may
-   * be changed at any time; a probe sees what holds when it starts. */
+  /** Answers by address: `host:port` for what is on the network and free ports, the program for scripts, the name for containers.
+   * Unlisted ones are refused. It may be changed at any time; a probe sees what holds when it starts. */
   answers: ReadonlyMap<string, SimAnswer>
 }
 
@@ -49,30 +49,62 @@ const FLAKY = ['passing', 'passing', 'failing', 'refused'] as const
 /** A slow answer comes between these parts of the time it may take. */
 const SLOW_FROM = 0.3
 const SLOW_TO = 0.95
-const SCRIPT_TIMEOUT_MS = 30_000
+const PROGRAM_TIMEOUT_MS = 30_000
 const DIAL_TIMEOUT_MS = 10_000
 const PORT_MAX = 65_535
 
 function described(request: Exclude<ProbeRequest, { kind: 'free-port' }>): Described {
-  if (request.kind === 'script') {
-    const address = request.args[0] ?? ''
-    const timeoutMs = request.timeoutMs || SCRIPT_TIMEOUT_MS
-    const hangs = critical(`Timed out (${formatDuration(timeoutMs)}) running check`)
-    const refused = critical(
-      address.includes('/')
-        ? `fork/exec ${address}: no such file or directory`
-        : `exec: ${JSON.stringify(address)}: executable file not found in $PATH`,
-    )
-    return { address, timeoutMs, seen: { passing: told('passing', ''), failing: told('warning', ''), hangs, refused } }
-  }
+  if (request.kind === 'script') return describedScript(request)
+  if (request.kind === 'docker') return describedContainer(request)
   const timeoutMs = request.timeoutMs || DIAL_TIMEOUT_MS
-  if (request.kind === 'tcp') {
-    const { address } = request
+  if (request.kind === 'http') return describedHttp(request, timeoutMs)
+  if (request.kind === 'grpc') return describedGrpc(request.target, timeoutMs)
+  const { kind, address } = request
+  if (kind === 'tcp') {
     const passing = told('passing', `TCP connect ${address}: Success`)
     const hangs = critical(`dial tcp ${address}: i/o timeout`)
     return { address, timeoutMs, seen: { passing, failing: passing, hangs, refused: critical(refusedText(address)) } }
   }
-  const { url, method } = request
+  const passing = told('passing', 'HTTP2 ping was successful')
+  const undialled = (why: string) => critical(`Failed to dial to ${address}: ${why}`)
+  const failing = undialled('tls: first record does not look like a TLS handshake')
+  const hangs = undialled(`dial tcp ${address}: i/o timeout`)
+  return { address, timeoutMs, seen: { passing, failing, hangs, refused: undialled(refusedText(address)) } }
+}
+
+function describedScript(request: Extract<ProbeRequest, { kind: 'script' }>): Described {
+  const address = request.args[0] ?? ''
+  const timeoutMs = request.timeoutMs || PROGRAM_TIMEOUT_MS
+  const hangs = critical(`Timed out (${formatDuration(timeoutMs)}) running check`)
+  const refused = critical(
+    address.includes('/')
+      ? `fork/exec ${address}: no such file or directory`
+      : `exec: ${JSON.stringify(address)}: executable file not found in $PATH`,
+  )
+  return { address, timeoutMs, seen: { passing: told('passing', ''), failing: told('warning', ''), hangs, refused } }
+}
+
+function describedContainer(request: Extract<ProbeRequest, { kind: 'docker' }>): Described {
+  const { container: address } = request
+  const timeoutMs = request.timeoutMs || PROGRAM_TIMEOUT_MS
+  const hangs = critical(`Timed out (${formatDuration(timeoutMs)}) running check`)
+  const refused = critical(`create exec failed for unknown container ${address}`)
+  return { address, timeoutMs, seen: { passing: told('passing', ''), failing: told('warning', ''), hangs, refused } }
+}
+
+function describedGrpc(target: string, timeoutMs: number): Described {
+  const [address = ''] = target.split('/')
+  const passing = told('passing', `gRPC check ${target}: success`)
+  const failing = critical(`gRPC ${target} serving status: NOT_SERVING`)
+  const hangs = critical('rpc error: code = DeadlineExceeded desc = context deadline exceeded')
+  const why = JSON.stringify(`transport: Error while dialing ${refusedText(address)}`)
+  const refused = critical(
+    `rpc error: code = Unavailable desc = all SubConns are in TransientFailure, latest connection error: connection error: desc = ${why}`,
+  )
+  return { address, timeoutMs, seen: { passing, failing, hangs, refused } }
+}
+
+function describedHttp({ url, method }: Extract<ProbeRequest, { kind: 'http' }>, timeoutMs: number): Described {
   const address = addressOf(url)
   const asked = `HTTP ${method || 'GET'} ${url}:`
   const failed = `${method === '' ? 'Get' : method.slice(0, 1) + method.slice(1).toLowerCase()} ${JSON.stringify(url)}:`

@@ -3,7 +3,7 @@ import type { Build } from './build.ts'
 import { checkOf, type DefinitionDefaults, type Misfits, serviceOf } from './definitions.ts'
 import { fileDialect } from './dialects.ts'
 import type { Place } from './tree.ts'
-import { CHECK_NAME_MISSING, unsupportedCheck, validateCheck, validateFileService } from './validate-definitions.ts'
+import { CHECK_NAME_MISSING, validateCheck, validateFileService } from './validate-definitions.ts'
 
 /** The services and checks of all files. Each problem says which definition, and where it stands. */
 export function buildDefinitions(
@@ -26,7 +26,7 @@ export function buildDefinitions(
     const misfits: Misfits = { service: [], checks: [] }
     const check = checkOf(given, misfits, defaults)
     const own = check.name === '' ? [CHECK_NAME_MISSING] : []
-    const problems = [...own, ...validateCheck(check), ...unsupportedCheck(check), ...misfits.checks, ...scriptProblems(build, [check])]
+    const problems = [...own, ...validateCheck(check), ...misfits.checks, ...scriptProblems(build, [check])]
     addProblems(build, `check ${JSON.stringify(check.name)}`, problems, places.get(given))
     return check
   })
@@ -38,7 +38,7 @@ export function buildDefinitions(
 /** Where only the shape of a configuration matters, programs may be asked for that this agent would not run. */
 function scriptProblems({ settings, purpose }: Build, checks: readonly CheckDefinition[]): string[] {
   const allowed = settings.enable_script_checks || settings.enable_local_script_checks === true || purpose === 'validate'
-  if (allowed || !checks.some(({ type }) => type === 'script')) return []
+  if (allowed || !checks.some(({ type }) => type === 'script' || type === 'docker')) return []
   return ["Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true"]
 }
 

@@ -14,7 +14,6 @@ import {
   isInvalidAddress,
   metaProblem,
   SERVICE_NAME_MISSING,
-  unsupportedCheck,
   validateCheck,
   validateService,
   weightsProblem,
@@ -37,7 +36,7 @@ export function serviceFromApi(body: unknown, defaults: DefinitionDefaults = DEF
   if (meta !== undefined) return refuse('invalid', `Invalid Service Meta: ${meta}`)
   const problems = [...validateService(definition), ...misfits.service]
   if (problems.length > 0) return refuse('invalid', listedErrors(problems))
-  const check = definition.checks.flatMap((one) => [...validateCheck(one), ...unsupportedCheck(one)])[0]
+  const check = definition.checks.flatMap((one) => validateCheck(one))[0]
   if (check !== undefined) return refuse('invalid', `Invalid check: ${check}`)
   if (misfits.checks.length > 0) return refuse('invalid', "Status for checks must 'passing', 'warning', 'critical'")
   return definition
@@ -51,7 +50,7 @@ export function checkFromApi(body: unknown, defaults: DefinitionDefaults = DEFAU
   const definition = checkOf(given, misfits, defaults)
   if (definition.name === '') return refuse('invalid', CHECK_NAME_MISSING)
   if (misfits.checks.length > 0) return refuse('invalid', 'Bad check status')
-  const problem = [...validateCheck(definition), ...unsupportedCheck(definition)][0]
+  const [problem] = validateCheck(definition)
   return problem === undefined ? definition : refuse('invalid', `Invalid check: ${problem}`)
 }
 

@@ -40,12 +40,6 @@ export function validateCheck(check: CheckDefinition): string[] {
   return problems
 }
 
-/** Checks that would never run, because this version does not know how. */
-export function unsupportedCheck(check: CheckDefinition): string[] {
-  const { type } = check
-  return type === 'grpc' || type === 'docker' || type === 'h2ping' ? [`checks of type ${type} are not supported by this version`] : []
-}
-
 export function weightsProblem({ passing, warning }: Weights): string | undefined {
   if (passing < 1) return 'Passing must be greater than 0'
   if (warning < 0) return 'Warning must be greater or equal than 0'

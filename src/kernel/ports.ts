@@ -116,6 +116,12 @@ export type ProbeRequest =
       disableRedirects: boolean
     }
   | { kind: 'tcp'; address: string; timeoutMs: number }
+  /** The standard `grpc.health.v1.Health` service. `target` is `host:port`, or `host:port/service` for one service of it. */
+  | { kind: 'grpc'; target: string; timeoutMs: number; useTls: boolean; tlsServerName: string; tlsSkipVerify: boolean }
+  /** A PING frame of HTTP/2 over TLS. */
+  | { kind: 'h2ping'; address: string; timeoutMs: number; tlsServerName: string; tlsSkipVerify: boolean }
+  /** A program inside a running container of Docker. */
+  | { kind: 'docker'; container: string; args: string[]; timeoutMs: number; outputMax: number }
   /** The lowest port in the range on which nothing listens and that is not among `taken`. */
   | { kind: 'free-port'; address: string; from: number; to: number; taken: number[] }
 export type HealthStatus = 'passing' | 'warning' | 'critical'
@@ -164,6 +170,7 @@ export type SnapshotRequest =
   | { do: 'clear' }
   /** Removes a file that was saved or came in. */
   | { do: 'remove'; path: string }
+/** `id` names what was saved or loaded: for `load` the SHA-256 in hex. */
 export type SnapshotOutcome = { path: string; id: string; index: number; bytes: number }
 
 /** This agent's own HTTP API. An asker has one question under way: another one, or `forget`, refuses the one before with `gone`. */
@@ -203,6 +210,7 @@ export interface Devices {
   signer: Device<SignerRequest, SignerOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
+  /** Saves on every thread, loads and clears on the one that writes. */
   snapshots: Device<SnapshotRequest, SnapshotOutcome>
   /** On threads that serve the API. */
   api: Device<OwnApiRequest, OwnApiAnswer>

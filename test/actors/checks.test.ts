@@ -50,6 +50,21 @@ test('each kind is asked for in its own way, with its own time limit', (t) => {
   t.deepEqual(second as unknown, { kind: 'script', args: ['true', '-x'], timeoutMs: 30_000, outputMax: 7, env: {} })
 })
 
+test('services of gRPC, HTTP/2 and containers are asked for too', (t) => {
+  const tls = { tlsServerName: 'my.name', tlsSkipVerify: true }
+  const grpc = tcpCheck('a', { type: 'grpc', grpc: 'x:1/web', grpcUseTls: true, ...tls })
+  const h2ping = tcpCheck('b', { type: 'h2ping', h2ping: 'x:2', timeoutMs: 1_000, ...tls })
+  const docker = tcpCheck('c', { type: 'docker', dockerContainerId: 'box', args: ['true'], outputMaxSize: 9 })
+  const a = tryChecks(grpc, h2ping, docker)
+  a.wait(5_000)
+  const asked = (a.acts('probes') as { kind: string }[]).toSorted((x, y) => (x.kind < y.kind ? -1 : 1))
+  t.deepEqual(asked as object[], [
+    { kind: 'docker', container: 'box', args: ['true'], timeoutMs: 30_000, outputMax: 9 },
+    { kind: 'grpc', target: 'x:1/web', timeoutMs: 10_000, useTls: true, ...tls },
+    { kind: 'h2ping', address: 'x:2', timeoutMs: 1_000, ...tls },
+  ])
+})
+
 test('the first result counts at once; then so many alike in a row are needed', (t) => {
   const a = tryChecks(tcpCheck('c', { successBeforePassing: 2, failuresBeforeCritical: 3 }))
   t.deepEqual(a.look('passing'), ['passing'])

@@ -217,8 +217,8 @@ test('the API may not start proxies or run programs unless it is allowed to', (t
   t.like(a.ask('registerCheck', { check: script, token: '' }), {
     why: "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
   })
-  t.like(a.ask('registerCheck', { check: tcpCheck('x', { type: 'docker' }), token: '' }), {
-    why: 'Invalid check: checks of type docker are not supported by this version',
+  t.like(a.ask('registerCheck', { check: tcpCheck('x', { type: 'docker', args: ['true'] }), token: '' }), {
+    why: "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
   })
   t.like(a.ask('registerCheck', { check: tcpCheck('x', { serviceId: 'nope' }), token: '' }), { why: 'ServiceID "nope" does not exist' })
   const b = tryLocal({ remoteScripts: true, allowManagedApiRegistration: true })

@@ -129,7 +129,7 @@ const WRONG_SERVICES: [body: unknown, why: string][] = [
   ],
   [{ Name: 'a', Check: { TTL: '1s', Interval: '1s' } }, 'Invalid check: Interval and TTL cannot both be specified'],
   [{ Name: 'a', Checks: [{}] }, 'Invalid check: TTL must be > 0 for TTL checks'],
-  [{ Name: 'a', Check: { GRPC: 'x', Interval: '1s' } }, 'Invalid check: checks of type grpc are not supported by this version'],
+  [{ Name: 'a', Check: { GRPC: 'x' } }, 'Invalid check: Interval must be > 0 for Script, HTTP, H2PING, or TCP checks'],
   [{ Name: 'a', Check: { TTL: '1s', Status: 'zz' } }, "Status for checks must 'passing', 'warning', 'critical'"],
   [{ Name: 'a', Connect: { Proxy: { ExecMode: 'zz' } } }, '1 error occurred:\n\t* invalid exec mode: zz\n\n'],
   [

@@ -6,7 +6,11 @@ import { createSimProbes, type SimAnswer } from '../../sim/ports/probes.ts'
 import { createRandom } from '../../sim/streams.ts'
 import type { Device, ProbeOutcome, ProbeRequest } from '../../src/kernel/ports.ts'
 import { asking, granted } from '../kit/asking.ts'
+import { dockerEngine } from '../kit/docker-engine.ts'
+import { grpcHealth } from '../kit/grpc-health.ts'
 import { closedPort, listening } from '../kit/servers.ts'
+
+const TLS = { tlsServerName: '', tlsSkipVerify: false }
 
 type World = {
   probes: Device<ProbeRequest, ProbeOutcome>
@@ -15,6 +19,9 @@ type World = {
   /** Speaks HTTP and has nothing but errors to tell. */
   failingPort: number
   closedPort: number
+  /** Speak gRPC: one serves, one does not. */
+  servingPort: number
+  notServingPort: number
 }
 
 async function realWorld(t: ExecutionContext): Promise<World> {
@@ -27,6 +34,8 @@ async function realWorld(t: ExecutionContext): Promise<World> {
     silentPort: await listening(t, createServer()),
     failingPort: await listening(t, failing),
     closedPort: await closedPort(createServer()),
+    servingPort: await grpcHealth(t, { '': 1 }),
+    notServingPort: await grpcHealth(t, { '': 2 }),
   }
 }
 
@@ -37,12 +46,17 @@ async function simulatedWorld(): Promise<World> {
     ['127.0.0.1:8001', 'passing'],
     ['127.0.0.1:8003', 'failing'],
     ['sleep', 'hangs'],
+    ['127.0.0.1:8004', 'passing'],
+    ['127.0.0.1:8005', 'failing'],
+    ['box', 'passing'],
   ])
   return {
     probes: createSimProbes({ after: (_ms, work) => queueMicrotask(work), drawAnswerMs: () => 1, random: createRandom('probes'), answers }),
     silentPort: 8_001,
     failingPort: 8_003,
     closedPort: 8_002,
+    servingPort: 8_004,
+    notServingPort: 8_005,
   }
 }
 
@@ -97,6 +111,40 @@ for (const [arm, create] of [
     t.deepEqual(unread, { status: 'passing', output: '' })
     const passing = await ask({ kind: 'script', args: ['true'], timeoutMs: 0, outputMax: 100, env: {} })
     t.deepEqual(passing, { status: 'passing', output: '' })
+  })
+
+  test(`${arm}: a gRPC server serves, does not or is not there`, async (t) => {
+    const { probes, servingPort, notServingPort, closedPort: port } = await create(t)
+    const grpc = (target: string) => asking(probes)({ kind: 'grpc', target, timeoutMs: 10_000, useTls: false, ...TLS })
+    const serving = `127.0.0.1:${servingPort}`
+    t.deepEqual(await grpc(serving), { status: 'passing', output: `gRPC check ${serving}: success` })
+    const not = `127.0.0.1:${notServingPort}`
+    t.deepEqual(await grpc(not), { status: 'critical', output: `gRPC ${not} serving status: NOT_SERVING` })
+    const why = `transport: Error while dialing dial tcp 127.0.0.1:${port}: connect: connection refused`
+    t.deepEqual(await grpc(`127.0.0.1:${port}/web`), {
+      status: 'critical',
+      output: `rpc error: code = Unavailable desc = all SubConns are in TransientFailure, latest connection error: connection error: desc = "${why}"`,
+    })
+  })
+
+  test(`${arm}: a ping of HTTP/2 needs a server that speaks TLS`, async (t) => {
+    const { probes, failingPort, closedPort: port } = await create(t)
+    const ping = (address: string) => asking(probes)({ kind: 'h2ping', address, timeoutMs: 10_000, ...TLS })
+    const [plain, none] = [`127.0.0.1:${failingPort}`, `127.0.0.1:${port}`]
+    const refused = `dial tcp ${none}: connect: connection refused`
+    t.deepEqual(await ping(none), { status: 'critical', output: `Failed to dial to ${none}: ${refused}` })
+    t.deepEqual(await ping(plain), {
+      status: 'critical',
+      output: `Failed to dial to ${plain}: tls: first record does not look like a TLS handshake`,
+    })
+  })
+
+  test.serial(`${arm}: a container runs a program or is unknown`, async (t) => {
+    await dockerEngine(t, { true: { output: '', exitCode: 0 } })
+    const ask = asking((await create(t)).probes)
+    const docker = (container: string) => ask({ kind: 'docker', container, args: ['true'], timeoutMs: 10_000, outputMax: 100 })
+    t.deepEqual(await docker('box'), { status: 'passing', output: '' })
+    t.deepEqual(await docker('none'), { status: 'critical', output: 'create exec failed for unknown container none' })
   })
 
   test(`${arm}: a free port is neither in use nor taken`, async (t) => {
