@@ -102,7 +102,7 @@ export const reads = {
 
 /** The text between slashes is encoded; slashes stay, because they are part of keys. */
 export function encodePath(text: string): string {
-  return encodeURIComponent(text).replaceAll('%2F', '/')
+  return encodeURIComponent(text.toWellFormed()).replaceAll('%2F', '/')
 }
 
 /** The body, whose shape is the API's promise. */
