@@ -1,6 +1,6 @@
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
+import { compileRegexp } from '../kernel/regexp.ts'
 import { type Field, type Fields, OPERATORS } from './fields.ts'
-import { compilePattern } from './pattern/index.ts'
 import type { Expression, Match } from './syntax.ts'
 import type { Work } from './work.ts'
 
@@ -82,9 +82,13 @@ function testOf({ operator, path, value = '' }: Match, field: Field): Result<Pre
 function positiveTestOf(operator: string, field: Field, path: Match['path'], value: string): Result<Predicate> {
   if (operator === 'Is Empty') return (shown) => sizeOf(shown) === 0
   if (operator === 'Matches') {
-    const pattern = compilePattern(value)
+    const pattern = compileRegexp(value)
     if (isRefused(pattern)) return refuse('invalid', `Failed to compile regular expression ${JSON.stringify(value)}: ${pattern.why}`)
-    return (shown, work) => pattern(textOf(shown), work)
+    return (shown, work) => {
+      const text = textOf(shown)
+      work.spend((text.length + 1) * pattern.size)
+      return pattern.matches(text)
+    }
   }
   if (operator === 'In') return containing(field, value)
   if (field.kind === 'text') return (shown) => textOf(shown) === value

@@ -148,10 +148,10 @@ test('an expression longer than any is refused before it is read, and a large pa
     'Failed to create boolean expression evaluator: expression is longer than 65536 characters',
   )
   for (const part of ['a', '[^a]', '(a|b)*', '\\Qa\\E']) {
-    const pattern = part.repeat(10_001)
+    const pattern = `(${part.repeat(200)}){999}`
     t.is(
-      answer(`Name matches \`${pattern.slice(0, 60_006)}\``, ITEM),
-      `Failed to create boolean expression evaluator: Failed to compile regular expression ${JSON.stringify(pattern.slice(0, 60_006))}: error parsing regexp: expression too large`,
+      answer(`Name matches \`${pattern}\``, ITEM),
+      `Failed to create boolean expression evaluator: Failed to compile regular expression ${JSON.stringify(pattern)}: error parsing regexp: expression too large`,
     )
   }
 })

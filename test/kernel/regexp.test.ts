@@ -9,25 +9,69 @@ function compiled(source: string): Regexp {
   return regexp
 }
 
-/** The words of Go's `regexp` package. */
-const wrong: [source: string, why: string][] = [
-  ['(', 'error parsing regexp: missing closing ): `(`'],
-  ['a)', 'error parsing regexp: unexpected ): `a)`'],
-  ['[a', 'error parsing regexp: missing closing ]: `[a`'],
-  ['*', 'error parsing regexp: missing argument to repetition operator: `*`'],
-  ['a**', 'error parsing regexp: invalid nested repetition operator: `**`'],
-  ['a{1001}', 'error parsing regexp: invalid repeat count: `{1001}`'],
-  ['[z-a]', 'error parsing regexp: invalid character class range: `z-a`'],
-  ['\\', 'error parsing regexp: trailing backslash at end of expression: ``'],
-  ['\\q', 'error parsing regexp: invalid escape sequence: `\\q`'],
-  ['\\1', 'error parsing regexp: invalid escape sequence: `\\1`'],
-  ['(?=a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?=`'],
+const MATCHES: [pattern: string, yes: string[], no: string[]][] = [
+  ['', ['', 'a'], []],
+  ['^$', [''], ['a', '\n']],
+  ['a.c', ['xabcx', 'a😀c'], ['a\nc', 'ac']],
+  ['(?s)a.c', ['a\nc'], []],
+  ['(?m)^b$', ['a\nb\nc'], ['a\nbc']],
+  ['(?i)stra(?-i)SSE', ['STRASSE'], ['strasse']],
+  ['(?i:é)É', ['ÉÉ', 'éÉ'], ['éé']],
+  ['a(?i)b|c', ['aB', 'C'], ['AB']],
+  ['[a-c]+-[^a-c]', ['b--', 'aa-\n'], ['b-a', 'b-']],
+  ['[]a]', [']', 'a'], ['b']],
+  ['[\\d-x]', ['7', '-', 'x'], ['a']],
+  ['[[:upper:][:^ascii:]]', ['A', 'é'], ['a']],
+  ['\\pL{2}', ['éa'], ['é1']],
+  ['\\p{Greek}', ['λ'], ['l']],
+  ['\\p{^Greek}', ['l'], ['λ']],
+  ['\\bweb\\B', ['my webs'], ['web', 'aweb']],
+  ['\\Aa\\z', ['a'], ['a\n']],
+  ['x{2,3}y', ['xxy', 'xxxxy'], ['xy']],
+  ['x{2}?$', ['xx'], ['x']],
+  ['x{,2}', ['x{,2}'], ['xx']],
+  ['\\Qa.b\\E+', ['a.bb'], ['aab']],
+  ['\\x41\\x{1F600}\\n\\101', ['A😀\nA'], []],
+  ['(?P<name>a|b)*c', ['c', 'abc'], ['d']],
+  ['(|a)*$', ['', 'b'], []],
 ]
 
-test('what Go does not take is refused in its words', (t) => {
-  for (const [source, why] of wrong) t.deepEqual(compileRegexp(source), { refused: 'invalid', why }, source)
-  t.true(isRefused(compileRegexp('(?:(?:(?:a{1000}){1000}){1000})')))
-  t.true(isRefused(compileRegexp('('.repeat(10_000))))
+for (const [pattern, yes, no] of MATCHES) {
+  test(`a pattern matches what it matches in Go: ${JSON.stringify(pattern)}`, (t) => {
+    for (const text of yes) t.true(compiled(pattern).matches(text), text)
+    for (const text of no) t.false(compiled(pattern).matches(text), text)
+  })
+}
+
+const WRONG: [pattern: string, why: string][] = [
+  ['[a', 'missing closing ]: `[a`'],
+  ['(a', 'missing closing ): `(a`'],
+  ['a)', 'unexpected ): `a)`'],
+  ['*', 'missing argument to repetition operator: `*`'],
+  ['a|+', 'missing argument to repetition operator: `+`'],
+  ['a**', 'invalid nested repetition operator: `**`'],
+  ['a{2}{3}', 'invalid nested repetition operator: `{2}{3}`'],
+  ['a{1001}', 'invalid repeat count: `{1001}`'],
+  ['a{2,1}', 'invalid repeat count: `{2,1}`'],
+  ['((a{100}){100})', 'invalid repeat count: `{100}`'],
+  ['(?=a)', 'invalid or unsupported Perl syntax: `(?=`'],
+  ['(?P<1 >a)', 'invalid named capture: `(?P<1 >`'],
+  ['\\1', 'invalid escape sequence: `\\1`'],
+  ['\\x{110000}', 'invalid escape sequence: `\\x{110000`'],
+  ['a\\', 'trailing backslash at end of expression: ``'],
+  ['[z-a]', 'invalid character class range: `z-a`'],
+  ['[[:foo:]]', 'invalid character class range: `[:foo:]`'],
+  ['\\p{Nope}', 'invalid character class range: `\\p{Nope}`'],
+]
+
+for (const [pattern, why] of WRONG) {
+  test(`a pattern that is none is refused as Go refuses it: ${JSON.stringify(pattern.slice(0, 20))}`, (t) => {
+    t.deepEqual(compileRegexp(pattern), { refused: 'invalid', why: `error parsing regexp: ${why}` })
+  })
+}
+
+test('a program that would be too large is refused', (t) => {
+  t.true(isRefused(compileRegexp(`(${'abcdefghijkl'.repeat(10)}){999}`)))
 })
 
 const found: [source: string, text: string, groups: string[] | undefined][] = [
@@ -57,6 +101,10 @@ test('the leftmost match is found, with its groups', (t) => {
     t.deepEqual(compiled(source).groups(text), groups, source)
     t.is(compiled(source).matches(text), groups !== undefined, source)
   }
+})
+
+test('the size of an expression bounds what a match costs', (t) => {
+  t.true(compiled('a{500}').size > 100 * compiled('a').size)
 })
 
 test('an expression that would take other engines for ever takes no time', (t) => {
