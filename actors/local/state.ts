@@ -144,7 +144,7 @@ export function checksOfService(state: LocalState, serviceId: string): CheckEntr
 
 /** Whether somebody has to look at something for it, again and again. */
 export function isProbed(type: CheckEntry['type']): boolean {
-  return type === 'http' || type === 'tcp' || type === 'script'
+  return type !== 'ttl' && type !== 'alias' && type !== 'maintenance'
 }
 
 export function localCheck(state: LocalState, { definition, type, status, output, standalone }: CheckEntry): LocalCheck {

@@ -172,3 +172,13 @@ test('checks that need looking at are told together', (t) => {
     [[], ['a', 'b']],
   )
 })
+
+test('every kind of check is looked at, but for those that are told or follow others', (t) => {
+  const a = tryLocal({ remoteScripts: true })
+  const feed = a.subscribe('checks', null)
+  const kinds = ['http', 'tcp', 'script', 'grpc', 'docker', 'h2ping', 'ttl', 'alias'] as const
+  for (const type of kinds) t.is(a.ask('registerCheck', { check: tcpCheck(type, { type }), token: '' }), null)
+  a.ask('nodeMaintenance', { enable: true, reason: '', token: '' })
+  a.pass(1_000)
+  t.deepEqual(feed.values.at(-1)?.map(({ id }) => id), ['docker', 'grpc', 'h2ping', 'http', 'script', 'tcp']) // biome-ignore format: one line
+})
