@@ -6,6 +6,7 @@ import { pause } from './kit/wait.ts'
 
 const CLIENTS = 32
 const INSTANCES = 20
+const MANY_INSTANCES = 1_000
 const CHANGE_EVERY_MS = 5
 /** Each request has a parameter of its own that means nothing, so no answer serves twice. */
 const EACH_DIFFERENT = `
@@ -18,7 +19,7 @@ end
 
 export const health: Benchmark = {
   name: 'health',
-  about: `who is healthy among ${INSTANCES} instances`,
+  about: `who is healthy among ${INSTANCES} instances, and among ${MANY_INSTANCES}`,
   needs: ['wrk'],
   async run(stage) {
     const agent = await startAgent(stage, { mode: 'server' })
@@ -40,10 +41,13 @@ export const health: Benchmark = {
     changing = false
     await changer
     const changesPerSecond = Math.round(changes / ((performance.now() - startMs) / 1_000))
+    for (let instance = INSTANCES; instance < MANY_INSTANCES; instance++) await register(instance, 8_000)
+    const many = await wrk(stage, { url, served: agent, connections: CLIENTS })
     return [
       { name: `health query of ${INSTANCES} instances`, ours: still.perSecond, unit: '/s', consul: 5_700, note: still.note },
       { name: '  each computed anew', ours: anew.perSecond, unit: '/s', consul: 5_700, note: anew.note },
       { name: `  while ${changesPerSecond} instances/s change`, ours: changed.perSecond, unit: '/s', consul: 5_700, note: changed.note },
+      { name: `health query of ${MANY_INSTANCES} instances`, ours: many.perSecond, unit: '/s', note: many.note },
     ]
   },
 }

@@ -8,6 +8,7 @@ import { kv } from './kv.ts'
 import { leaf } from './leaf.ts'
 import { memory } from './memory.ts'
 import { mesh } from './mesh.ts'
+import { readers } from './readers.ts'
 import { registration } from './registration.ts'
 import { restart } from './restart.ts'
 import { sessions } from './sessions.ts'
@@ -27,6 +28,7 @@ export const benchmarks: readonly Benchmark[] = [
   sessions,
   leaf,
   wake,
+  readers,
   mesh,
   haproxy,
   restart,

@@ -1,7 +1,7 @@
-import { connect, type Socket } from 'node:net'
 import type { Benchmark } from './benchmark.ts'
-import { type Agent, startAgent } from './kit/agent.ts'
+import { startAgent } from './kit/agent.ts'
 import { done } from './kit/http.ts'
+import { blockedGet, indexIn, openReader, put } from './kit/reader.ts'
 import { median, pause } from './kit/wait.ts'
 
 const READERS = 150
@@ -25,14 +25,13 @@ export const wake: Benchmark = {
     stage.atEnd(() => writer.close())
     const times: number[] = []
     for (let round = 1; round <= ROUNDS; round++) {
-      const woken = readers.map((reader) => reader.ask(`GET /v1/kv/watched?index=${index}&wait=60s HTTP/1.1\r\nHost: bench\r\n\r\n`))
+      const woken = readers.map((reader) => reader.ask(blockedGet('/v1/kv/watched', index)))
       await pause(PARKED_MS)
       const startMs = performance.now()
-      const body = String(round)
-      void writer.ask(`PUT /v1/kv/watched HTTP/1.1\r\nHost: bench\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      void writer.ask(put('/v1/kv/watched', String(round)))
       const answers = await Promise.all(woken)
       times.push(Math.max(...answers.map(({ atMs }) => atMs)) - startMs)
-      index = Number(/x-consul-index: (\d+)/i.exec(answers[0]?.text ?? '')?.[1])
+      index = answers[0] ? indexIn(answers[0]) : index
     }
     return [
       {
@@ -44,20 +43,4 @@ export const wake: Benchmark = {
       },
     ]
   },
-}
-
-/** A connection that sends bare bytes and takes the first that come back for the answer, so that the client costs next to nothing. */
-async function openReader({ httpPort }: Agent) {
-  const socket: Socket = connect(httpPort, '127.0.0.1').setNoDelay(true)
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
-  return {
-    ask(request: string): Promise<{ atMs: number; text: string }> {
-      const answer = new Promise<{ atMs: number; text: string }>((resolve) =>
-        socket.once('data', (bytes: Buffer) => resolve({ atMs: performance.now(), text: bytes.toString('latin1') })),
-      )
-      socket.write(request)
-      return answer
-    },
-    close: () => socket.destroy(),
-  }
 }
