@@ -41,6 +41,8 @@ export type ApiParts = {
   readonly timesOf: (route: Route) => Sample
 }
 
+/** Consul answers what is allowed under this path with an empty object. */
+const QUERIES = '/v1/query/'
 const NO_BODY = Buffer.alloc(0)
 const NO_QUERY = new URLSearchParams()
 
@@ -111,7 +113,7 @@ export class Exchange {
       return this.#encode(find(method, `${path}/`) ? redirected(method, `${path}/`, queryText) : { status: 404 })
     }
     if ('allow' in found) {
-      if (found.optionsOnly) return this.#encode({ headers: { Allow: found.allow } })
+      if (found.optionsOnly) return this.#encode({ headers: { Allow: found.allow }, ...(path.startsWith(QUERIES) && { json: {} }) })
       return this.#encode({ status: 405, headers: { Allow: found.allow }, text: `method ${method} not allowed` })
     }
     if (method === 'GET') return this.#take(found.route, this.#request(target, found.rest, NO_BODY))

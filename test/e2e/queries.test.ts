@@ -17,6 +17,7 @@ test.serial('a prepared query is asked over HTTP and over DNS, and lives no long
   const body = { Name: 'db-', Template: template, Service: { Service: 'db', Tags: ['${match(1)}'] }, DNS: { TTL: '7s' } }
   const created = await agent.http('POST', '/v1/query', body)
   t.is(created.status, 200)
+  t.like(await agent.http('OPTIONS', '/v1/query/x'), { status: 200, text: '{}\n' })
   const { Nodes } = await agent.json<{ Nodes: { Node: { Node: string } }[] }>('/v1/query/db-on-b/execute')
   t.deepEqual(
     Nodes.map(({ Node }) => Node.Node),

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { origin } from '../../actors/coordinates/tables.ts'
 import { instance, registration } from '../kit/catalog.ts'
-import { asked, read, run } from '../kit/http.ts'
+import { asked, read, requested, run, settings } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
 
 test('coordinates are shown as Consul shows them', (t) => {
@@ -17,6 +17,21 @@ test('coordinates are shown as Consul shows them', (t) => {
   t.deepEqual(read(tables.view(), '/v1/coordinate/node/n1?segment=x'), { status: 404 })
   t.deepEqual(read(tables.view(), '/v1/coordinate/datacenters'), { json: [{ Datacenter: 'dc1', AreaID: 'wan', Coordinates: shown }] })
   t.deepEqual(read(emptyTables().view(), '/v1/coordinate/nodes'), { index: 0, json: [] })
+})
+
+test('switched off, every endpoint says so', (t) => {
+  const { view } = emptyTables()
+  for (const [method, url] of [
+    ['GET', '/v1/coordinate/datacenters'],
+    ['GET', '/v1/coordinate/nodes'],
+    ['GET', '/v1/coordinate/node/n1'],
+    ['PUT', '/v1/coordinate/update'],
+  ] as const) {
+    const { route, request } = requested(method, url)
+    const off = { ...settings, coordinates: false }
+    const reply = 'read' in route ? route.read(request, view(), off) : 'ask' in route ? route.ask(request, off) : undefined
+    t.deepEqual(reply, { status: 401, text: 'Coordinate support disabled' }, url)
+  }
 })
 
 test('an update says who is where', async (t) => {
