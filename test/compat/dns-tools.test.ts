@@ -15,7 +15,14 @@ async function withServices(t: ExecutionContext): Promise<Agent> {
     const tags = index === 0 ? ['primary'] : []
     return { id: `db${index}`, name: 'db', address: `127.0.0.${index + 1}`, port: 5_432 + index, tags, meta: { zone: 'a' } }
   })
-  return startAgent(t, { args: ['-dev', '-node', 'n1'], files: { 'services.json': { services } } })
+  const agent = await startAgent(t, { args: ['-dev', '-node', 'n1'], files: { 'services.json': { services } } })
+  // An agent answers before its catalog has what its files say.
+  for (let index = 0, known = 0; known < services.length; ) {
+    const { headers, text } = await agent.http('GET', `/v1/catalog/service/db?index=${index}`)
+    index = Number(headers['x-consul-index'])
+    known = (JSON.parse(text) as unknown[]).length
+  }
+  return agent
 }
 
 test(DIG ? 'dig finds services and nodes in every way' : 'dig is not installed', async (t) => {
