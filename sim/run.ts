@@ -115,13 +115,12 @@ export class Run {
     return { expected: seen.value, cas: seen.index }
   }
 
-  /** Begins something that ends after so long, and at the latest when all trouble ends. */
-  forAWhile(forMs: number, begin: () => void, end: () => void): void {
+  /** Ends something that was begun after so long, and at the latest when all trouble ends. */
+  endAfter(forMs: number, end: () => void): void {
     const endNow = () => {
       if (this.#ends.delete(endNow)) end()
     }
     this.#ends.add(endNow)
-    begin()
     this.world.after(forMs, endNow)
   }
 

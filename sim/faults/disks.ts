@@ -11,11 +11,8 @@ const diskSlow = defineFault({
   apply(run, { node: name, times, forMs }) {
     const node = run.cluster.node(name)
     run.cluster.disturb(name, forMs)
-    run.forAWhile(
-      forMs,
-      () => (node.diskSlowness = times),
-      () => (node.diskSlowness = 1),
-    )
+    node.diskSlowness = times
+    run.endAfter(forMs, () => (node.diskSlowness = 1))
   },
 })
 
@@ -27,11 +24,8 @@ const diskFull = defineFault({
   apply(run, { node: name, forMs }) {
     const node = run.cluster.node(name)
     run.cluster.disturb(name, forMs)
-    run.forAWhile(
-      forMs,
-      () => node.fillDisk(true),
-      () => node.fillDisk(false),
-    )
+    node.fillDisk(true)
+    run.endAfter(forMs, () => node.fillDisk(false))
   },
 })
 
@@ -51,14 +45,11 @@ const diskFails = defineFault({
   apply(run, { node: name, forMs }) {
     const node = run.cluster.node(name)
     run.cluster.disturb(name, forMs + RESTART_MS)
-    run.forAWhile(
-      forMs,
-      () => node.failDisk(true),
-      () => {
-        node.failDisk(false)
-        run.cluster.crash(name, RESTART_MS)
-      },
-    )
+    node.failDisk(true)
+    run.endAfter(forMs, () => {
+      node.failDisk(false)
+      run.cluster.crash(name, RESTART_MS)
+    })
   },
 })
 

@@ -80,12 +80,7 @@ const machineSleeps = defineFault({
     const { cluster } = run
     cluster.disturb(node, forMs)
     cluster.up(node)?.suspend(forMs)
-    let end: () => void = () => undefined
-    run.forAWhile(
-      forMs,
-      () => (end = cluster.network.holdConnections(node)),
-      () => end(),
-    )
+    run.endAfter(forMs, cluster.network.holdConnections(node))
   },
 })
 
@@ -96,11 +91,8 @@ const signerFails = defineFault({
   fields: { how: oneOf('busy', 'slow'), forMs: ms(200, 20_000) },
   apply(run, { node: name, how, forMs }) {
     const node = run.cluster.node(name)
-    run.forAWhile(
-      forMs,
-      () => (node.signerFailing = how),
-      () => (node.signerFailing = undefined),
-    )
+    node.signerFailing = how
+    run.endAfter(forMs, () => (node.signerFailing = undefined))
   },
 })
 
@@ -114,11 +106,8 @@ const clockJump = defineFault({
   },
   apply(run, { node: name, byMs, forMs }) {
     const node = run.cluster.node(name)
-    run.forAWhile(
-      forMs,
-      () => (node.skewMs += byMs),
-      () => (node.skewMs -= byMs),
-    )
+    node.skewMs += byMs
+    run.endAfter(forMs, () => (node.skewMs -= byMs))
   },
 })
 
@@ -130,11 +119,8 @@ const programStops = defineFault({
   apply(run, { node, service, how, forMs }) {
     const application = run.cluster.applicationsOf(node).find(({ id }) => service === undefined || id === service)
     if (!application) return
-    run.forAWhile(
-      forMs,
-      () => run.cluster.setApplication(application, how),
-      () => run.cluster.setApplication(application, 'passing'),
-    )
+    run.cluster.setApplication(application, how)
+    run.endAfter(forMs, () => run.cluster.setApplication(application, 'passing'))
   },
 })
 

@@ -33,11 +33,8 @@ const partition = defineFault({
     const names = [...nodes.keys()]
     const inside = group.split(' ')
     disturbAll(run, names, forMs)
-    run.forAWhile(
-      forMs,
-      () => network.partition([inside, names.filter((name) => !inside.includes(name))]),
-      () => network.partition([]),
-    )
+    network.partition([inside, names.filter((name) => !inside.includes(name))])
+    run.endAfter(forMs, () => network.partition([]))
   },
 })
 
@@ -51,11 +48,8 @@ const oneWayCut = defineFault({
     const { network, nodes } = run.cluster
     if (node === to) return
     disturbAll(run, nodes.keys(), forMs)
-    run.forAWhile(
-      forMs,
-      () => network.cut(node, to),
-      () => network.heal(node, to),
-    )
+    network.cut(node, to)
+    run.endAfter(forMs, () => network.heal(node, to))
   },
 })
 
@@ -95,12 +89,7 @@ const dialsRefused = defineFault({
   perMinute: 2,
   fields: { forMs: ms(100, 8_000) },
   apply(run, { node, forMs }) {
-    let end: () => void = () => undefined
-    run.forAWhile(
-      forMs,
-      () => (end = run.cluster.network.refuseDials(node)),
-      () => end(),
-    )
+    run.endAfter(forMs, run.cluster.network.refuseDials(node))
   },
 })
 
@@ -110,12 +99,7 @@ const connectionsHang = defineFault({
   perMinute: 2,
   fields: { forMs: ms(100, 10_000) },
   apply(run, { node, forMs }) {
-    let end: () => void = () => undefined
-    run.forAWhile(
-      forMs,
-      () => (end = run.cluster.network.holdConnections(node)),
-      () => end(),
-    )
+    run.endAfter(forMs, run.cluster.network.holdConnections(node))
   },
 })
 
@@ -125,12 +109,7 @@ const handshakesStall = defineFault({
   perMinute: 1.5,
   fields: { forMs: ms(100, 15_000) },
   apply(run, { node, forMs }) {
-    let end: () => void = () => undefined
-    run.forAWhile(
-      forMs,
-      () => (end = run.cluster.network.stallHandshakes(node)),
-      () => end(),
-    )
+    run.endAfter(forMs, run.cluster.network.stallHandshakes(node))
   },
 })
 
@@ -150,17 +129,12 @@ function disturbWay(run: Run, node: string, to: string, forMs: number, way: obje
   if (node === to) return
   const { network, nodes } = run.cluster
   disturbAll(run, nodes.keys(), forMs)
-  run.forAWhile(
-    forMs,
-    () => {
-      network.disturb(node, to, way)
-      network.disturb(to, node, way)
-    },
-    () => {
-      network.restore(node, to)
-      network.restore(to, node)
-    },
-  )
+  network.disturb(node, to, way)
+  network.disturb(to, node, way)
+  run.endAfter(forMs, () => {
+    network.restore(node, to)
+    network.restore(to, node)
+  })
 }
 
 /** Whoever leads may be behind what does not work, so nothing can be expected of anybody. */
