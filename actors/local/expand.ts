@@ -167,7 +167,8 @@ export function plainCheck(given: Partial<CheckDefinition> & Pick<CheckDefinitio
   }
 }
 
-const emptyProxy = {
+/** A proxy with everything left out. */
+export const emptyProxy = {
   destinationServiceName: '',
   destinationServiceId: '',
   localServiceAddress: '',

@@ -1,4 +1,5 @@
 import { parseDuration } from '../../src/config/durations.ts'
+import { isObject } from '../../src/kernel/plain.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Estate } from '../estate.ts'
 import { faults } from '../faults/index.ts'
@@ -188,8 +189,4 @@ function described(kinds: readonly Kind[]): string {
 
 function isWithin(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && value >= min && value <= max
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 import type { ManagedProxyConfig, ManagedProxyDefinition, ProxyDefinition, UpstreamDefinition } from '../../actors/definitions.ts'
+import { isObject } from '../kernel/plain.ts'
 import type { Given } from './schema/fields.ts'
 import type { proxyFields, upstreamFields } from './schema/services.ts'
 
@@ -169,8 +170,4 @@ class OpaqueReader {
     this.#misfits.push(`${this.#path}.${key} must be ${expected}`)
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../kernel/plain.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { compileRegexp } from '../kernel/regexp.ts'
 import { type Field, type Fields, OPERATORS } from './fields.ts'
@@ -112,10 +113,6 @@ function containing(field: Field, value: string): Predicate {
 
 function memberOf(value: unknown, name: string): unknown {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function textOf(value: unknown): string {

@@ -1,3 +1,4 @@
+import { isObject } from '../kernel/plain.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { jsonOf } from './parameters.ts'
 
@@ -53,10 +54,6 @@ function wrongKind(name: string, kind: FieldKind, value: unknown): string | unde
 
 function mismatch(name: string, value: unknown, wanted: string): string {
   return `json: cannot unmarshal ${typeName(value)} into field ${name} of type ${wanted}`
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function typeName(value: unknown): string {

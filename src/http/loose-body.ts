@@ -1,3 +1,4 @@
+import { isObject } from '../kernel/plain.ts'
 /** A body has a value of the wrong kind. The message names the field and both kinds. */
 export class Misfit extends Error {}
 
@@ -67,10 +68,6 @@ function misfit(found: unknown, at: string, wanted: string): Misfit {
   return new Misfit(
     at === '' ? `json: cannot unmarshal ${kind} into an ${wanted}` : `json: cannot unmarshal ${kind} into field ${at} of type ${wanted}`,
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 function isText(value: unknown): value is string {
   return typeof value === 'string'

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { Packr } from 'msgpackr'
 import { keyFault } from '../kernel/keys.ts'
+import { isObject } from '../kernel/plain.ts'
 import { type Refusal, refuse } from '../kernel/refusal.ts'
 
 /** What docs/snapshots.md describes: the parts of a snapshot and how each is written. */
@@ -64,10 +65,6 @@ export function isRow(value: unknown): value is SnapshotRow {
   if (!Array.isArray(value) || value.length !== 3) return false
   const [id, key] = value as unknown[]
   return Number.isSafeInteger(id) && typeof key === 'string' && keyFault(key) === undefined
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

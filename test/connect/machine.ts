@@ -8,6 +8,7 @@ import { feedsRef } from '../../actors/feeds/protocol.ts'
 import { actors } from '../../actors/index.ts'
 import { leafRef } from '../../actors/leaf/protocol.ts'
 import { commit } from '../../actors/ledger.ts'
+import { emptyProxy } from '../../actors/local/expand.ts'
 import { type LocalProtocol, managedProxyId } from '../../actors/local/protocol.ts'
 import type { ProxiesArgs } from '../../actors/proxies/index.ts'
 import { type ManagedProxy, proxiesRef } from '../../actors/proxies/protocol.ts'
@@ -301,17 +302,5 @@ function serviceFields(id: string, name: string, port: number): NonNullable<Cata
 }
 
 function proxyDefinition(destinationServiceName: string, destinationServiceId: string): ProxyDefinition {
-  return {
-    destinationServiceName,
-    destinationServiceId,
-    localServiceAddress: '',
-    localServicePort: 0,
-    localServiceSocketPath: '',
-    mode: '',
-    config: {},
-    upstreams: [],
-    meshGateway: { mode: '' },
-    expose: { checks: false, paths: [] },
-    transparentProxy: { outboundListenerPort: 0, dialedDirectly: false },
-  }
+  return { ...emptyProxy, destinationServiceName, destinationServiceId }
 }

@@ -2,6 +2,7 @@ import type { CheckRegistration } from '../../actors/catalog/check-changes.ts'
 import type { CatalogRegister } from '../../actors/catalog/commands.ts'
 import type { InstanceRegistration } from '../../actors/catalog/instance-changes.ts'
 import type { ProxyDefinition } from '../../actors/definitions.ts'
+import { emptyProxy } from '../../actors/local/expand.ts'
 
 /** A registration with everything left out that is not given. */
 export function registration(given: Partial<CatalogRegister> = {}): CatalogRegister {
@@ -46,18 +47,6 @@ export function check(given: Partial<CheckRegistration> & { checkId: string }): 
 export function proxyTo(destinationServiceName: string): { kind: string; proxy: ProxyDefinition } {
   return {
     kind: 'connect-proxy',
-    proxy: {
-      destinationServiceName,
-      destinationServiceId: '',
-      localServiceAddress: '',
-      localServicePort: 0,
-      localServiceSocketPath: '',
-      mode: '',
-      config: {},
-      upstreams: [],
-      meshGateway: { mode: '' },
-      expose: { checks: false, paths: [] },
-      transparentProxy: { outboundListenerPort: 0, dialedDirectly: false },
-    },
+    proxy: { ...emptyProxy, destinationServiceName },
   }
 }

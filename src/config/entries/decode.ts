@@ -1,3 +1,4 @@
+import { isObject } from '../../kernel/plain.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import { parseDuration } from '../durations.ts'
 import { listedErrors } from '../errors.ts'
@@ -117,8 +118,4 @@ function folded(key: string): string {
 
 function isList(kind: Shape | readonly [Shape]): kind is readonly [Shape] {
   return Array.isArray(kind)
-}
-
-function isObject(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
