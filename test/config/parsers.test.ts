@@ -105,11 +105,10 @@ const WRONG_JSON: [text: string, why: string][] = [
 for (const [text, why] of WRONG_JSON)
   test(`JSON refused: ${JSON.stringify(text.slice(0, 20))}`, (t) => t.is(contentOf(readJson('a', text)), why))
 
-test('JSON reads as JSON.parse does', (t) => {
+test('JSON reads what was written from any value', (t) => {
   fc.assert(
-    fc.property(fc.json(), fc.boolean(), (text, spaced) => {
-      const written = spaced ? JSON.stringify(JSON.parse(text), null, 2) : text
-      t.deepEqual(contentOf(readJson('a', written)), JSON.parse(text))
+    fc.property(fc.jsonValue(), fc.boolean(), (value, spaced) => {
+      t.deepEqual(contentOf(readJson('a', JSON.stringify(value, null, spaced ? 2 : 0))), plain(value))
     }),
   )
 })
@@ -204,7 +203,12 @@ function asHcl(value: unknown, blocks: boolean): string {
   return `{${lines.join('')}}`
 }
 
-/** Without the minus of a zero, which HCL does not keep. */
+/**
+ * Without the minus of a zero, which is not kept. Not a journey through JSON.parse: after an object with a key that ends in `\`, V8 in Node 24
+ * takes one that ends in `"` for the same.
+ */
 function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value))
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value === 0 ? 0 : value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
 }
