@@ -11,12 +11,12 @@ import { dnsSource } from './dns/tables-source.ts'
 import { startHttp } from './http/server.ts'
 
 export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
-export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDirectory: string }
+export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDirectory: string; clients: SharedArrayBuffer }
 
 /** The interfaces of one edge thread: HTTP and DNS. The system shares connections among the threads. */
-export async function startEdge({ host, config, layout, filesDirectory }: EdgeOptions): Promise<Result<Edge>> {
+export async function startEdge({ host, config, layout, filesDirectory, clients }: EdgeOptions): Promise<Result<Edge>> {
   let settings = settingsOf(config)
-  const http = await startHttp({ host, config, layout, routes, filesDirectory })
+  const http = await startHttp({ host, config, layout, routes, filesDirectory, clients })
   if (isRefused(http)) return http
   const dns =
     config.ports.dns <= 0

@@ -20,6 +20,8 @@ export type ThreadSetup = {
   thread: number
   /** Where the tables are; another thread of the process has opened it. */
   directory: string
+  /** Where all edge threads count the connections of each client. */
+  clients: SharedArrayBuffer
   print: Ports['print']
   process: Devices['process']
   /** This thread cannot go on. */
@@ -36,7 +38,7 @@ export type Thread = {
 }
 
 /** One thread of the agent with everything that its roles need, in a worker or on the main thread. */
-export function openThread({ config, layout, thread, directory, print, process, fatal }: ThreadSetup): Thread {
+export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
   const api = ownApi(() => ({ host, config, layout, routes }))
@@ -50,7 +52,7 @@ export function openThread({ config, layout, thread, directory, print, process, 
     async begin() {
       startActors(host, config, layout)
       if (!roles.includes('edge')) return { http: [], dns: [] }
-      edge = await startEdge({ host, config, layout, filesDirectory: snapshotDirectory(directory) })
+      edge = await startEdge({ host, config, layout, filesDirectory: snapshotDirectory(directory), clients })
       return isRefused(edge) ? edge : edge.listening
     },
     reconfigure(next) {

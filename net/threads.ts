@@ -6,6 +6,7 @@ import type { Config } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
+import { createClientTable } from './http/client-limit.ts'
 import { portsFree } from './ports-free.ts'
 import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
 import { openTables, openTemporaryTables } from './tables.ts'
@@ -28,7 +29,8 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   const opened = openDirectory(config)
   if (isRefused(opened)) return opened
   const { directory, close: closeDirectory } = opened
-  const main = openThread({ ...options, thread: 0, directory })
+  const clients = createClientTable(layout.length)
+  const main = openThread({ ...options, thread: 0, directory, clients })
   const numbers = layout.map((_roles, thread) => thread).slice(1)
   const pool =
     numbers.length === 0
@@ -49,7 +51,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   /** Runs a worker's endless task; resolves once it answers its interfaces or is refused one. */
   function startWorker(thread: number, restarts: number, links: [number, MessagePort][]): Promise<Result<Listening>> {
     const { port1: control, port2 } = new MessageChannel()
-    const setup: WorkerSetup = { config: current, layout, thread, directory, level: current.log.level, control: port2 }
+    const setup: WorkerSetup = { config: current, layout, thread, directory, clients, level: current.log.level, control: port2 }
     // At once and over a port whose other end is ours: the task may wait until a thread is free for it, and links whose far ends
     // are gone by then cannot be handed over any more.
     for (const [peer, port] of links) post(control, { do: 'link', peer, port }, [port])

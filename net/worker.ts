@@ -13,6 +13,7 @@ export type WorkerSetup = {
   layout: Layout
   thread: number
   directory: string
+  clients: SharedArrayBuffer
   level: LogLevel
   control: MessagePort
 }

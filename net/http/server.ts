@@ -29,14 +29,16 @@ export type HttpServerOptions = {
   routes: readonly Route[]
   /** The directory for bodies that are kept in files. */
   filesDirectory: string
+  /** Where all edge threads count the connections of each client: of `createClientTable`. */
+  clients: SharedArrayBuffer
 }
 
 /** Serves the API on one thread. With more threads than one they share the port. Refused if a port is taken. */
-export async function startHttp({ host, config, layout, routes, filesDirectory }: HttpServerOptions): Promise<Result<HttpServer>> {
+export async function startHttp({ host, config, layout, routes, filesDirectory, clients }: HttpServerOptions): Promise<Result<HttpServer>> {
   const api = createApi({ host, config, layout, routes })
   const active = new Active()
   let { httpMaxConnsPerClient } = config.limits
-  const limitClient = createClientLimit(() => httpMaxConnsPerClient)
+  const limitClient = createClientLimit({ table: clients, thread: host.thread, limit: () => httpMaxConnsPerClient })
   const failed = (error: Error) => host.ports.print('error', 'http', 'an answer ended before its time', { error: error.message })
   const profiles = createProfiles({ enabled: config.enableDebug, failed })
   const take = (message: IncomingMessage, response: ServerResponse) => {

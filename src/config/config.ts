@@ -155,7 +155,7 @@ export type HttpConfig = {
 }
 
 export type LimitsConfig = {
-  /** Connections from one source address to one edge thread; 0: no limit. */
+  /** Connections from one source address; 0: no limit. */
   readonly httpMaxConnsPerClient: number
   /** Bytes. */
   readonly kvMaxValueSize: number

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
+import { createClientTable } from '../../net/http/client-limit.ts'
 import { startHttp } from '../../net/http/server.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Route } from '../../src/http/route.ts'
@@ -113,7 +114,7 @@ async function serving(t: ExecutionContext, given: Partial<Config> = {}) {
   if (!host) throw new Error('a host was made')
   const port = (await freePorts()).next()
   const config = { ...apiConfig, ports: { http: port }, addresses: { http: ['127.0.0.1'] }, ...given } as unknown as Config
-  const server = await startHttp({ host, config, layout: [['edge']], routes, filesDirectory: '' })
+  const server = await startHttp({ host, config, layout: [['edge']], routes, filesDirectory: '', clients: createClientTable(1) })
   if (isRefused(server)) throw new Error(server.why)
   t.teardown(() => server.close())
   return { server, port, printed, config }
