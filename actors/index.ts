@@ -17,6 +17,7 @@ import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
+import { remoteExec } from './remote-exec/index.ts'
 import { sessions } from './sessions/index.ts'
 import { snapshots } from './snapshots/index.ts'
 import { txn } from './txn/index.ts'
@@ -35,6 +36,7 @@ export const actors: readonly AnyActor[] = [
   coordinates,
   preparedQueries,
   events,
+  remoteExec,
   ca,
   leaf,
   intentions,

@@ -7,6 +7,7 @@ import type { Role } from '../src/placement.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
+import { createPrograms } from './programs.ts'
 import { createSigner } from './signer.ts'
 import { createSnapshots } from './snapshots.ts'
 import { memoryStore, openStore } from './store.ts'
@@ -43,7 +44,10 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
     closers.push(() => snapshots.close())
   }
   if (roles.includes('main') || roles.includes('edge')) devices.probes = createProbes()
-  if (roles.includes('main')) devices.process = process
+  if (roles.includes('main')) {
+    devices.process = process
+    devices.programs = createPrograms()
+  }
   if (roles.includes('edge')) devices.api = api
   if (roles.includes('mesh')) {
     const mesh = createMesh()

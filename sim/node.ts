@@ -295,6 +295,7 @@ export class SimNode {
     return {
       probes: this.#probes(schedule, `probes/${this.name}`),
       process: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) },
+      programs: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated machine runs no programs' }) },
     }
   }
 

@@ -1,3 +1,4 @@
+import type { RemoteExecArgs } from '../actors/remote-exec/protocol.ts'
 import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
 import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
@@ -25,6 +26,7 @@ export const placement: Readonly<Record<string, Place>> = {
   coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   'prepared-queries': { role: 'state' },
   events: { role: 'state' },
+  'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
@@ -39,6 +41,10 @@ export const placement: Readonly<Record<string, Place>> = {
 
 function watchesArgs({ watches }: Config): WatchesArgs {
   return { watches: [...watches] }
+}
+
+function remoteExecArgs({ keys }: Config): RemoteExecArgs {
+  return { enabled: keys['disable_remote_exec'] === false, token: '' }
 }
 
 function sessionsArgs({ sessionTtlMinMs }: Config): SessionsArgs {

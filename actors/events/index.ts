@@ -4,6 +4,7 @@ import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/r
 import { compileRegexp } from '../../src/kernel/regexp.ts'
 import { authorize, type Token } from '../authorize.ts'
 import { type LocalList, localRef } from '../local/protocol.ts'
+import { remoteExecRef } from '../remote-exec/protocol.ts'
 import { type EventFire, type EventsProtocol, eventIndex, type RecentEvents, type UserEvent } from './protocol.ts'
 import { sizeFault } from './size.ts'
 
@@ -57,8 +58,7 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
     arrived(state, { event }, turn) {
       state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
       if (!matches(event.nodeFilter, turn.node)) return
-      if (event.name === REMOTE_EXEC) turn.print('warn', 'ignoring remote exec event, disabled.', { event_id: event.id })
-      else if (event.serviceFilter === '') keep(state, event, turn)
+      if (event.serviceFilter === '') take(state, event, turn)
       else {
         turn.call(localRef, 'list', null, {
           withinMs: LOCAL_WITHIN_MS,
@@ -70,7 +70,7 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
     placed(state, { event, result }, turn) {
       if (isRefused(result))
         turn.print('warn', 'It is not known whether an event is for this agent', { event: event.name, error: result.why })
-      else if (isFor(event, result)) keep(state, event, turn)
+      else if (isFor(event, result)) take(state, event, turn)
     },
   },
   left(state, subscriber) {
@@ -81,6 +81,11 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
 /** Hands an event to every agent of the datacenter. There is no other than this one. */
 function spread(event: UserEvent, turn: Turn<EventsOwn>): void {
   turn.again({ name: 'arrived', request: { event } })
+}
+
+function take(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {
+  if (event.name === REMOTE_EXEC) turn.cast(remoteExecRef, 'asked', { id: event.id, payload: event.payload })
+  else keep(state, event, turn)
 }
 
 function keep(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {

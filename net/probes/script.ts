@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { formatDuration } from '../../src/config/durations.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { critical, type Probe } from './probe.ts'
+import { killGroup, startText } from './program-group.ts'
 import { outputText, statusOfExit } from './program-output.ts'
 import { Tail } from './tail.ts'
 
@@ -73,24 +74,4 @@ function tell({ stdin }: Started, input: string): void {
     if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error
   })
   stdin?.end(input)
-}
-
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch (error) {
-    // A group whose members have all ended cannot be killed any more, which is as good.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-/** Go's words for a program that could not be started. */
-function startText(program: string, { code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT') {
-    return program.includes('/')
-      ? `fork/exec ${program}: no such file or directory`
-      : `exec: ${JSON.stringify(program)}: executable file not found in $PATH`
-  }
-  return code === 'EACCES' ? `fork/exec ${program}: permission denied` : `fork/exec ${program}: ${message}`
 }

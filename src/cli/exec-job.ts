@@ -13,7 +13,7 @@ export type Job = {
   close(): Promise<void>
 }
 
-/** In the order of their keys: `ack` says that a node took the job, `out` is a piece of output, `exit` has the exit code. */
+/** One node after the other: `ack` says that it took the job, `out` is a piece of output, `exit` has the exit code. */
 export type Replies = { readonly news: readonly { node: string; what: 'ack' | 'out' | 'exit' | 'other'; text: string }[] }
 
 const SESSION_TTL = '15s'
@@ -49,7 +49,7 @@ export async function remoteJob(http: HttpClient, prefix: string): Promise<Resul
       if (fresh.length === 0 && found.index === index) await pause(AGAIN_MS, signal)
       index = found.index
       for (const { Key } of fresh) seen.add(Key)
-      return { news: fresh.filter(({ Key }) => Key !== `${folder}job`).map((entry) => replyOf(entry, folder)) }
+      return { news: inOrder(fresh.filter(({ Key }) => Key !== `${folder}job`).map((entry) => replyOf(entry, folder))) }
     },
     async close() {
       closing.abort()
@@ -66,6 +66,13 @@ async function renew(http: HttpClient, id: string, closing: AbortSignal): Promis
     await pause(RENEW_EVERY_MS, closing)
     if (!closing.aborted) await http.request('PUT', `/v1/session/renew/${id}`, { signal: closing })
   }
+}
+
+/** Keys sort an exit code before the output that led to it. */
+function inOrder(news: Replies['news']): Replies['news'] {
+  return Object.values(Object.groupBy(news, ({ node }) => `node ${node}`)).flatMap((ofNode = []) =>
+    ofNode.toSorted((a, b) => Number(a.what === 'exit') - Number(b.what === 'exit')),
+  )
 }
 
 function replyOf({ Key, Value }: LockEntry, folder: string): Replies['news'][number] {

@@ -36,7 +36,7 @@ Runs a command on all nodes, or on those that fit every flag, and prints what it
 
     $ tribune exec -service=web uptime
 
-Only agents that allow it take part, and the others are not counted: whoever may use events and the key/value store could run anything on them. Agents of Consul allow it if their configuration has "disable_remote_exec" as false; agents of this program never do.
+Only agents that allow it take part, and the others are not counted: whoever may use events and the key/value store can run anything on them. An agent allows it if its configuration has "disable_remote_exec" as false.
 `,
   answers: 'servers',
   flags: execFlags,
@@ -69,14 +69,15 @@ Only agents that allow it take part, and the others are not counted: whoever may
 
 const NS_PER_MS = 1_000_000
 
+/** `Script` is base64. */
 type Work = { Command: string } | { Script: string } | { Args: readonly string[] }
 
 async function workOf(args: readonly string[], shell: boolean, io: Io): Promise<Work | { problem: string }> {
   const command = args.join(' ')
   if (command === '-') {
     if (!shell) return { problem: 'Cannot configure -shell=false when reading from stdin' }
-    const script = (await io.stdin()).toString('utf8')
-    return script === '' ? { problem: 'Must specify a command to execute' } : { Script: script }
+    const script = await io.stdin()
+    return script.length === 0 ? { problem: 'Must specify a command to execute' } : { Script: script.toString('base64') }
   }
   if (command === '') return { problem: 'Must specify a command to execute' }
   return shell ? { Command: command } : { Args: args }
@@ -92,14 +93,18 @@ async function fire(http: HttpClient, job: Job, flags: FlagsOf<typeof execFlags>
 
 type Collecting = { waitMs: number; verbose: boolean; io: Io; stop: AbortSignal; fail(why: string): number }
 
-/** Prints what comes back until nothing has for a while. Answers the exit code. */
+/**
+ * Prints what comes back until nothing has for a while; where nodes are still at work, for twice as long, since they give a sign of life,
+ * a piece without content, only once in that time. Answers the exit code.
+ */
 async function collect(job: Job, { waitMs, verbose, io, stop, fail }: Collecting): Promise<number> {
+  const say = (line: string) => verbose && io.out(line)
   const startedMs = performance.now()
   const acknowledged = new Set<string>()
   const finished = new Set<string>()
   let failed = false
   for (let quietFromMs = startedMs; ; ) {
-    const leftMs = quietFromMs + waitMs - performance.now()
+    const leftMs = quietFromMs + (finished.size < acknowledged.size ? 2 * waitMs : waitMs) - performance.now()
     if (leftMs <= 0) break
     const replies: Result<Replies> = await job.replies(leftMs, stop)
     if (stop.aborted) return 1
@@ -108,15 +113,16 @@ async function collect(job: Job, { waitMs, verbose, io, stop, fail }: Collecting
       quietFromMs = performance.now()
       if (what === 'ack') {
         acknowledged.add(node)
-        if (verbose) io.out(`==> ${node}: acknowledged`)
+        say(`==> ${node}: acknowledged`)
       } else if (what === 'exit') {
         finished.add(node)
         failed ||= text !== '0'
         io.out(`==> ${node}: finished with exit code ${text}`)
-      } else if (what === 'out') for (const line of text.split('\n')) io.out(`    ${node}: ${line}`.trimEnd())
+      } else if (what === 'out' && text === '') say(`==> ${node}: heartbeat received`)
+      else if (what === 'out') for (const line of text.split('\n')) io.out(`    ${node}: ${line}`.trimEnd())
     }
   }
   io.out(`${finished.size} / ${acknowledged.size} node(s) completed / acknowledged`)
-  if (verbose) io.out(`Completed in ${((performance.now() - startedMs) / 1_000).toFixed(2)} seconds`)
+  say(`Completed in ${((performance.now() - startedMs) / 1_000).toFixed(2)} seconds`)
   return failed || finished.size < acknowledged.size ? EXIT_REMOTE_FAILED : 0
 }

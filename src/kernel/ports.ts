@@ -127,6 +127,21 @@ export type ProbeRequest =
 export type HealthStatus = 'passing' | 'warning' | 'critical'
 export type ProbeOutcome = { status: HealthStatus; output: string; port?: number }
 
+/** Programs that run beside the agent, as the process's own user. No program outlives the process, and each ends with its group. */
+export type ProgramRequest =
+  /** Starts a program without input. The outcome carries `program`. What cannot be started is refused with `invalid`. */
+  | { do: 'start'; work: ProgramWork }
+  /** What it has written since, both outputs as they come: once there are `bytesMax` bytes, `settleMs` after the first byte, or
+   * `waitMs` without any, or when it has ended. Then `exitCode` comes with the last of it, -1 if a signal ended it, and the program is
+   * forgotten. One read at a time. What is not read holds the program up. */
+  | { do: 'read'; program: number; bytesMax: number; settleMs: number; waitMs: number }
+  /** Kills it and forgets it; a read under way is refused with `gone`. */
+  | { do: 'end'; program: number }
+  | { do: 'end-all' }
+/** A line for the shell (`SHELL`, or /bin/sh), a program with its arguments, or the content of a file that the shell runs. */
+export type ProgramWork = { line: string } | { args: readonly string[] } | { scriptBase64: string }
+export type ProgramOutcome = { program: number; output: Uint8Array; exitCode: number | undefined }
+
 /** The data plane. Bytes of a connection never pass through a mailbox; only decisions do. Connections and listeners are
  * numbered by the adapter, uniquely on its thread. `owner` names the sidecar, for its TLS material and its counters. */
 export type MeshRequest =
@@ -209,6 +224,7 @@ export interface Devices {
   store: Device<StoreRequest, StoreOutcome>
   signer: Device<SignerRequest, SignerOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
+  programs: Device<ProgramRequest, ProgramOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
   /** Saves on every thread, loads and clears on the one that writes. */
   snapshots: Device<SnapshotRequest, SnapshotOutcome>

@@ -47,13 +47,19 @@ test('only the newest are kept', (t) => {
   t.is(names()[0], 'e44')
 })
 
-test('an event that is for other nodes is passed over, and so is one that asks to run a command', (t) => {
+test('an event that is for other nodes is passed over, and one that asks to run a command is handed on', (t) => {
   const { a, names } = tried()
   a.call('fire', fire({ name: 'mine', nodeFilter: '^n[0-9]$' }))
   a.call('fire', fire({ name: 'theirs', nodeFilter: 'x' }))
   a.effects()
-  a.call('fire', fire({ name: '_rexec' }))
-  t.true(a.effects().some((effect) => effect.did === 'print' && effect.level === 'warn'))
+  const handedOn = () => a.effects().filter(({ did }) => did === 'cast') as { to: string; name: string; request: object }[]
+  const payload = Buffer.from('{}')
+  a.call('fire', fire({ name: '_rexec', payload }))
+  t.like(handedOn(), [{ to: 'remote-exec', name: 'asked', request: { payload } }])
+  a.call('fire', fire({ name: '_rexec', nodeFilter: 'x' }))
+  a.call('fire', fire({ name: '_rexec', serviceFilter: 'web' }))
+  a.answer('list', { services: [], checks: [] })
+  t.deepEqual(handedOn(), [])
   t.deepEqual(names(), ['mine'])
 })
 

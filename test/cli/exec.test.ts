@@ -30,10 +30,11 @@ function agentWith(...replies: [key: string, value: string][]) {
   }
 }
 
+/** In the order of keys, an exit code is before the output. */
 const DONE: [string, string][] = [
   ['s1/ack', ''],
-  ['s1/out/00000', 'hi\n'],
   ['s1/exit', '0'],
+  ['s1/out/00000', 'hi\n'],
   ['cl1/ack', ''],
   ['cl1/out/00000', 'hi\n'],
   ['cl1/exit', '0'],
@@ -74,13 +75,14 @@ test('a failure on a node, and a node that does not finish, make 2', async (t) =
 })
 
 test('-verbose says what is being done', async (t) => {
-  const { out } = await tryCommand(['exec', ...PATIENT, '-verbose', 'x'], agentWith(['s1/ack', ''], ['s1/exit', '0']))
+  const { out } = await tryCommand(['exec', ...PATIENT, '-verbose', 'x'], agentWith(['s1/ack', ''], ['s1/out/00000', ''], ['s1/exit', '0']))
   t.regex(
     out,
     new RegExp(`^Created remote execution session: ${ID}
 Uploaded remote execution spec
 Fired remote execution event: e-1
 ==> s1: acknowledged
+==> s1: heartbeat received
 ==> s1: finished with exit code 0
 1 / 1 node\\(s\\) completed / acknowledged
 Completed in \\d+\\.\\d\\d seconds
@@ -91,7 +93,7 @@ $`),
 test('a script comes from standard input, arguments without a shell stay apart, and the prefix can be another', async (t) => {
   const bodyOf = (requests: readonly Seen[]) => JSON.parse(requests.find(({ url }) => url.includes('/job'))?.body ?? '')
   const script = await tryCommand(['exec', ...QUICK, '-'], agentWith(), { stdin: '#!/bin/sh\nuptime\n' })
-  t.deepEqual(bodyOf(script.requests), { Script: '#!/bin/sh\nuptime\n', Wait: 50_000_000 })
+  t.deepEqual(bodyOf(script.requests), { Script: Buffer.from('#!/bin/sh\nuptime\n').toString('base64'), Wait: 50_000_000 })
   const plain = await tryCommand(['exec', ...QUICK, '-shell=false', 'echo', 'a b'], agentWith())
   t.deepEqual(bodyOf(plain.requests), { Args: ['echo', 'a b'], Wait: 50_000_000 })
   const other = await tryCommand(['exec', ...QUICK, '-prefix=mine/', 'x'], {

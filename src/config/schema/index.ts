@@ -46,7 +46,7 @@ export const configFields = {
   disable_update_check: { type: 'boolean', now: 'harmless' },
   disable_host_node_id: { type: 'boolean', default: true, flag: 'disable-host-node-id' },
   disable_http_unprintable_char_filter: { type: 'boolean' },
-  disable_remote_exec: { type: 'boolean', default: true, now: { only: [true] } },
+  disable_remote_exec: { type: 'boolean', default: true },
   discard_check_output: { type: 'boolean', reloadable: 'check output' },
   discovery_max_stale: { type: 'duration' },
   dns_config: { type: 'object', fields: dnsFields },
