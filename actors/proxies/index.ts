@@ -1,13 +1,16 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { StoreOutcome } from '../../src/kernel/ports.ts'
 import type { Cast, Ref, Subscriber } from '../../src/kernel/protocol.ts'
+import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import type { ServiceDefinition } from '../definitions.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
 import type { LeafProtocol } from '../leaf/protocol.ts'
 import { localRef } from '../local/protocol.ts'
 import { type ProxyArgs, type ProxyStatus, proxyRef } from '../proxy/protocol.ts'
+import { withCentralSettings } from './central.ts'
 import { type Plan, type ProxySettings, planOf } from './plan.ts'
 import { assignPort, type PortBook } from './ports.ts'
 import type { ManagedProxy, ProxiesProtocol } from './protocol.ts'
@@ -23,6 +26,7 @@ type ProxiesOwn = {
   announce: Cast<{ serviceId: string }>
   announced: Cast<{ serviceId: string; result: Result<null> }>
   portsAgain: Cast<null>
+  centralChanged: Cast<null>
   kept: Cast<{ serviceId: string; result: Result<StoreOutcome> }>
 }
 
@@ -159,6 +163,10 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       arrange(state, turn)
     },
 
+    centralChanged(state, _request, turn) {
+      arrange(state, turn)
+    },
+
     kept(_state, { serviceId, result }, turn) {
       if (isRefused(result)) turn.print('warn', 'the port of a managed proxy is not kept', { service: serviceId, error: result.why })
     },
@@ -178,6 +186,7 @@ function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
   const { services, entries, ending, book } = state
   if (!state.loaded || !services) return
   const wanted = new Map(services.map((definition) => [definition.id, definition]))
+  const { view, reads } = recordReads(turn.view)
   for (const [serviceId, entry] of entries) {
     if (wanted.has(serviceId)) continue
     entries.delete(serviceId)
@@ -185,17 +194,20 @@ function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
     if (entry.plan) shutDown(state, serviceId, turn)
   }
   for (const [serviceId, definition] of wanted) {
-    if (!ending.has(serviceId)) adjust(state, entryOf(state, serviceId, definition), definition, turn)
+    if (!ending.has(serviceId)) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
   }
+  turn.wake('central', reads, { name: 'centralChanged', request: null })
   tell(state, turn)
 }
 
 /** Starts a sidecar, or starts it anew if something changed that matters. */
-function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition, turn: Turn<ProxiesOwn>): void {
+function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition, view: View, turn: Turn<ProxiesOwn>): void {
   const { serviceId } = entry
   const { enabled, settings, feeds, leaf } = state.args
   entry.definition = definition
-  const plan = enabled ? planOf(definition, settings) : refuse('invalid', 'connect.enabled: must be true')
+  const plan = enabled
+    ? planOf(withCentralSettings(view, definition, settings.defaults), settings)
+    : refuse('invalid', 'connect.enabled: must be true')
   const port = isRefused(plan) ? 0 : plan.inbound.port || assignPort(state.book, serviceId)
   const why = isRefused(plan) ? plan.why : port === undefined ? noPortLeft(settings) : ''
   if (isRefused(plan) || port === undefined) {
@@ -258,7 +270,7 @@ function portTaken(state: ProxiesState, entry: Entry, status: ProxyStatus, turn:
   }
   state.book.foreign.add(status.port)
   turn.timer('ports', PORTS_AGAIN_MS, { name: 'portsAgain', request: null })
-  adjust(state, entry, entry.definition, turn)
+  adjust(state, entry, entry.definition, turn.view, turn)
 }
 
 function keep(serviceId: string, port: number | undefined, turn: Turn<ProxiesOwn>): void {

@@ -86,7 +86,7 @@ function localService(
 }
 
 function upstreamWrong(upstream: UpstreamDefinition, datacenter: string): string | undefined {
-  if (upstream.destinationType !== 'service') return '.destination_type: this version has no prepared queries'
+  if (upstream.destinationType !== 'service') return '.destination_type: this version has no prepared queries as upstreams'
   if (upstream.destinationName === '') return '.destination_name: must not be empty'
   if (upstream.localBindPort < 1 || upstream.localBindPort > 65_535) return '.local_bind_port: must be from 1 to 65535'
   if (upstream.datacenter !== '' && upstream.datacenter !== datacenter) {

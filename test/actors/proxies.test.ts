@@ -200,6 +200,27 @@ test('a change that matters starts it anew on the same port, another does not', 
   t.deepEqual(starts(), [{ key: 'db-1', port: 20_000 }])
 })
 
+test('central settings hold for managed proxies where neither service nor agent say anything, and a change of them is followed', (t) => {
+  const { a } = tryProxies()
+  const set = (kind: string, name: string, content: object) => a.commit('config.set', { kind, name, content })
+  const started = () => a.effects().flatMap((effect) => (effect.did === 'start' ? [effect.args as ProxyArgs] : []))
+  const upstreams = [upstream({}), upstream({ destinationName: 'geo' }), upstream({ destinationName: 'own', connectTimeoutMs: 7 })]
+  a.value('services', [definition('web', { upstreams })])
+  t.is(started().length, 1)
+
+  set('proxy-defaults', 'global', { Config: { local_connect_timeout_ms: '4000', handshake_timeout_ms: 'soon', protocol: 'http' } })
+  const Defaults = { ConnectTimeoutMs: 500 }
+  set('service-defaults', 'web', { UpstreamConfig: { Defaults, Overrides: [{ Name: 'geo', ConnectTimeoutMs: 600 }] } })
+  const again = started().at(-1)
+  t.like(again?.inbound, { connectWithinMs: 4_000, handshakeMs: 10_000, port: 20_000 })
+  t.deepEqual(
+    again?.upstreams.map(({ connectWithinMs }) => connectWithinMs),
+    [500, 600, 7],
+  )
+  set('service-defaults', 'other', { Protocol: 'grpc' })
+  t.deepEqual(started(), [])
+})
+
 test('a service that leaves takes its sidecar along; one that comes back waits until that has ended', (t) => {
   const { a, starts } = tryProxies()
   a.value('services', [definition('db')])
