@@ -19,7 +19,7 @@ export type Api = {
   kept(url: string, headers: HttpRequest['headers']): ApiAnswer | undefined
   /**
    * Calls `done` once with the answer, maybe at once. What this function answers gives up waiting: `done` is not called any more.
-   * Endpoints that `read` or `ask` need no promise.
+   * Only endpoints that `run` need promises.
    */
   handle(request: ApiRequest, done: (answer: ApiAnswer) => void): () => void
   /** What a client is told if its request failed unforeseen. The log gets the error. */

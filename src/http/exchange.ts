@@ -1,13 +1,13 @@
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
-import { isRefused, type Result } from '../kernel/refusal.ts'
+import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
 import { type Parked, waitOf } from './blocking.ts'
-import { createContext } from './context.ts'
+import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import type { Gate } from './gate.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
-import type { AskRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
+import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import type { Found } from './router.ts'
 import { refusalReply } from './status.ts'
 import { cleanPath, redirected, type Target, targetOf } from './target.ts'
@@ -152,7 +152,8 @@ export class Exchange {
     const wrong = this.#api.gate.parametersWrong(request)
     if (wrong) return this.#encode(wrong)
     if ('read' in route) return this.#read(route, request)
-    return 'ask' in route ? this.#ask(route, request) : this.#run(route, request)
+    if ('ask' in route) return this.#ask(route, request)
+    return 'begin' in route ? this.#beginLonger(route, request) : this.#run(route, request)
   }
 
   #read(route: ReadRoute, request: HttpRequest): ApiAnswer | undefined {
@@ -185,14 +186,25 @@ export class Exchange {
     return undefined
   }
 
+  #beginLonger(route: BeginRoute, request: HttpRequest): undefined {
+    route.begin(request, this.#context(), (result) => this.#attempt(() => this.#longer(route, result)))
+  }
+
   #run(route: RunRoute, request: HttpRequest): undefined {
-    const { host, settings } = this.#api
-    const context = createContext(host, settings)
-    this.#stopWaiting = () => context.gone()
-    route.run(request, context).then(
-      (result) => this.#attempt(() => this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : result)),
+    route.run(request, this.#context()).then(
+      (result) => this.#attempt(() => this.#longer(route, result)),
       (error: unknown) => this.#finish(this.#api.failure(this.#given, error)),
     )
+  }
+
+  #context(): EdgeContext {
+    const context = createContext(this.#api.host, this.#api.settings)
+    this.#stopWaiting = () => context.gone()
+    return context
+  }
+
+  #longer(route: Route, result: HttpReply | Refusal): ApiAnswer {
+    return this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : result)
   }
 
   #encode(reply: HttpReply): ApiAnswer {

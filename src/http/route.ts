@@ -60,8 +60,8 @@ type Common = {
   bodyInFile?: boolean
 }
 
-/** An endpoint is one of three kinds; each is two pure functions or one, and a line in routes/index.ts. */
-export type Route = ReadRoute | AskRoute | RunRoute
+/** An endpoint is one of four kinds; each is two functions or one, and a line in routes/index.ts. */
+export type Route = ReadRoute | AskRoute | BeginRoute | RunRoute
 
 /** Answered from the tables on the thread that has the connection. Blocks when asked to (`index`, `wait`), wakes only when the answer changed. */
 export type ReadRoute = Common & {
@@ -83,7 +83,13 @@ export type AskRoute = Common & {
   reply: (answer: never, request: HttpRequest, settings: EdgeSettings) => HttpReply
 }
 
-/** Anything longer: several questions, feeds, streams. */
+/** Waits for something that no table tells: a feed, a device. `done` is called once, maybe at once; no promise is needed. */
+export type BeginRoute = Common & {
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  begin: (request: HttpRequest, context: EdgeContext, done: (reply: HttpReply | Refusal) => void) => void
+}
+
+/** Anything longer: several questions, streams. */
 export type RunRoute = Common & {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   run: (request: HttpRequest, context: EdgeContext) => Promise<HttpReply | Refusal>

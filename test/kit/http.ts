@@ -89,11 +89,15 @@ export async function run(
     const question = route.ask(request, settings)
     return 'to' in question ? route.reply(answers[question.name] as never, request, settings) : question
   }
+  type Wanted = (value: unknown, index: number) => boolean
+  const found = (name: string, wanted: Wanted) =>
+    name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined
   const context = {
     settings,
     asked: (_to: unknown, name: string) => Promise.resolve(answers[name]),
-    awaited: (_to: unknown, name: string, _request: unknown, wanted: (value: unknown, index: number) => boolean) =>
-      Promise.resolve(name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined),
-  }
-  return route.run(request, context as unknown as EdgeContext)
+    awaited: (_to: unknown, name: string, _request: unknown, wanted: Wanted) => Promise.resolve(found(name, wanted)),
+    untilFound: (_to: unknown, name: string, _request: unknown, wanted: Wanted, _withinMs: number, done: (value: unknown) => void) =>
+      done(found(name, wanted)),
+  } as unknown as EdgeContext
+  return 'begin' in route ? new Promise((resolve) => route.begin(request, context, resolve)) : route.run(request, context)
 }

@@ -1,6 +1,6 @@
-import { type EventFire, eventsRef, type UserEvent } from '../../../actors/events/protocol.ts'
+import { type EventFire, eventsRef, type RecentEvents, type UserEvent } from '../../../actors/events/protocol.ts'
 import { waitOf } from '../blocking.ts'
-import { type HttpRequest, question, type Route } from '../route.ts'
+import { type HttpReply, type HttpRequest, question, type Route } from '../route.ts'
 
 /** PUT /v1/event/fire/:name */
 export const eventFireRoute: Route = {
@@ -18,16 +18,20 @@ export const eventFireRoute: Route = {
 export const eventListRoute: Route = {
   method: 'GET',
   path: '/v1/event/list',
-  async run({ query, token }, { awaited, settings }) {
-    const wait = waitOf(query, settings)
-    if (!('waitMs' in wait)) return wait
+  begin({ query, token }, context, done) {
+    const wait = waitOf(query, context.settings)
+    if (!('waitMs' in wait)) return done(wait)
     const known = BigInt(query.get('index') || 0)
     const request = { name: query.get('name') ?? '', token }
-    const found = await awaited(eventsRef, 'recent', request, ({ index }) => known === 0n || index !== known, wait.waitMs)
-    if (!found) return { status: 503, text: 'the events of this agent cannot be had now' }
-    const { events, index } = found.value
-    return { headers: { 'X-Consul-Index': String(index) }, json: events.map(shown) }
+    const isWanted = ({ index }: RecentEvents) => known === 0n || index !== known
+    context.untilFound(eventsRef, 'recent', request, isWanted, wait.waitMs, (found) =>
+      done(found ? listed(found.value) : { status: 503, text: 'the events of this agent cannot be had now' }),
+    )
   },
+}
+
+function listed({ events, index }: RecentEvents): HttpReply {
+  return { headers: { 'X-Consul-Index': String(index) }, json: events.map(shown) }
 }
 
 function fireOf({ rest: name, query, body }: HttpRequest): EventFire {

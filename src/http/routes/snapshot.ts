@@ -2,7 +2,7 @@ import { authorize } from '../../../actors/authorize.ts'
 import { snapshotsRef } from '../../../actors/snapshots/index.ts'
 import type { SnapshotOutcome, SnapshotRequest } from '../../kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../kernel/refusal.ts'
-import { question, type Route } from '../route.ts'
+import { type HttpReply, question, type Route } from '../route.ts'
 
 /** A large snapshot takes its time. */
 const RESTORE_WITHIN_MS = 3_600_000
@@ -12,26 +12,28 @@ export const snapshotSaveRoute: Route = {
   method: 'GET',
   path: '/v1/snapshot',
   statusOf: { busy: 500 },
-  async run({ token }, { host, onGone }) {
+  begin({ token }, { host, onGone }, done) {
     const denied = authorize(host.ports.tables.view(), token, { resource: 'operator', name: '', access: 'write' })
-    if (denied) return denied
+    if (denied) return done(denied)
     const { snapshots } = host.ports.devices
     assert(snapshots, 'every thread that answers requests can save snapshots')
-    const perform = (request: SnapshotRequest) =>
-      new Promise<Result<SnapshotOutcome>>((resolve) => snapshots.perform(request, resolve, () => undefined))
     let isGone = false
     onGone(() => {
       isGone = true
     })
-    const saved = await perform({ do: 'save' })
-    if (isRefused(saved)) return saved
-    if (isGone) {
-      const removed = await perform({ do: 'remove', path: saved.path })
-      return isRefused(removed) ? removed : {}
-    }
-    const headers = { 'X-Consul-Index': String(saved.index), 'X-Consul-Knownleader': 'true', 'X-Consul-Lastcontact': '0' }
-    return { file: saved.path, type: 'application/x-gzip', headers }
+    const perform = (request: SnapshotRequest, then: (result: Result<SnapshotOutcome>) => void) =>
+      snapshots.perform(request, then, () => undefined)
+    perform({ do: 'save' }, (saved) => {
+      if (isRefused(saved)) done(saved)
+      else if (isGone) perform({ do: 'remove', path: saved.path }, (removed) => done(isRefused(removed) ? removed : {}))
+      else done(savedReply(saved))
+    })
   },
+}
+
+function savedReply({ path, index }: SnapshotOutcome): HttpReply {
+  const headers = { 'X-Consul-Index': String(index), 'X-Consul-Knownleader': 'true', 'X-Consul-Lastcontact': '0' }
+  return { file: path, type: 'application/x-gzip', headers }
 }
 
 /** PUT /v1/snapshot */
