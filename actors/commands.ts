@@ -18,6 +18,7 @@ import {
 } from './intentions/commands.ts'
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
 import { queryCreate, queryDelete, queryUpdate } from './prepared-queries/commands.ts'
+import { connectReport } from './reports/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 import { replaceTables, snapshotsTake } from './snapshots/commands.ts'
 import { txnApply } from './txn/commands.ts'
@@ -39,6 +40,7 @@ export const commands = {
   'ca.set-roots': caSetRoots,
   'ca.next-serial': caNextSerial,
   'ca.set-config': caSetConfig,
+  'connect.report': connectReport,
   'intentions.create': intentionCreate,
   'intentions.update': intentionUpdate,
   'intentions.delete': intentionDelete,

@@ -81,6 +81,8 @@ export type ProxyDefinition = {
   meshGateway: { mode: string }
   expose: { checks: boolean; paths: ExposePath[] }
   transparentProxy: { outboundListenerPort: number; dialedDirectly: boolean }
+  /** An agent runs it itself and tells what it has in force. Never shown, and never read from outside. */
+  reports?: true
 }
 
 export type ExposePath = { listenerPort: number; path: string; localPathPort: number; protocol: string }

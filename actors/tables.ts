@@ -17,6 +17,7 @@ import { coordinateTable } from './coordinates/tables.ts'
 import { destinationTable, intentionIdTable, sourceTable } from './intentions/tables.ts'
 import { kvTable, tombstoneTable } from './kv/tables.ts'
 import { queryNameTable, querySessionTable, queryTable, queryTemplateTable } from './prepared-queries/tables.ts'
+import { proxyReportTable } from './reports/tables.ts'
 import { dependentTable, heldTable, lockDelayTable, sessionTable, termTable } from './sessions/tables.ts'
 
 /** Every table of the cluster's state, by number: what a snapshot holds. */
@@ -41,6 +42,7 @@ export const tables: readonly Table<unknown>[] = [
   destinationTable,
   sourceTable,
   intentionIdTable,
+  proxyReportTable,
   sessionTable,
   dependentTable,
   heldTable,

@@ -1,5 +1,6 @@
 import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { bump } from '../command.ts'
+import { removeReport } from '../reports/commands.ts'
 import { endSessionsWith } from '../sessions/changes.ts'
 import { addressKey } from './addresses.ts'
 import { bumpCheck, bumpGone, bumpInstance, destinationOf } from './index-bumps.ts'
@@ -60,6 +61,8 @@ export function removeInstance(tx: Transaction, index: number, node: string, id:
     endSessionsWith(tx, index, node, check.checkId)
   }
   unlist(tx, node, before)
+  removeReport(tx, index, node, id)
+  if (before.proxy?.reports) removeReport(tx, index, node, before.proxy.destinationServiceId)
   summarize(tx, index, before, undefined)
   bumpGone(tx, index, before)
   bump(tx, SERVICES, index)

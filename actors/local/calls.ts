@@ -142,11 +142,11 @@ export const calls: Calls = {
     return LATER
   },
 
-  proxyListening(state, { serviceId, address, port }, turn, caller) {
+  proxyListening(state, { serviceId, address, port, silent = false }, turn, caller) {
     const parent = state.services.get(serviceId)
     if (!parent?.definition.connect?.proxy) return refuse('missing', `service ${JSON.stringify(serviceId)} has no managed proxy`)
     const of = operation(state, caller)
-    putManagedProxy(state, turn, parent, address, port, of)
+    putManagedProxy(state, turn, parent, { address, port, silent }, of)
     settle(state, turn, of, null)
     return LATER
   },

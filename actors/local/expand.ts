@@ -84,8 +84,15 @@ export function sidecarPort(
   return refuse('conflict', `Bad request: no port provided for sidecar_service and none left in the configured range [${from}, ${to}]`)
 }
 
+/** Where a managed proxy listens. `silent`: it does not tell what it has in force. */
+export type ListeningProxy = { address: string; port: number; silent: boolean }
+
 /** The service that stands for a managed proxy which listens. `defaults` hold where its service says nothing else. */
-export function managedProxyOf(service: ServiceDefinition, address: string, port: number, defaults: ManagedProxyConfig): ServiceDefinition {
+export function managedProxyOf(
+  service: ServiceDefinition,
+  { address, port, silent }: ListeningProxy,
+  defaults: ManagedProxyConfig,
+): ServiceDefinition {
   const id = managedProxyId(service.id)
   const config = withDefaults(defaults, service.connect?.proxy?.config)
   const checkAddress = config.tcpCheckAddress ? config.tcpCheckAddress : UNSPECIFIED.includes(address) ? '127.0.0.1' : address
@@ -128,6 +135,7 @@ export function managedProxyOf(service: ServiceDefinition, address: string, port
       localServiceAddress: '127.0.0.1',
       localServicePort: service.port,
       upstreams: config.upstreams,
+      ...(!silent && { reports: true }),
     },
   }
 }

@@ -31,9 +31,9 @@ export type LocalProtocol = {
   /**
    * The managed proxy of a service accepts connections: it becomes the service `managedProxyId(serviceId)` in the catalog, with its
    * TCP check. Saying it again is harmless, and needed after every value of `services`, because the agent may have
-   * lost its memory. `address` is the configured bind address. Refused with `missing` if the service has no managed proxy (any more).
+   * lost its memory. `address` is the configured bind address; `silent` is one that does not tell what it has in force. Refused with `missing` if the service has no managed proxy (any more).
    */
-  proxyListening: Call<{ serviceId: string; address: string; port: number }, null>
+  proxyListening: Call<{ serviceId: string; address: string; port: number; silent?: boolean }, null>
   /** What a look at something brought. */
   checked: Cast<{ checkId: string; status: HealthStatus; output: string }>
 

@@ -1,6 +1,6 @@
 import type { CheckDefinition, CheckType, ServiceDefinition } from '../definitions.ts'
 import { announceCheck, announceCheckGone, announceService, announceServiceGone } from './announce.ts'
-import { managedProxyOf, sidecarId, sidecarOf } from './expand.ts'
+import { type ListeningProxy, managedProxyOf, sidecarId, sidecarOf } from './expand.ts'
 import { mark, markService } from './feeds.ts'
 import { forgetCheck, forgetStatus } from './keep.ts'
 import { managedProxyId, type Origin } from './protocol.ts'
@@ -39,15 +39,8 @@ export function putService(state: LocalState, turn: LocalTurn, change: ServiceCh
 }
 
 /** Adds or replaces the service of a managed proxy that listens. */
-export function putManagedProxy(
-  state: LocalState,
-  turn: LocalTurn,
-  parent: ServiceEntry,
-  address: string,
-  port: number,
-  of: Announcing,
-): void {
-  const definition = managedProxyOf(parent.definition, address, port, state.args.proxyDefaults)
+export function putManagedProxy(state: LocalState, turn: LocalTurn, parent: ServiceEntry, listens: ListeningProxy, of: Announcing): void {
+  const definition = managedProxyOf(parent.definition, listens, state.args.proxyDefaults)
   putService(state, turn, { definition, origin: 'derived', sidecarPort: 0, replaceExistingChecks: true, parent: parent.definition.id }, of)
 }
 

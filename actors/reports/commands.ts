@@ -1,0 +1,43 @@
+import type { Transaction } from '../../src/kernel/tables.ts'
+import { same } from '../catalog/same.ts'
+import { nodeServiceKey, nodeServiceTable } from '../catalog/tables.ts'
+import { bump, type CommandFunction } from '../command.ts'
+import { PROXY_REPORTS, type ProxyReport, proxyReportTable } from './tables.ts'
+
+/** What an agent tells of one of its sidecars. */
+export type NewReport = Omit<ProxyReport, 'node' | 'modifyIndex'>
+export type ConnectReport = {
+  node: string
+  reports: NewReport[]
+  /** Ids of services whose sidecars run no more. */
+  gone: string[]
+}
+
+/** Keeps what the sidecars of an agent have in force. Of services that are not in the catalog nothing is kept: a report may be later
+ * than the removal. What says nothing new takes no index. */
+export const connectReport: CommandFunction<ConnectReport, null> = (tx, { index }, { node, reports, gone }) => {
+  for (const report of reports) {
+    const key = nodeServiceKey(node, report.serviceId)
+    if (!tx.get(nodeServiceTable, key) || saysNothingNew(tx.get(proxyReportTable, key), report)) continue
+    tx.put(proxyReportTable, key, { ...report, node, modifyIndex: index })
+    bump(tx, PROXY_REPORTS, index)
+  }
+  for (const serviceId of gone) removeReport(tx, index, node, serviceId)
+  return null
+}
+
+/** Forgets what was told of a service's sidecar, if anything was. */
+export function removeReport(tx: Transaction, index: number, node: string, serviceId: string): void {
+  if (tx.delete(proxyReportTable, nodeServiceKey(node, serviceId))) bump(tx, PROXY_REPORTS, index)
+}
+
+/** Counters alone are not worth a write; how long something took belongs to the index that it was for. */
+export function saysNothingNew(before: ProxyReport | undefined, report: NewReport): boolean {
+  return before !== undefined && same(mattersOf(before), mattersOf(report))
+}
+
+function mattersOf(report: NewReport | ProxyReport): object {
+  const { service, rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy, intentionIndex } =
+    report
+  return { service, rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy, intentionIndex }
+}
