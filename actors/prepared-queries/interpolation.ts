@@ -1,4 +1,4 @@
-import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 
 /** What stands for the names and the function in a text. */
 export type Values = { variables: Readonly<Record<string, string>>; match: (number: number) => string }
@@ -20,37 +20,42 @@ export function parseInterpolation(text: string, variables: readonly string[]): 
   }
 }
 
-export function rendered(parts: Interpolation, values: Values): string {
-  return parts.map((part) => textOf(part, values)).join('')
+/** The text with its places filled. Refused with `invalid` if that would have more than `charactersMax` characters. */
+export function rendered(parts: Interpolation, values: Values, charactersMax: number): Result<string> {
+  const texts: string[] = []
+  let characters = 0
+  for (const part of parts) {
+    const text = textOf(part, values, charactersMax - characters)
+    if (isRefused(text)) return text
+    characters += text.length
+    if (characters > charactersMax) return refuse('invalid', 'it becomes too long')
+    texts.push(text)
+  }
+  return texts.join('')
 }
 
 type Part =
   | { kind: 'literal'; text: string }
   | { kind: 'variable'; name: string }
-  | { kind: 'match'; number: Sum }
+  | { kind: 'match'; number: number }
   | { kind: 'quoted'; parts: Interpolation }
 
-/** A calculation with whole numbers. */
-type Sum = { kind: 'number'; value: number } | { kind: 'operation'; operator: string; left: Sum; right: Sum }
-
-function textOf(part: Part, values: Values): string {
+function textOf(part: Part, values: Values, charactersMax: number): Result<string> {
   switch (part.kind) {
     case 'literal':
       return part.text
     case 'variable':
       return values.variables[part.name] ?? ''
     case 'quoted':
-      return rendered(part.parts, values)
+      return rendered(part.parts, values, charactersMax)
     case 'match':
-      return values.match(resultOf(part.number))
+      return values.match(part.number)
   }
 }
 
-function resultOf(sum: Sum): number {
-  if (sum.kind === 'number') return sum.value
-  const left = resultOf(sum.left)
-  const right = resultOf(sum.right)
-  switch (sum.operator) {
+/** Divided by nothing it is no group. */
+function calculated(left: number, operator: string, right: number): number {
+  switch (operator) {
     case '+':
       return left + right
     case '-':
@@ -134,20 +139,20 @@ class Parser {
     return { kind: 'match', number }
   }
 
-  #sum(): Sum {
+  #sum(): number {
     return this.#operations(['+', '-'], () => this.#operations(['*', '/', '%'], () => this.#number()))
   }
 
-  #operations(operators: readonly string[], operand: () => Sum): Sum {
+  #operations(operators: readonly string[], operand: () => number): number {
     let left = operand()
     for (;;) {
       const operator = operators.find((one) => this.#skip(one))
       if (operator === undefined) return left
-      left = { kind: 'operation', operator, left, right: operand() }
+      left = calculated(left, operator, operand())
     }
   }
 
-  #number(): Sum {
+  #number(): number {
     this.#blanks()
     if (this.#skip('(')) {
       if (++this.#depth > DEPTH_MAX) throw new Wrong('it nests too deeply')
@@ -160,7 +165,7 @@ class Parser {
     const digits = this.#taken(/-?\d{1,9}/y)
     if (digits === '') throw new Wrong(`${FUNCTION}: expected a whole number at position ${this.#at + 1}`)
     this.#blanks()
-    return { kind: 'number', value: Number(digits) }
+    return Number(digits)
   }
 
   #blanks(): void {

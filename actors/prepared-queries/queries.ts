@@ -1,3 +1,4 @@
+import { KEY_BYTES_MAX, keyFault } from '../../src/kernel/keys.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { indexOf } from '../command.ts'
@@ -31,9 +32,11 @@ function named(view: View, idOrName: string): QueryRecord | undefined {
 }
 
 function templateFor(view: View, name: string): QueryRecord | undefined {
-  const characters = [...name]
+  // No template's name is longer than a key can be.
+  const characters = [...name.slice(0, KEY_BYTES_MAX)]
   for (let length = characters.length; length >= 0; length--) {
-    const pointer = view.get(queryTemplateTable, templateKey(characters.slice(0, length).join('')))
+    const prefix = characters.slice(0, length).join('')
+    const pointer = keyFault(templateKey(prefix)) === undefined && view.get(queryTemplateTable, templateKey(prefix))
     if (pointer) return view.get(queryTable, pointer.id)
   }
   return undefined

@@ -32,6 +32,8 @@ export function renderTemplate<Query extends PreparedQuery>(query: Query, name: 
   return { ...query, service: { ...service, tags: kept } }
 }
 
+/** What all texts of a query may become together: a few places could otherwise make gigabytes of one long name. */
+const CHARACTERS_MAX = 1_048_576
 const VARIABLES = ['name.full', 'name.prefix', 'name.suffix', 'agent.segment']
 
 function regexpOf(source: string): Result<Regexp> | undefined {
@@ -43,11 +45,16 @@ function regexpOf(source: string): Result<Regexp> | undefined {
 /** The same structure with all its texts filled in. `path` is that of Consul's structure, for what is wrong. */
 function filled(service: ServiceQuery, path: string, values: Values): Result<ServiceQuery> {
   let wrong: Refusal | undefined
+  let left = CHARACTERS_MAX
   const fill = (text: string, at: string): string => {
     const parts: Result<Interpolation> = parseInterpolation(text, VARIABLES)
-    if (!isRefused(parts)) return rendered(parts, values)
-    wrong ??= refuse('invalid', `Bad format '${text}' in ${path}${at}: ${parts.why}`)
-    return text
+    const full = isRefused(parts) ? parts : rendered(parts, values, left)
+    if (isRefused(full)) {
+      wrong ??= refuse('invalid', `Bad format '${text}' in ${path}${at}: ${full.why}`)
+      return text
+    }
+    left -= full.length
+    return full
   }
   const fillList = (list: string[] | null, at: string): string[] | null =>
     list?.map((text, position) => fill(text, `${at}[${position}]`)) ?? null

@@ -39,8 +39,7 @@ export const fileDialect: Dialect = {
 export const apiDialect: Dialect = {
   nameOf: (fields, key) => apiNames(fields).get(key.toLowerCase()),
   shownKey: (_name, key) => key,
-  unknownKey: (path) =>
-    `json: unknown field ${JSON.stringify(path.at(-1) ?? '')}${path.at(-1) === 'Namespace' ? ' - Namespaces are a Consul Enterprise feature' : ''}`,
+  unknownKey: (path) => unknownField(path.at(-1) ?? ''),
   wrongType: (path, expected, tree) => jsonMismatch(path, expected, tree),
   notAnObject: (path, tree) => jsonMismatch(path, 'object', tree),
   notAList: (path, tree) => jsonMismatch(path, '[]string', tree),
@@ -48,6 +47,11 @@ export const apiDialect: Dialect = {
   placed: (problem) => problem,
   numberedDurations: true,
   limited: false,
+}
+
+/** What Consul says of a key in a body that it does not know. */
+export function unknownField(key: string): string {
+  return `json: unknown field ${JSON.stringify(key)}${key === 'Namespace' ? ' - Namespaces are a Consul Enterprise feature' : ''}`
 }
 
 const apiNamesOf = new WeakMap<Fields, Map<string, string>>()

@@ -13,7 +13,7 @@ export type Undecodable = { undecodable: string }
 /** Reads the body of `/v1/catalog/register`. Unknown keys are passed over, as Consul does here. Source: http-api §3. */
 export function registrationOf(body: unknown): (CatalogRegister & { datacenter: string }) | Undecodable | Refusal {
   return decoding(() => {
-    const fields = readFields(body, '')
+    const fields = readFields(body ?? {}, '')
     const node = fields.text('Node')
     const service = fields.object('Service')
     const instance = service && instanceOf(service)
@@ -40,7 +40,7 @@ export function registrationOf(body: unknown): (CatalogRegister & { datacenter: 
 /** Reads the body of `/v1/catalog/deregister`. */
 export function deregistrationOf(body: unknown): (CatalogDeregister & { datacenter: string }) | Undecodable {
   return decoding(() => {
-    const fields = readFields(body, '')
+    const fields = readFields(body ?? {}, '')
     return {
       datacenter: fields.text('Datacenter'),
       node: fields.text('Node'),

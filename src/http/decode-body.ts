@@ -1,3 +1,4 @@
+import { unknownField } from '../config/dialects.ts'
 import { isObject } from '../kernel/plain.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { jsonOf } from './parameters.ts'
@@ -19,20 +20,20 @@ export type Decoded<Fields extends Record<string, FieldKind>> = { [Name in keyof
 
 /**
  * Reads a JSON object whose keys are known. As Consul does it: letter case of keys does not count, `null` is the same as
- * absent, an unknown key is refused (`json: unknown field "Foo"`) and so is a value of another type. `texts` is an object
+ * absent (and as nothing at all in place of the whole), an unknown key is refused (`json: unknown field "Foo"`) and so is a value of another type. `texts` is an object
  * of strings.
  */
 export function decodeBody<Fields extends Record<string, FieldKind>>(body: Buffer, fields: Fields): Result<Decoded<Fields>> {
   const json = jsonOf(body)
   if (isRefused(json)) return json
-  const parsed = json.value
+  const parsed = json.value ?? {}
   if (!isObject(parsed)) return refuse('invalid', `json: cannot unmarshal ${typeName(parsed)} into an object`)
   const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]))
   const decoded: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(parsed)) {
     const name = names.get(key.toLowerCase())
     const kind = name && fields[name]
-    if (!name || !kind) return refuse('invalid', `json: unknown field ${JSON.stringify(key)}`)
+    if (!name || !kind) return refuse('invalid', unknownField(key))
     if (kind === 'ignored' || value === null) continue
     const wrong = wrongKind(name, kind, value)
     if (wrong) return refuse('invalid', wrong)

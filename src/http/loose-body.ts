@@ -11,6 +11,8 @@ export type Fields = {
   text(key: string): string
   /** A whole number, 0 if absent. */
   number(key: string): number
+  /** A whole number of 64 bits without a sign, 0 if absent. What JavaScript cannot keep exactly is near it. */
+  unsigned(key: string): number
   flag(key: string): boolean
   /** Texts, none if absent. */
   list(key: string): string[]
@@ -45,6 +47,7 @@ export function readFields(value: unknown, at: string): Fields {
     raw,
     text: (key) => typed(key, 'string', isText, ''),
     number: (key) => typed(key, 'int', isWhole, 0),
+    unsigned: (key) => typed(key, 'uint64', isUnsigned, 0),
     flag: (key) => typed(key, 'bool', isFlag, false),
     list: (key) => typed(key, '[]string', isTexts, []),
     texts(key) {
@@ -69,11 +72,16 @@ function misfit(found: unknown, at: string, wanted: string): Misfit {
     at === '' ? `json: cannot unmarshal ${kind} into an ${wanted}` : `json: cannot unmarshal ${kind} into field ${at} of type ${wanted}`,
   )
 }
+const UNSIGNED_MAX = 2 ** 64
+
 function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value)
+}
+function isUnsigned(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= UNSIGNED_MAX
 }
 function isFlag(value: unknown): value is boolean {
   return typeof value === 'boolean'

@@ -1,5 +1,6 @@
 import { HIDDEN_TOKEN, queryFault } from '../../actors/prepared-queries/index.ts'
 import type { PreparedQuery, QueryRecord, ServiceQuery } from '../../actors/prepared-queries/tables.ts'
+import { unknownField } from '../config/dialects.ts'
 import { parseDuration } from '../config/durations.ts'
 import { isRefused } from '../kernel/refusal.ts'
 import { type Fields, Misfit, readFields } from './loose-body.ts'
@@ -95,7 +96,7 @@ function listOrNull(fields: Fields, key: string): string[] | null {
 function known(fields: Fields, keys: readonly string[]): Fields {
   const names = new Set(keys.map((key) => key.toLowerCase()))
   const unknown = Object.keys(fields.all()).find((key) => !names.has(key.toLowerCase()))
-  if (unknown !== undefined) throw new Misfit(`json: unknown field ${JSON.stringify(unknown)}`)
+  if (unknown !== undefined) throw new Misfit(unknownField(unknown))
   return fields
 }
 

@@ -23,7 +23,7 @@ export function keyFor(url: string, token: string | string[] | undefined): strin
 export function tokenOf(query: URLSearchParams, headers: HttpRequest['headers']): string {
   const given = query.get('token') || headers['x-consul-token']
   if (typeof given === 'string' && given !== '') return given
-  return /^Bearer +(\S+)/.exec(String(headers['authorization'] ?? ''))?.[1] ?? ''
+  return /^Bearer +(\S+)/i.exec(String(headers['authorization'] ?? ''))?.[1] ?? ''
 }
 
 export function tooLarge(bytes: number, bytesMax: number, option: string): HttpReply & { status: number } {

@@ -24,6 +24,8 @@ export function sessionOf(body: Buffer, ownNode: string): Omit<SessionCreate, 'i
 const LOCK_DELAY_MS = 15_000
 /** Numbers below this are seconds, others nanoseconds. */
 const NANOSECONDS_FROM = 1_000_000
+/** A duration has 64 bits of nanoseconds. */
+const DELAY_MS_MAX = 2 ** 63 / 1e6
 const SERF_HEALTH = 'serfHealth'
 
 const FIELDS = {
@@ -48,7 +50,8 @@ function isBehavior(text: string): text is SessionBehavior {
 function delayOf(value: unknown): Result<number> {
   if (typeof value === 'string') return parseDuration(value)
   if (typeof value !== 'number') return 0
-  return value < NANOSECONDS_FROM ? value * 1_000 : value / 1e6
+  const delayMs = value < NANOSECONDS_FROM ? value * 1_000 : value / 1e6
+  return Math.abs(delayMs) <= DELAY_MS_MAX ? delayMs : refuse('invalid', `LockDelay is out of range: ${value}`)
 }
 
 type Lists = Pick<SessionCreate, 'nodeChecks' | 'serviceChecks' | 'checks'>

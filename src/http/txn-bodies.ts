@@ -50,7 +50,7 @@ function kvOperation(fields: Fields): TxnOperation {
     key: fields.text('Key').toWellFormed(),
     value: bytesOf(fields.text('Value')),
     flags: flagsOf(fields.raw('Flags')),
-    index: fields.number('Index'),
+    index: fields.unsigned('Index'),
     session: fields.text('Session'),
   }
 }
@@ -67,7 +67,7 @@ function nodeOperation(fields: Fields): TxnOperation {
       taggedAddresses: node.texts('TaggedAddresses'),
       meta: node.texts('Meta'),
     },
-    index: node.number('ModifyIndex'),
+    index: node.unsigned('ModifyIndex'),
   }
 }
 
@@ -78,7 +78,7 @@ function serviceOperation(fields: Fields): TxnOperation {
     verb: fields.text('Verb'),
     node: fields.text('Node'),
     service: instanceOf(service),
-    index: service.number('ModifyIndex'),
+    index: service.unsigned('ModifyIndex'),
   }
 }
 
@@ -106,7 +106,7 @@ function checkOperation(fields: Fields): TxnOperation {
   const given = fields.object('Check') ?? NOTHING
   const check = checkOf(given)
   if (!STATUSES.includes(check.status)) throw new Misfit(`Invalid check status: '${check.status}'`)
-  return { on: 'check', verb: fields.text('Verb'), check, index: given.number('ModifyIndex') }
+  return { on: 'check', verb: fields.text('Verb'), check, index: given.unsigned('ModifyIndex') }
 }
 
 /** Base64 as Go reads it: complete, with its padding; line ends do not count. */

@@ -154,9 +154,32 @@ test('any text is filled in or refused; one without places is itself', (t) => {
   t.like(parseInterpolation(`\${match(${'('.repeat(1_000)}`, []), { why: 'it nests too deeply' })
 })
 
+test('a long sum takes no stack, and places do not make a text of any length', (t) => {
+  t.is(parsed(`\${match(${'1+'.repeat(100_000)}1)}`, 'N'), 'm100001')
+  const places = (count: number) =>
+    preparedQuery({ name: '', ...template() }, { service: '${name.full}', tags: Array(count).fill('${name.full}') })
+  const long = 'x'.repeat(100_000)
+  t.like(renderTemplate(places(9), long), { service: { service: long } })
+  t.deepEqual(renderTemplate(places(10), long), {
+    refused: 'invalid',
+    why: "Bad format '${name.full}' in Service.Tags[9]: it becomes too long",
+  })
+  t.is(parsed('${"${name.full}"}'.repeat(2), 'x'.repeat(501)), undefined)
+})
+
+test('a name longer than any key is looked for as fast as others', (t) => {
+  const tables = emptyTables()
+  write(tables, 'queries.create', ID_1, preparedQuery({ name: 'geo-', ...template() }, { service: '${name.suffix}' }))
+  const long = 'y'.repeat(500_000)
+  t.like(resolveQuery(tables.view(), `geo-${long}`), { service: { service: long } })
+  t.is(resolveQuery(tables.view(), 'ü'.repeat(500_000)), undefined)
+})
+
 function parsed(text: string, name: string): string | undefined {
   const parts = parseInterpolation(text, ['name.full'])
-  return isRefused(parts) ? undefined : rendered(parts, { variables: { 'name.full': name }, match: (number) => `m${number}` })
+  if (isRefused(parts)) return undefined
+  const filled = rendered(parts, { variables: { 'name.full': name }, match: (number) => `m${number}` }, 1_000)
+  return isRefused(filled) ? undefined : filled
 }
 
 test('the actor gives ids, and judges what is wrong with a query by itself', (t) => {

@@ -38,6 +38,8 @@ test('an answer is kept for whoever has the same token', (t) => {
     t.deepEqual(asked('/v1/thing', { 'x-consul-token': 'a' }), ['for a'])
     t.deepEqual(asked('/v1/thing', { 'x-consul-token': '' }), ['for anybody'])
     t.deepEqual(asked('/v1/thing', { authorization: 'Bearer b' }), ['for b'])
+    t.deepEqual(asked('/v1/thing', { authorization: 'bearer b c' }), ['for b'])
+    t.deepEqual(asked('/v1/thing', { authorization: 'Basic b' }), ['for anybody'])
     t.deepEqual(asked('/v1/thing?token=a'), ['for a'])
     t.deepEqual(asked('/v1/thing?token=b', { 'x-consul-token': 'a' }), ['for b'])
     t.deepEqual(asked('/v1/thing?token=', { 'x-consul-token': 'a' }), ['for a'])

@@ -46,6 +46,7 @@ test('an update says who is where', async (t) => {
     status: 400,
     text: 'Bad request: Request decode failed: Coord is missing',
   })
+  t.like(asked('PUT', '/v1/coordinate/update', '{"Node":"n1","Coord":{"Vec":[1e400]}}'), { status: 400 })
   for (const wrong of [{ Node: 1, Coord: {} }, { Coord: { Vec: ['x'] } }, { Coord: { Height: 'x' } }, { Coord: [] }]) {
     t.like(asked('PUT', '/v1/coordinate/update', wrong), { status: 400 }, JSON.stringify(wrong))
   }

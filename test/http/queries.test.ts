@@ -219,6 +219,11 @@ test('explain shows what a template makes of a name; what nobody has is not foun
   for (const what of ['execute', 'explain']) {
     t.deepEqual(read(tables.view(), `/v1/query/nope/${what}`), { status: 404, text: 'Query not found' })
   }
+  t.like(read(tables.view(), '/v1/query/geo-db/execute?limit=9223372036854775808'), {
+    status: 500,
+    text: 'Bad limit: strconv.Atoi: parsing "9223372036854775808": value out of range',
+  })
+  t.like(read(tables.view(), '/v1/query/geo-db/execute?limit=%2B9223372036854775807'), { json: { Failovers: 0 } })
   t.deepEqual(read(tables.view(), '/v1/query/geo-db/execute?limit=x'), {
     status: 500,
     text: 'Bad limit: strconv.Atoi: parsing "x": invalid syntax',

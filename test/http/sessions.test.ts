@@ -53,6 +53,18 @@ test('without a body a session lives by this agent', (t) => {
   })
 })
 
+test('null says nothing, as no body does', (t) => {
+  t.deepEqual(created('null'), created(''))
+})
+
+test('what is no session of this edition, and no time that can be said, is refused', (t) => {
+  const why = 'json: unknown field "Namespace" - Namespaces are a Consul Enterprise feature'
+  t.deepEqual(created({ Namespace: 'x' }), { status: 400, text: `Request decode failed: ${why}` })
+  for (const delay of [1e300, -1e300]) {
+    t.deepEqual(created({ LockDelay: delay }), { status: 400, text: `Request decode failed: LockDelay is out of range: ${delay}` })
+  }
+})
+
 test('a body says what else; letter case of its keys does not count', (t) => {
   const body = { name: 'x', NODE: 'n2', LockDelay: '1m', Behavior: 'delete', TTL: '90s', NodeChecks: ['a'], ServiceChecks: [{ ID: 'b' }] }
   t.like(created(body), { name: 'x', node: 'n2', lockDelayMs: 60_000, behavior: 'delete', ttl: '90s', ttlMs: 90_000, nodeChecks: ['a'] })

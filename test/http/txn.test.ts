@@ -49,6 +49,14 @@ test('answers have the form of Consul 1.10', (t) => {
     status: 409,
     json: { Results: null, Errors: [{ OpIndex: 1, What: `key "none" doesn't exist` }] },
   })
+  for (const [index, status] of [
+    [2 ** 63, 409],
+    [-1, 400],
+    [1.5, 400],
+    [1e20, 400],
+  ]) {
+    t.like(answered(tables, [{ KV: { Verb: 'check-index', Key: 't/a', Index: index } }]), { status: status ?? 0 }, String(index))
+  }
   t.like(answered(tables, []), { status: 200, json: { Results: [], Errors: null, Index: 1 } })
   t.deepEqual(answered(tables, [{ KV: { Verb: 'delete', Key: 't/a' } }]), { status: 200, json: { Results: [], Errors: null } })
 })

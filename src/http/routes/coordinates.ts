@@ -83,11 +83,11 @@ function recordOf(body: Buffer): Result<CoordinateRecord> {
     if (!coord) return refuse('invalid', 'Coord is missing')
     const number = (key: string): number => {
       const value = coord.raw(key) ?? 0
-      if (typeof value !== 'number') throw new Misfit(`json: cannot unmarshal ${typeof value} into field Coord.${key} of type float64`)
+      if (!isFloat(value)) throw new Misfit(`json: cannot unmarshal ${typeof value} into field Coord.${key} of type float64`)
       return value
     }
     const vec = coord.raw('Vec') ?? []
-    if (!Array.isArray(vec) || !vec.every((value) => typeof value === 'number')) {
+    if (!Array.isArray(vec) || !vec.every(isFloat)) {
       throw new Misfit('json: cannot unmarshal into field Coord.Vec of type []float64')
     }
     const coordinate: Coordinate = { vec, error: number('Error'), adjustment: number('Adjustment'), height: number('Height') }
@@ -96,4 +96,9 @@ function recordOf(body: Buffer): Result<CoordinateRecord> {
     if (!(error instanceof Misfit)) throw error
     return refuse('invalid', error.message)
   }
+}
+
+/** JavaScript reads a number that is too large as infinite, Go refuses it. */
+function isFloat(value: unknown): value is number {
+  return Number.isFinite(value)
 }

@@ -156,9 +156,12 @@ function sourceIp({ headers, from }: HttpRequest): string {
 
 function limitOf(text: string): Result<number> {
   if (text === '') return 0
-  return /^[+-]?\d{1,15}$/.test(text)
-    ? Number(text)
-    : refuse('invalid', `Bad limit: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+  const wrong = /^[+-]?\d+$/.test(text) ? (isInt64(BigInt(text.replace('+', ''))) ? undefined : 'value out of range') : 'invalid syntax'
+  return wrong === undefined ? Number(text) : refuse('invalid', `Bad limit: strconv.Atoi: parsing ${JSON.stringify(text)}: ${wrong}`)
+}
+
+function isInt64(value: bigint): boolean {
+  return BigInt.asIntN(64, value) === value
 }
 
 function maySeeTokens(view: View, token: string): boolean {
