@@ -4,6 +4,7 @@ import type { Devices, Ports } from '../src/kernel/ports.ts'
 import type { ChangeNotice, View } from '../src/kernel/tables.ts'
 import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
+import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
@@ -36,6 +37,7 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
     devices.log = localLog({ tables, apply: applyGroup, onCommitted })
     devices.store = store
     devices.signer = createSigner()
+    devices.authority = createAuthorities(devices.signer)
     closers.push(() => store.close())
   }
   if (roles.includes('state') || roles.includes('edge')) {

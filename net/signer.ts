@@ -42,7 +42,9 @@ export function createSigner(): Device<SignerRequest, SignerOutcome> {
         case 'leaf':
           return done(withAuthority(authorityOf(request.by), (by) => leaf(request, by, requestOf)))
         case 'read-certificate':
-          return done(readCertificateFacts(request.certPem))
+          return done(readCertificateFacts(request.certPem, 'certPem'))
+        case 'read-authority':
+          return done(withAuthority(authorityOf(request.by), () => readCertificateFacts(request.by.certPem, 'by.certPem')))
       }
     },
   }
@@ -141,21 +143,21 @@ function describeRequest(request: Result<SigningRequest>): Result<SignerOutcome>
   return { commonName, uris: [...uris], keyType: publicKey.type, keyBits: publicKey.bits, keyId: colonHex(publicKey.keyId) }
 }
 
-function readCertificateFacts(pem: string): Result<SignerOutcome> {
-  const certificate = readCertificatePem(pem, 'certPem')
+function readCertificateFacts(pem: string, what: string): Result<SignerOutcome> {
+  const certificate = readCertificatePem(pem, what)
   if (isRefused(certificate)) return certificate
   const { der, extensions, notBeforeMs, notAfterMs } = certificate
-  const known = attempt(() => new X509Certificate(der), 'certPem: not a usable certificate')
+  const known = attempt(() => new X509Certificate(der), `${what}: not a usable certificate`)
   if (isRefused(known)) return known
-  const publicKey = readPublicKey(certificate.spki, 'certPem: public key')
+  const publicKey = readPublicKey(certificate.spki, `${what}: public key`)
   if (isRefused(publicKey)) return publicKey
-  const commonName = readCommonName(certificate.subject, 'certPem: subject')
+  const commonName = readCommonName(certificate.subject, `${what}: subject`)
   if (isRefused(commonName)) return commonName
-  const uris = readUris(extensions, 'certPem')
+  const uris = readUris(extensions, what)
   if (isRefused(uris)) return uris
-  const keyId = readSubjectKeyId(extensions, 'certPem')
+  const keyId = readSubjectKeyId(extensions, what)
   if (isRefused(keyId)) return keyId
-  const issuerKeyId = readAuthorityKeyId(extensions, 'certPem')
+  const issuerKeyId = readAuthorityKeyId(extensions, what)
   if (isRefused(issuerKeyId)) return issuerKeyId
   return {
     id: colonHex(hash('sha1', der, 'buffer')),
@@ -163,6 +165,7 @@ function readCertificateFacts(pem: string): Result<SignerOutcome> {
     commonName,
     uris,
     isCa: known.ca,
+    isSelfSigned: known.checkIssued(known) && known.verify(publicKey.key),
     keyType: publicKey.type,
     keyBits: publicKey.bits,
     keyId: colonHex(keyId ?? []),

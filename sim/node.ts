@@ -14,6 +14,7 @@ import type { Layout, Role } from '../src/placement.ts'
 import { MachineClock } from './clock.ts'
 import { Crashes } from './crashes.ts'
 import type { Mutations } from './mutants/index.ts'
+import { createSimAuthority } from './ports/authority.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
 import type { SimNetwork } from './ports/network.ts'
 import { createSimProbes, type SimAnswer } from './ports/probes.ts'
@@ -319,7 +320,7 @@ export class SimNode {
       soon: (work) => schedule.later(drawSignerMs(), work),
       isBusy: () => this.signerFailing === 'busy',
     })
-    return { log: mutations.wrapLog(log), store: mutations.wrapStore(store), signer }
+    return { log: mutations.wrapLog(log), store: mutations.wrapStore(store), signer, authority: createSimAuthority(signer) }
   }
 
   #meshDevices(): Partial<Devices> {

@@ -142,6 +142,15 @@ export function readIsAuthority(extensions: Extensions, what: string): Result<bo
   return elements[0]?.tag === TAG.boolean && elements[0].content.equals(TRUE)
 }
 
+/** How many CAs may stand between a CA and a leaf; undefined where it does not say. */
+export function readPathLength(extensions: Extensions): number | undefined {
+  const found = extensions.get(EXTENSION.basicConstraints)
+  const parts = found && only(found.value, TAG.sequence, 'basic constraints')
+  const elements = parts && !isRefused(parts) ? elementsOf(parts.content, 'basic constraints') : []
+  const length = isRefused(elements) ? undefined : elements.find(({ tag }) => tag === TAG.integer)
+  return length?.content.reduce((sum, byte) => sum * 256 + byte, 0)
+}
+
 /** `[6]`, uniformResourceIdentifier. */
 const URI_TAG = 0x86
 /** dNSName and iPAddress. */

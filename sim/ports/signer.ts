@@ -30,9 +30,21 @@ export function createSimSigner({ random, soon = atOnce, isBusy = never }: SimSi
 export function readSimCertificate(certPem: string): Result<SignerOutcome> {
   const certificate = readCertificate(certPem, 'certPem')
   if (isRefused(certificate)) return certificate
-  const { commonName, uris, isCa, keyType, keyBits, keyId, authorityKeyId, serial, notBeforeMs, notAfterMs } = certificate
-  const id = colonHex(simDigest(certPem.trim(), ID_BYTES))
-  return { id, serial: serialText(serial), commonName, uris, isCa, keyType, keyBits, keyId, authorityKeyId, notBeforeMs, notAfterMs }
+  const { issuer, serial, commonName, uris, isCa, keyType, keyBits, keyId, authorityKeyId, notBeforeMs, notAfterMs } = certificate
+  return {
+    id: colonHex(simDigest(certPem.trim(), ID_BYTES)),
+    serial: serialText(serial),
+    commonName,
+    uris,
+    isCa,
+    isSelfSigned: issuer === commonName && authorityKeyId === keyId,
+    keyType,
+    keyBits,
+    keyId,
+    authorityKeyId,
+    notBeforeMs,
+    notAfterMs,
+  }
 }
 
 type Asked<Do extends SignerRequest['do']> = Extract<SignerRequest, { do: Do }>
@@ -77,6 +89,10 @@ function answer(request: SignerRequest, random: Random): Result<SignerOutcome> {
       return leaf(request)
     case 'read-certificate':
       return readSimCertificate(request.certPem)
+    case 'read-authority': {
+      const authority = readAuthority(request.by)
+      return isRefused(authority) ? authority : readSimCertificate(request.by.certPem)
+    }
   }
 }
 

@@ -80,6 +80,8 @@ export type SignerRequest =
     }
   /** Facts of a certificate. `invalid` if it cannot be parsed. */
   | { do: 'read-certificate'; certPem: string }
+  /** Facts of a CA's certificate; `invalid` if it is none, or the key is not its own. */
+  | { do: 'read-authority'; by: CertificateAuthority }
 export type SignerOutcome = {
   keyPem?: string
   csrPem?: string
@@ -93,10 +95,105 @@ export type SignerOutcome = {
   authorityKeyId?: string
   serial?: string
   isCa?: boolean
+  isSelfSigned?: boolean
   keyType?: KeyType
   keyBits?: number
   notBeforeMs?: number
   notAfterMs?: number
+}
+
+/**
+ * Whose certificate authority the cluster uses: its own built-in one (`consul`), one whose files an operator brings, or another
+ * program's. `config` has the API's names and values as they were written, secrets in the clear.
+ */
+export type AuthorityConfig = {
+  provider: 'consul' | 'vault' | 'aws-pca' | 'external'
+  config: Record<string, unknown>
+  trustDomain: string
+  /** Lower-case UUID. */
+  clusterId: string
+  datacenter: string
+}
+/** What a provider needs to find a root of its own again and to sign with it; secret. Whoever asks keeps it under the root's id. */
+export type AuthorityState = Record<string, string>
+/**
+ * All of it may be asked again. Refused: `invalid` what no second try can change, naming the key of the configuration; `forbidden` what
+ * the provider does not let us do; `busy` or `late` when it cannot be reached or is not ready. Nothing that the cluster uses changes by it.
+ */
+export type AuthorityRequest =
+  /**
+   * Checks the whole configuration, and finds or makes its root and what signs leaves. `state` is what an earlier `prepare` of the
+   * same authority answered, {} if there was none. A certificate that is made here has `serial`, unless the provider chooses itself,
+   * and `unique` (a UUID) in its name. `rehearse`: changes nothing outside; what would have to be made is '' in the answer.
+   */
+  | { do: 'prepare'; authority: AuthorityConfig; state: AuthorityState; serial: number; unique: string; nowMs: number; rehearse: boolean }
+  /** A leaf for the CSR's key, client and server; the CSR was proven before. A provider that chooses serial numbers passes over `serial`. */
+  | {
+      do: 'sign'
+      authority: AuthorityConfig
+      state: AuthorityState
+      csrPem: string
+      commonName: string
+      uri: string
+      serial: number
+      notBeforeMs: number
+      notAfterMs: number
+    }
+  /** Another authority's root `certPem`, its subject and key signed by this root. `invalid` if this provider cannot. */
+  | {
+      do: 'cross-sign'
+      authority: AuthorityConfig
+      state: AuthorityState
+      certPem: string
+      serial: number
+      notBeforeMs: number
+      notAfterMs: number
+    }
+  /** Looks whether the provider can still sign, and renews what would end (a token's lease, an intermediate certificate). */
+  | { do: 'check'; authority: AuthorityConfig; state: AuthorityState; serial: number; nowMs: number }
+  /** Removes what `prepare` made for a root that nobody trusts any more, but for what those in `staying` use. */
+  | {
+      do: 'retire'
+      authority: AuthorityConfig
+      state: AuthorityState
+      staying: { authority: AuthorityConfig; state: AuthorityState }[]
+    }
+/** Each request fills what it is asked for. */
+export type AuthorityOutcome = {
+  /** Of `prepare`; of `check` where something was renewed. */
+  prepared?: PreparedAuthority
+  /** Of `sign` and `cross-sign`. */
+  certPem?: string
+  /** What leads from the certificate to the root and is not among the prepared intermediates (`sign`: usually nothing), or to this
+   * authority's root (`cross-sign`: nothing if the root itself signed). */
+  chainPem?: string[]
+  /** Of `sign`: the certificate's serial number, colon-separated lower-case hex. */
+  serial?: string
+  /** Of `check`: when it is to be asked again at the latest, in ms from now. */
+  againMs?: number
+  /** Of `check`: what people may like to know. Nothing secret. */
+  facts?: Record<string, string | number | boolean>
+}
+export type PreparedAuthority = {
+  /** The self-signed root, '' if it was not made because this is a rehearsal. */
+  rootPem: string
+  /** Facts of the root; see `SignerOutcome` for their forms. */
+  rootId: string
+  serial: string
+  commonName: string
+  notBeforeMs: number
+  notAfterMs: number
+  keyType: KeyType
+  keyBits: number
+  /** Key identifier of the certificate that signs leaves: the root, or the first of the intermediates. */
+  signingKeyId: string
+  /** From the certificate that signs leaves upwards, without the root; none if the root signs them. */
+  intermediatesPem: string[]
+  state: AuthorityState
+  /** Whether `cross-sign` of this authority works. */
+  crossSigns: boolean
+  /** What people call it: `Consul CA Primary Cert`, `Vault CA Primary Cert`. */
+  name: string
 }
 
 /** Looks at something outside once and says how it is. */
@@ -223,6 +320,8 @@ export interface Devices {
   log: Device<LogRequest, LogOutcome>
   store: Device<StoreRequest, StoreOutcome>
   signer: Device<SignerRequest, SignerOutcome>
+  /** Where the signer is. */
+  authority: Device<AuthorityRequest, AuthorityOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
   programs: Device<ProgramRequest, ProgramOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
