@@ -1,3 +1,4 @@
+import { configEntriesRef } from '../actors/config-entries/index.ts'
 import { localRef } from '../actors/local/protocol.ts'
 import { watchesRef } from '../actors/watches/protocol.ts'
 import type { Io } from './cli/io.ts'
@@ -59,8 +60,8 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
     const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
-    const watched = await watch(threads.host, next)
-    return [result, watched].find(isRefused) ?? { warnings }
+    const rest = await Promise.all([watch(threads.host, next), bootstrapEntries(threads.host, next)])
+    return [result, ...rest].find(isRefused) ?? { warnings }
   }
 
   /** Before all threads are there, it waits for that. */
@@ -147,6 +148,13 @@ function watch(host: Threads['host'], { watches }: Config): Promise<Result<null>
   const args = { watches: [...watches] }
   host.start(watchesRef.actor, '', args)
   return host.asked(watchesRef, 'reload', args, RELOAD_WITHIN_MS)
+}
+
+/** The actor stays as it is; after a crash it begins with these. */
+function bootstrapEntries(host: Threads['host'], { configEntries }: Config): Promise<Result<null>> {
+  const args = { bootstrap: [...configEntries] }
+  host.start(configEntriesRef.actor, '', args)
+  return host.asked(configEntriesRef, 'reload', args, RELOAD_WITHIN_MS)
 }
 
 /** The configuration with what this machine and this run add to it. */

@@ -14,6 +14,8 @@ export type ConfigEntriesProtocol = {
   write: Call<{ entry: ConfigEntry; cas?: number; token: Token }, { applied: boolean }>
   /** One that is not there is removed already. */
   delete: Call<{ kind: ConfigKind; name: string; token: Token }, null>
+  /** The configuration was read anew: entries of it that the cluster does not have yet are written. */
+  reload: Call<ConfigEntriesArgs, null>
 }
 type ConfigEntriesOwn = {
   written: Cast<{ caller: Caller<{ applied: boolean }>; result: Result<{ applied: boolean }> }>
@@ -35,10 +37,17 @@ export const configEntries = defineActor<ConfigEntriesProtocol, ConfigEntriesOwn
   mailboxMax: 4_096,
   remote: ['write', 'delete'],
   init({ bootstrap }, turn) {
-    for (const [position, entry] of bootstrap.entries()) found(entry, position, turn)
-    return { bootstrap, failures: 0 }
+    const state: ConfigEntriesState = { bootstrap: [], failures: 0 }
+    begin(state, bootstrap, turn)
+    return state
   },
+  stays: () => true,
   on: {
+    reload(state, { bootstrap }, turn) {
+      begin(state, bootstrap, turn)
+      return null
+    },
+
     write(_state, { entry, cas, token }, turn, caller) {
       const wrong = authorize(turn.view, token, needOf(entry.kind, entry.name)) ?? nameFault(entry)
       if (wrong) return wrong
@@ -76,6 +85,14 @@ export const configEntries = defineActor<ConfigEntriesProtocol, ConfigEntriesOwn
     },
   },
 })
+
+/** What was to be tried again is forgotten. */
+function begin(state: ConfigEntriesState, bootstrap: readonly ConfigEntry[], turn: Turn<ConfigEntriesOwn>): void {
+  for (const position of state.bootstrap.keys()) turn.cancel(`found/${position}`)
+  state.bootstrap = bootstrap
+  state.failures = 0
+  for (const [position, entry] of bootstrap.entries()) found(entry, position, turn)
+}
 
 /** Writes an entry that is only to be there if there is none yet. */
 function found(entry: ConfigEntry, position: number, turn: Turn<ConfigEntriesOwn>): void {

@@ -37,6 +37,8 @@ export type WatchQuestion =
   | { readonly type: 'connect_roots' }
   | { readonly type: 'connect_leaf'; readonly service: string }
   | { readonly type: 'agent_service'; readonly serviceId: string }
+  /** A managed proxy, by the id of its own service. */
+  | { readonly type: 'connect_proxy_config'; readonly proxyServiceId: string }
 
 /** Who is told of an answer that is not the one before. */
 export type WatchHandler =

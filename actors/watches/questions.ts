@@ -72,6 +72,8 @@ function target(question: WatchQuestion): Target {
       return { path: `/v1/agent/connect/ca/leaf/${encodePath(question.service)}` }
     case 'agent_service':
       return { path: `/v1/agent/service/${encodePath(question.serviceId)}` }
+    case 'connect_proxy_config':
+      return { path: `/v1/agent/connect/proxy/${encodePath(question.proxyServiceId)}` }
   }
 }
 

@@ -46,6 +46,7 @@ const USED: { readonly [Type in WatchQuestion['type']]?: readonly (keyof Written
   event: ['name'],
   connect_leaf: ['service'],
   agent_service: ['service_id'],
+  connect_proxy_config: ['proxy_service_id'],
 }
 const UNUSED = ['key', 'prefix', 'service', 'tag', 'passingonly', 'state', 'name', 'service_id', 'proxy_service_id'] as const
 
@@ -53,7 +54,8 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== '' && value !== false
 }
 
-function questionOf({ type, key, prefix, service, tag, passingonly, state, name, service_id: serviceId }: Written): Result<WatchQuestion> {
+function questionOf(written: Written): Result<WatchQuestion> {
+  const { type, key, prefix, service, tag, passingonly, state, name, service_id: serviceId, proxy_service_id: proxyServiceId } = written
   switch (type) {
     case '':
       return refuse('invalid', 'Watch type must be specified')
@@ -78,6 +80,8 @@ function questionOf({ type, key, prefix, service, tag, passingonly, state, name,
       return service === '' ? SERVICE_MISSING : { type, service }
     case 'agent_service':
       return serviceId === '' ? refuse('invalid', 'Must specify a single service ID to watch') : { type, serviceId }
+    case 'connect_proxy_config':
+      return proxyServiceId === '' ? refuse('invalid', 'Must specify a single proxy service ID to watch') : { type, proxyServiceId }
     default:
       return refuse('invalid', `Unsupported watch type: ${type}`)
   }

@@ -285,6 +285,7 @@ export type ReloadablePart =
   | 'log level'
   | 'node meta'
   | 'check output'
+  | 'config entries'
   | 'telemetry filters'
   | 'watches'
 

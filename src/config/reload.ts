@@ -21,6 +21,8 @@ const PARTS = partsOf(configFields, '', undefined)
 
 function partsOf(fields: Fields, prefix: string, outer: ReloadablePart | undefined): [string, ReloadablePart | undefined][] {
   return Object.entries(fields).flatMap(([key, field]) => {
+    // What has no effect does not get one by a restart either.
+    if (field.now === 'harmless' || field.now === 'enterprise') return []
     const part = field.reloadable ?? outer
     if (field.type === 'object') return partsOf(field.fields, `${prefix}${key}.`, part)
     return [[prefix + key, part] as [string, ReloadablePart | undefined]]

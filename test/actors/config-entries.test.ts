@@ -76,6 +76,20 @@ test('entries of the configuration are written where there are none, and tried a
   t.like(configEntry(tables.view(), 'proxy-defaults', 'global').entry, { content: { Config: { a: 1 } } })
 })
 
+test('a reload writes what is new among the entries of the configuration, and no longer tries what left it', (t) => {
+  const tables = emptyTables()
+  const [web, db] = ['web', 'db'].map((Name) => granted(configEntryOf({ Kind: 'service-defaults', Name, Protocol: 'http' })))
+  const a = tryActor(configEntries, { args: { bootstrap: [web!] }, tables, commits: 'keep' })
+  a.answer('commit', refuse('busy', 'full'))
+  t.is(a.call('reload', { bootstrap: [] }).result, null)
+  t.deepEqual([a.timers(), a.pending()], [[], []])
+  const b = tryActor(configEntries, { args: { bootstrap: [web!] }, tables })
+  written(tables, { Kind: 'service-defaults', Name: 'web', Protocol: 'tcp' })
+  t.is(b.call('reload', { bootstrap: [web!, db!] }).result, null)
+  t.like(configEntry(tables.view(), 'service-defaults', 'web').entry, { content: { Protocol: 'tcp' } })
+  t.like(configEntry(tables.view(), 'service-defaults', 'db').entry, { content: { Protocol: 'http' } })
+})
+
 const PROXY = {
   Name: 'web-proxy',
   Kind: 'connect-proxy',

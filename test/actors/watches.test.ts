@@ -160,6 +160,7 @@ const URLS: [WatchQuestion, string][] = [
   [{ type: 'connect_roots' }, '/v1/agent/connect/ca/roots'],
   [{ type: 'connect_leaf', service: 'web' }, '/v1/agent/connect/ca/leaf/web'],
   [{ type: 'agent_service', serviceId: 'web-1' }, '/v1/agent/service/web-1'],
+  [{ type: 'connect_proxy_config', proxyServiceId: 'web-proxy' }, '/v1/agent/connect/proxy/web-proxy'],
 ]
 for (const [question, url] of URLS) {
   test(`${JSON.stringify(question)} asks ${url}`, (t) => {

@@ -15,6 +15,8 @@ const CHANGES: [added: string, changed: ReloadablePart[], needsRestart: string[]
   ['discard_check_output = true', ['check output'], []],
   ['watches = [{ type = "nodes" args = ["true"] }]', ['watches'], []],
   ['telemetry { prefix_filter = ["-a"] }', ['telemetry filters'], []],
+  ['config_entries { bootstrap = [{ kind = "service-defaults" name = "a" }] }', ['config entries'], []],
+  ['raft_trailing_logs = 7\ngossip_lan { gossip_nodes = 9 }\nserver_name = "x"', [], []],
   ['ports { http = 1 }\nnode_name = "other"', [], ['node_name', 'ports.http']],
 ]
 for (const [added, changed, needsRestart] of CHANGES) {

@@ -20,7 +20,8 @@ test('watches of all files, each with its question and its handler', (t) => {
       { type = "event" handler_type = "http" http_handler_config { path = "http://h/" } },
       { type = "nodes" handler_type = "http" http_handler_config { path = "https://h/" method = "PUT" timeout = "3s" header { A = ["1"] } tls_skip_verify = true } },
       { type = "connect_leaf" service = "web" args = ["a", "b"] },
-      { type = "agent_service" service_id = "web-1" args = ["a", "b"] }
+      { type = "agent_service" service_id = "web-1" args = ["a", "b"] },
+      { type = "connect_proxy_config" proxy_service_id = "web-proxy" args = ["a", "b"] }
     ]`,
   )
   t.deepEqual(
@@ -36,6 +37,7 @@ test('watches of all files, each with its question and its handler', (t) => {
       { type: 'nodes' },
       { type: 'connect_leaf', service: 'web' },
       { type: 'agent_service', serviceId: 'web-1' },
+      { type: 'connect_proxy_config', proxyServiceId: 'web-proxy' },
     ],
   )
   t.like(watches[0], { datacenter: 'dc2', token: 't', stale: true, handler: SCRIPT })
@@ -63,6 +65,7 @@ const WRONG: [watch: string, why: string][] = [
   ['type = "service" service = "a" tag = [1] args = ["x"]', 'tag must be a string or a list of strings'],
   ['type = "checks" service = "a" state = "any" args = ["x"]', 'Cannot specify service and state'],
   ['type = "agent_service" args = ["x"]', 'Must specify a single service ID to watch'],
+  ['type = "connect_proxy_config" args = ["x"]', 'Must specify a single proxy service ID to watch'],
   ['type = "nodes" key = "a" args = ["x"]', 'Invalid parameters: [key]'],
   ['type = "nodes"', 'Must define a watch handler'],
   ['type = "nodes" args = ["x"] handler = "x"', 'Only one watch handler allowed'],

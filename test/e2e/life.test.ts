@@ -16,9 +16,11 @@ test.serial('SIGHUP and `reload` take over what changed in the files', async (t)
   })
   await servicesAre(agent, ['goes', 'stays'])
   rmSync(join(agent.folder, 'b.json'))
-  writeFiles(agent.folder, { 'c.hcl': 'service { name = "comes" port = 1003 }' })
+  const entries = 'config_entries { bootstrap { kind = "service-defaults" name = "comes" protocol = "http" } }'
+  writeFiles(agent.folder, { 'c.hcl': `service { name = "comes" port = 1003 }\n${entries}` })
   agent.signal('SIGHUP')
   await servicesAre(agent, ['comes', 'stays'])
+  t.like(await agent.json('/v1/config/service-defaults/comes'), { Protocol: 'http' })
 
   rmSync(join(agent.folder, 'c.hcl'))
   t.deepEqual(await agent.tribune('reload'), { code: 0, signal: null, out: 'Configuration reload triggered\n', err: '' })

@@ -58,6 +58,33 @@ test('a reader whose time is over gets what holds', async (t) => {
   t.like(await run('GET', `/v1/agent/service/web1?hash=${json.ContentHash}&wait=1s`, { service: found }), { json: { Port: 8080 } })
 })
 
+test('the configuration of a managed proxy is found under the id of its own service, with what it was given', async (t) => {
+  const config = { upstreams: [], bindPort: 25_076, opaque: { bind_port: 25_076, upstreams: [{ destination_name: 'db' }] } }
+  const proxy = { execMode: 'daemon', command: [], config }
+  const managed = { ...web, definition: { ...web.definition, connect: { native: false, proxy } } }
+  const answers = { service: { service: managed, checks: [] }, facts: { debugConfig: { BindAddr: '0.0.0.0' } } }
+  const asked = (query: string, more = {}) => run('GET', `/v1/agent/connect/proxy/web1-proxy${query}`, { ...answers, ...more })
+  const first = (await asked('')) as { json: { ContentHash: string }; headers: object }
+  const { ContentHash: hash, ...rest } = first.json
+  t.deepEqual(first.headers, { 'X-Consul-Contenthash': hash })
+  t.deepEqual(rest, {
+    ProxyServiceID: 'web1-proxy',
+    TargetServiceID: 'web1',
+    TargetServiceName: 'web',
+    ExecMode: 'daemon',
+    Command: ['tribune', 'connect', 'proxy'],
+    Config: { bind_address: '0.0.0.0', local_service_address: '127.0.0.1:8080', ...config.opaque },
+  } as object)
+  const moved = { ...managed, definition: { ...managed.definition, port: 81 } }
+  t.like(await asked(`?hash=${hash}`, { serviceChanges: moved }), { json: { Config: { local_service_address: '127.0.0.1:81' } } })
+  t.like(await asked(`?hash=${hash}&wait=1s`), { json: { ContentHash: hash } })
+  t.like(await asked('?hash=other'), { json: { ContentHash: hash } })
+  const unknown = { status: 404, text: 'unknown proxy service ID: web1-proxy' }
+  t.deepEqual(await asked('', { service: { service: web, checks: [] } }), unknown)
+  t.deepEqual(await asked(`?hash=${hash}`, { serviceChanges: null }), unknown)
+  t.like(await run('GET', '/v1/agent/connect/proxy/nope', {}), { status: 404, text: 'unknown proxy service ID: nope' })
+})
+
 test('the health of a service is a status, a reason and a body', async (t) => {
   const health = (check: Partial<LocalCheck>, query = '') =>
     run('GET', `/v1/agent/health/service/id/web1${query}`, { service: { service: web, checks: [{ ...up, ...check }] } })

@@ -37,7 +37,7 @@ export const configFields = {
   check_update_interval: { type: 'duration', default: '5m' },
   client_addr: { type: 'string', default: '127.0.0.1', flag: 'client' },
   ...clusterFields,
-  config_entries: { type: 'object', fields: { bootstrap: { type: 'anything' } } },
+  config_entries: { type: 'object', fields: { bootstrap: { type: 'anything', reloadable: 'config entries' } } },
   connect: { type: 'object', fields: connectFields },
   data_dir: { type: 'string', flag: 'data-dir' },
   datacenter: { type: 'string', default: 'dc1', flag: 'datacenter' },

@@ -39,6 +39,7 @@ import { eventFireRoute, eventListRoute } from './events.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
+import { managedProxyRoute } from './managed-proxy.ts'
 import { operatorRoutes } from './operator.ts'
 import { proxiesRoute } from './proxies.ts'
 import { queryRoutes } from './queries.ts'
@@ -105,6 +106,7 @@ export const routes: readonly Route[] = [
   caConfigureRoute,
   leafRoute,
   authorizeRoute,
+  managedProxyRoute,
   ...queryRoutes,
   eventFireRoute,
   eventListRoute,
