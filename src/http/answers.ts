@@ -79,8 +79,8 @@ export class Answers {
     const pretty = this.#alwaysPretty || request.query.has('pretty')
     const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
     const before = [...this.#headers]
-    if (index !== undefined) before.push(...queryHeaders(index, route, request, this.#settings))
-    if (route.saysCache) before.push(...cacheHeaders(reply, request, this.#settings))
+    if (index !== undefined && showsIndex(found)) before.push(...queryHeaders(index, route, request, this.#settings))
+    if (saysCache(route, request)) before.push(...cacheHeaders(reply, request, this.#settings))
     const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
     return { status, headers, type, bytes, index, reads, times: this.#timesOf(route), head: lastIndex(plain) }
   }
@@ -103,6 +103,14 @@ export class Answers {
     this.#kept.delete(key)
     this.#bytes -= kept.answer.bytes.byteLength + ANSWER_OVERHEAD_BYTES
   }
+}
+
+function showsIndex(found: object): boolean {
+  return !('showsIndex' in found) || found.showsIndex !== false
+}
+
+function saysCache({ saysCache = false }: ReadRoute, request: HttpRequest): boolean {
+  return typeof saysCache === 'boolean' ? saysCache : saysCache(request)
 }
 
 /** What every answer to a query says. */

@@ -54,7 +54,7 @@ export class Exchange {
   #stopWaiting: (() => void) | undefined
   #isOver = false
   #beganMs = 0
-  #times: Sample | undefined
+  #times: readonly Sample[] = []
 
   constructor(api: ApiParts, given: ApiRequest, done: (answer: ApiAnswer) => void) {
     this.#api = api
@@ -92,7 +92,7 @@ export class Exchange {
   #finish(answer: ApiAnswer): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#times?.add(this.#api.host.ports.clock.monotonicMs() - this.#beganMs)
+    for (const times of this.#times) times.add(this.#api.host.ports.clock.monotonicMs() - this.#beganMs)
     this.#done(answer)
   }
 
@@ -148,7 +148,9 @@ export class Exchange {
   }
 
   #take(route: Route, request: HttpRequest): ApiAnswer | undefined {
-    this.#times = this.#api.timesOf(route)
+    const metric = route.metric?.(request)
+    const times = this.#api.timesOf(route)
+    this.#times = metric === undefined ? [times] : [times, this.#api.host.samples.of(metric)]
     const wrong = this.#api.gate.parametersWrong(request)
     if (wrong) return this.#encode(wrong)
     if ('read' in route) return this.#read(route, request)

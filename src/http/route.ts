@@ -39,7 +39,11 @@ export type HttpReply = {
 }
 
 /** What a read found. `index` is what a blocking query waits on, and becomes X-Consul-Index. */
-export type Reading = HttpReply & { index: number }
+export type Reading = HttpReply & {
+  index: number
+  /** Whether the answer shows its index, and who says so. Default: it does. */
+  showsIndex?: boolean
+}
 
 /** What an endpoint wants to know from which actor. Made by `question`. */
 export type Question = { to: Ref; name: string; request: unknown; withinMs: number }
@@ -58,6 +62,8 @@ type Common = {
   statusOf?: Partial<Record<RefusalCode, number>>
   /** The body may be of any size and is put into a file. */
   bodyInFile?: boolean
+  /** The metric of Consul's servers, besides that of the endpoint, under which a request is measured. */
+  metric?: (request: HttpRequest) => string | undefined
 }
 
 /** An endpoint is one of four kinds; each is two functions or one, and a line in routes/index.ts. */
@@ -71,7 +77,7 @@ export type ReadRoute = Common & {
   /** Catalog, health and query endpoints also say which consistency they had. */
   saysConsistency?: boolean
   /** Agents of Consul keep answers of this endpoint: with `?cached` it says where the answer came from. */
-  saysCache?: boolean
+  saysCache?: boolean | ((request: HttpRequest) => boolean)
   /** Reads whose answers differ from call to call (shuffled) are not kept. */
   uncached?: boolean
 }

@@ -94,6 +94,34 @@ test('an endpoint of the cache says that its answer came from there, unless the 
   t.false(uncached('/v1/thing?cached')[0]?.headers.includes('X-Cache'))
 })
 
+test('only some requests to an endpoint may be about the cache', (t) => {
+  const { get } = reading(() => ({ index: 1, text: 'well' }), { saysCache: ({ query }) => query.has('execute') })
+  t.false(get('/v1/thing?cached')[0]?.headers.includes('X-Cache'))
+  t.true(get('/v1/thing?cached&execute')[0]?.headers.includes('X-Cache'))
+})
+
+test('an answer that hides its index is waited for as any other', (t) => {
+  const { get, host } = reading((_request, view) => {
+    const found = view.get(things, 'a')
+    return { index: 7, showsIndex: false, status: found === undefined ? 404 : 200 }
+  })
+  t.false(get('/v1/thing')[0]?.headers.includes('X-Consul-Index'))
+  t.deepEqual(get('/v1/thing?index=7'), [])
+  t.is(host.waiters.size, 2)
+})
+
+test('a request is measured under the name that Consul has for it too', (t) => {
+  const { get, host } = reading(() => ({ text: 'well' }), { metric: ({ query }) => query.get('as') ?? undefined })
+  for (const url of ['/v1/thing', '/v1/thing?as=prepared-query.execute', '/v1/thing?as=prepared-query.execute']) get(url)
+  t.deepEqual(
+    host.samples.take().map(([name, { count }]) => [name, count]),
+    [
+      ['api.http;method=GET;path=v1.thing', 3],
+      ['prepared-query.execute', 2],
+    ],
+  )
+})
+
 test('an answer says how consistent it had to be', (t) => {
   const consistency = (url: string, discoveryMaxStaleMs = 0) => {
     const query = { ...apiConfig.query, discoveryMaxStaleMs }

@@ -2,8 +2,9 @@
 import test from 'ava'
 import { origin } from '../../actors/coordinates/tables.ts'
 import type { PreparedQuery } from '../../actors/prepared-queries/tables.ts'
+import type { ReadRoute } from '../../src/http/route.ts'
 import { check, instance, proxyTo, registration } from '../kit/catalog.ts'
-import { asked, read, run } from '../kit/http.ts'
+import { asked, read, requested, run } from '../kit/http.ts'
 import { preparedQuery, template } from '../kit/queries.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
 
@@ -232,4 +233,15 @@ test('explain shows what a template makes of a name; what nobody has is not foun
     status: 500,
     text: `Error parsing 'connect' value: strconv.ParseBool: parsing "x": invalid syntax`,
   })
+})
+
+test('only an execution can come out of the cache; it and its explanation are measured as on servers of Consul', (t) => {
+  const of = (url: string) => {
+    const { route, request } = requested('GET', url)
+    const { saysCache } = route as ReadRoute
+    return [typeof saysCache === 'function' && saysCache(request), route.metric?.(request)]
+  }
+  t.deepEqual(of('/v1/query/q1/execute'), [true, 'prepared-query.execute'])
+  t.deepEqual(of('/v1/query/q1/explain'), [false, 'prepared-query.explain'])
+  t.deepEqual(of(`/v1/query/${ID}`), [false, undefined])
 })

@@ -42,7 +42,7 @@ export const coordinateNodeRoute: Route = {
     if (disabled) return disabled
     const { index, coordinates } = coordinateNode(view, node)
     const wanted = inSegment(coordinates, query)
-    return wanted.length === 0 ? { status: 404 } : { index, json: wanted.map(shown) }
+    return wanted.length === 0 ? { index, showsIndex: false, status: 404 } : { index, json: wanted.map(shown) }
   },
 }
 

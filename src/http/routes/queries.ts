@@ -46,6 +46,9 @@ export const queryGetRoute: Route = {
   method: 'GET',
   path: '/v1/query/*rest',
   saysConsistency: true,
+  saysCache: ({ rest }) => rest.endsWith('/execute'),
+  metric: ({ rest }) =>
+    rest.endsWith('/execute') ? 'prepared-query.execute' : rest.endsWith('/explain') ? 'prepared-query.explain' : undefined,
   read(request, view, settings) {
     const { rest } = request
     if (rest.endsWith('/execute')) return executed(request, rest.slice(0, -'/execute'.length), view, settings)
