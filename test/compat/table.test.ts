@@ -40,7 +40,7 @@ test('the table tells what works from what is refused, ignored or our own', asyn
   const states = new Map([...endpointRows(), ...(await commandRows())].map(({ name, state }) => [name, state]))
   t.is(states.get('GET /v1/kv/:key'), 'works')
   t.is(states.get('PUT /v1/txn'), 'works')
-  t.is(states.get('GET /v1/health/ingress/:service'), 'refused: 404')
+  t.is(states.get('GET /v1/internal/ui/nodes'), 'refused: 404')
   t.regex(states.get('GET /v1/acl/tokens') ?? '', /^refused: 401, ACL support disabled/)
   t.is(states.get('kv get'), 'works')
   t.is(states.get('sim'), 'own')

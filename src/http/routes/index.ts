@@ -35,7 +35,15 @@ import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-e
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
+import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
 import { eventFireRoute, eventListRoute } from './events.ts'
+import {
+  federationGatewaysRoute,
+  federationStateRoute,
+  federationStatesRoute,
+  gatewayServicesRoute,
+  healthIngressRoute,
+} from './gateways.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
@@ -74,6 +82,13 @@ export const routes: readonly Route[] = [
   healthStateRoute,
   healthServiceRoute,
   healthConnectRoute,
+  healthIngressRoute,
+  gatewayServicesRoute,
+  discoveryChainRoute,
+  discoveryChainOverrideRoute,
+  federationStatesRoute,
+  federationGatewaysRoute,
+  federationStateRoute,
   coordinateDatacentersRoute,
   coordinateNodesRoute,
   coordinateNodeRoute,
