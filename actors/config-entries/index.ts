@@ -4,25 +4,29 @@ import { type Call, type Caller, type Cast, LATER, refOf } from '../../src/kerne
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { joined, SEPARATOR } from '../../src/kernel/tables.ts'
 import { authorize, type Need, type Token } from '../authorize.ts'
+import { writeWarnings } from '../intentions/warnings.ts'
 import { commit } from '../ledger.ts'
 import type { ConfigEntry, ConfigKind } from './entry.ts'
 
 /** Central settings for many services. Reading needs no actor: see queries.ts. */
 export type ConfigEntriesProtocol = {
   /** Writes if `cas` is absent or equals the entry's modifyIndex (0: must not exist). An entry that says the same already counts
-   * as written. */
-  write: Call<{ entry: ConfigEntry; cas?: number; token: Token }, { applied: boolean }>
+   * as written. `warnings`: what its writer should know of it. */
+  write: Call<{ entry: ConfigEntry; cas?: number; token: Token }, Written>
   /** One that is not there is removed already. */
   delete: Call<{ kind: ConfigKind; name: string; token: Token }, null>
   /** The configuration was read anew: entries of it that the cluster does not have yet are written. */
   reload: Call<ConfigEntriesArgs, null>
 }
+type Written = { applied: boolean; warnings: string[] }
 type ConfigEntriesOwn = {
-  written: Cast<{ caller: Caller<{ applied: boolean }>; result: Result<{ applied: boolean }> }>
+  written: Cast<{ caller: Caller<Written>; about: IntentionsAbout | null; result: Result<{ applied: boolean }> }>
   deleted: Cast<{ caller: Caller<null>; result: Result<null> }>
   founded: Cast<{ position: number; result: Result<{ applied: boolean }> }>
   found: Cast<{ position: number }>
 }
+/** Which intentions an entry has written. */
+type IntentionsAbout = { destination: string; sources: string[] }
 type ConfigEntriesState = { bootstrap: readonly ConfigEntry[]; failures: number }
 /** `bootstrap`: entries that are written where the cluster has none of their kind and name yet. */
 export type ConfigEntriesArgs = { bootstrap: readonly ConfigEntry[] }
@@ -51,7 +55,8 @@ export const configEntries = defineActor<ConfigEntriesProtocol, ConfigEntriesOwn
     write(_state, { entry, cas, token }, turn, caller) {
       const wrong = authorize(turn.view, token, needOf(entry.kind, entry.name)) ?? nameFault(entry)
       if (wrong) return wrong
-      write(entry, cas, turn, (result) => ({ name: 'written', request: { caller, result } }))
+      const about = entry.kind === 'service-intentions' ? { destination: entry.name, sources: entry.sources.map(({ name }) => name) } : null
+      write(entry, cas, turn, (result) => ({ name: 'written', request: { caller, about, result } }))
       return LATER
     },
 
@@ -64,8 +69,10 @@ export const configEntries = defineActor<ConfigEntriesProtocol, ConfigEntriesOwn
       return LATER
     },
 
-    written(_state, { caller, result }, turn) {
-      turn.answer(caller, result)
+    written(_state, { caller, about, result }, turn) {
+      if (isRefused(result)) return turn.answer(caller, result)
+      const warnings = about && result.applied ? writeWarnings(turn.view, about.destination, about.sources) : []
+      turn.answer(caller, { ...result, warnings })
     },
 
     deleted(_state, { caller, result }, turn) {
@@ -100,7 +107,7 @@ function found(entry: ConfigEntry, position: number, turn: Turn<ConfigEntriesOwn
 }
 
 type Then = (result: Result<{ applied: boolean }>) =>
-  | { name: 'written'; request: { caller: Caller<{ applied: boolean }>; result: Result<{ applied: boolean }> } }
+  | { name: 'written'; request: { caller: Caller<Written>; about: IntentionsAbout | null; result: Result<{ applied: boolean }> } }
   | {
       name: 'founded'
       request: { position: number; result: Result<{ applied: boolean }> }

@@ -31,6 +31,18 @@ export function proxyDefaults(view: View): DefaultsRecord | undefined {
   return view.get(defaultsTable, joined('proxy-defaults' satisfies DefaultsKind, GLOBAL))
 }
 
+/** Whether requests of a service can be looked into: `http`, `http2` and `grpc` have requests, anything else is bytes. */
+export function isLayer7(protocol: string): boolean {
+  return protocol === 'http' || protocol === 'http2' || protocol === 'grpc'
+}
+
+/** What a service speaks by the central settings, in lower case. Source: connect §11, rule 9. */
+export function protocolOf(view: View, service: string): string {
+  const own = serviceDefaults(view, service)?.content.Protocol
+  const global = proxyDefaults(view)?.content.Config?.['protocol']
+  return own || (typeof global === 'string' && global !== '' ? global.toLowerCase() : 'tcp')
+}
+
 function indexOfKind(view: View, kind: ConfigKind | ''): number {
   const defaults = kind === 'service-intentions' ? 0 : indexOf(view, DEFAULTS_INDEX)
   return Math.max(defaults, isDefaultsKind(kind) ? 0 : indexOf(view, 'intentions'))

@@ -3,6 +3,8 @@ import { joined, type Transaction } from '../../src/kernel/tables.ts'
 import { same } from '../catalog/same.ts'
 import { bump, type CommandFunction } from '../command.ts'
 import { precedenceOf } from './decide.ts'
+import type { Permission } from './permissions.ts'
+import { protocolFaultOf } from './protocol-fault.ts'
 import {
   type DestinationRecord,
   destinationTable,
@@ -56,16 +58,21 @@ export const intentionDelete: CommandFunction<{ id: string }, null> = (tx, { ind
   return null
 }
 
-/** Makes the intention for these two names, whatever was there. The same again changes nothing. */
-export const intentionPut: CommandFunction<IntentionText, null> = (tx, { index }, { source, destination, action, description }) => {
+/** Makes the intention for these two names, whatever was there. The same again changes nothing. Permissions are refused for a
+ * destination without requests. */
+export const intentionPut: CommandFunction<IntentionText & { permissions?: Permission[] }, null> = (
+  tx,
+  { index },
+  { source, destination, action, permissions, description },
+) => {
   const before = sourcesOf(tx, destination)
   const known = before.find(({ name }) => name === source)
-  if (known && !known.legacy && known.action === action && known.description === description) return null
+  const changed: IntentionSource = { name: source, action, ...(permissions && { permissions }), description }
+  if (same(known, changed)) return null
   if (known?.legacy) tx.delete(intentionIdTable, known.legacy.id)
-  const changed: IntentionSource = { name: source, action, description }
   const sources = known ? before.map((one) => (one.name === source ? changed : one)) : [...before, changed]
   save(tx, destination, ordered(sources, destination), [source], index)
-  return null
+  return protocolFaultOf(tx, destination) ?? null
 }
 
 /** Removes the intention for these two names. One that does not exist is removed already. */
@@ -81,7 +88,8 @@ export const intentionDeleteExact: CommandFunction<{ source: string; destination
 export type IntentionEntry = { destination: string; sources: IntentionSource[]; meta: Record<string, string> }
 
 /** Writes all intentions about a destination as one, if `cas` is absent or equals the modifyIndex (0: must not exist). Ids that
- * the older interface gave are gone then. The same again is written already, whatever `cas` says. */
+ * the older interface gave are gone then. The same again is written already, whatever `cas` says. Permissions are refused for a
+ * destination without requests. */
 export const intentionEntryWrite: CommandFunction<IntentionEntry & { cas?: number }, { applied: boolean }> = (
   tx,
   { index },
@@ -95,7 +103,7 @@ export const intentionEntryWrite: CommandFunction<IntentionEntry & { cas?: numbe
   if (cas !== undefined && cas !== (before?.modifyIndex ?? 0)) return { applied: false }
   forgetIds(tx, before)
   save(tx, destination, next, namesOf([...(before?.sources ?? []), ...next]), index, meta)
-  return { applied: true }
+  return protocolFaultOf(tx, destination) ?? { applied: true }
 }
 
 /** Removes all intentions about a destination. Without any it is done already. */

@@ -1,3 +1,4 @@
+import type { Permission } from './permissions.ts'
 import type { IntentionAction } from './tables.ts'
 
 /** What an intention says, as far as a decision goes. */
@@ -6,7 +7,9 @@ export type Rule = {
   id: string
   source: string
   destination: string
+  /** With permissions always `deny`: what whoever does not look into requests does. */
   action: IntentionAction
+  permissions?: readonly Permission[]
 }
 
 export type Decision = {
@@ -33,7 +36,8 @@ export function decide(rules: readonly Rule[], source: string, destination: stri
     const reason = defaultAllow ? 'ACLs disabled, access is allowed by default' : 'Default behavior configured by ACLs'
     return { allowed: defaultAllow, reason }
   }
-  return { allowed: rule.action === 'allow', rule, reason: `Matched L4 intention: ${ruleText(rule)}` }
+  const layer = rule.permissions ? 'L7' : 'L4'
+  return { allowed: rule.action === 'allow' && !rule.permissions, rule, reason: `Matched ${layer} intention: ${ruleText(rule)}` }
 }
 
 /** 9 for two names, 8 for any source, 6 for any destination, 5 for both. Consul's other numbers need namespaces. */
@@ -46,10 +50,11 @@ export function comparePrecedence(a: Pick<Rule, 'source' | 'destination'>, b: Pi
   return precedenceOf(b) - precedenceOf(a) || compareText(a.source, b.source) || compareText(a.destination, b.destination)
 }
 
-/** `default/web => default/db (Precedence: 9, Action: DENY)` */
+/** `default/web => default/db (Precedence: 9, Action: DENY)`, or `(Precedence: 9, Permissions: 1)` */
 export function ruleText(rule: Rule): string {
   const id = rule.id === '' ? '' : `ID: ${rule.id}, `
-  const facts = `${id}Precedence: ${precedenceOf(rule)}, Action: ${rule.action.toUpperCase()}`
+  const says = rule.permissions ? `Permissions: ${rule.permissions.length}` : `Action: ${rule.action.toUpperCase()}`
+  const facts = `${id}Precedence: ${precedenceOf(rule)}, ${says}`
   return `default/${rule.source} => default/${rule.destination} (${facts})`
 }
 

@@ -70,11 +70,12 @@ export function intentionEntry(view: View, destination: string): DestinationReco
 }
 
 function intentionsOf({ destination, sources, createIndex, modifyIndex }: DestinationRecord): Intention[] {
-  return sources.map(({ name, action, description, legacy }) => ({
+  return sources.map(({ name, action, permissions, description, legacy }) => ({
     id: legacy?.id ?? '',
     source: name,
     destination,
     action,
+    ...(permissions && { permissions }),
     description,
     ...(legacy && { legacy }),
     createIndex,

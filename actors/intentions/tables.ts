@@ -1,4 +1,5 @@
 import { table } from '../../src/kernel/tables.ts'
+import type { Permission } from './permissions.ts'
 
 export type IntentionAction = 'allow' | 'deny'
 
@@ -16,7 +17,10 @@ export type DestinationRecord = {
 export type IntentionSource = {
   /** A service's name, or `*`. */
   name: string
+  /** With permissions always `deny`: what whoever does not look into requests does. */
   action: IntentionAction
+  /** What it says about each request; only for services that speak HTTP. Never empty. */
+  permissions?: Permission[]
   description: string
   /** Only for intentions made by the older interface, which names them by id. */
   legacy?: { id: string; meta: Record<string, string>; createdMs: number; updatedMs: number }

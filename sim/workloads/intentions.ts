@@ -61,15 +61,15 @@ function ask(run: Run, nodeName: string, rule: string, action: RuleAction): void
   if (!node) return
   const [source = '', destination = ''] = rule.split(' > ')
   const asked = connectionsOf(run).asked.ask(source, destination, action, run.world.nowMs)
-  const settled = (result: Result<null>) => settle(run, asked, result)
+  const settled = (result: Result<unknown>) => settle(run, asked, result)
   if (action === 'none') node.edge.ask(intentionsRef, 'deleteExact', { source, destination, token: '' }, WITHIN_MS, settled)
   else {
-    const request = { source, destination, action, description: '', permissions: 0, token: '' }
+    const request = { source, destination, action, description: '', permissions: [], token: '' }
     node.edge.ask(intentionsRef, 'put', request, WITHIN_MS, settled)
   }
 }
 
-function settle(run: Run, asked: AskedRule, result: Result<null>): void {
+function settle(run: Run, asked: AskedRule, result: Result<unknown>): void {
   const { asked: model } = connectionsOf(run)
   const { nowMs } = run.world
   if (!isRefused(result)) {

@@ -25,8 +25,11 @@ export type Decoded<Fields extends Record<string, FieldKind>> = { [Name in keyof
  */
 export function decodeBody<Fields extends Record<string, FieldKind>>(body: Buffer, fields: Fields): Result<Decoded<Fields>> {
   const json = jsonOf(body)
-  if (isRefused(json)) return json
-  const parsed = json.value ?? {}
+  return isRefused(json) ? json : decodeFields(json.value ?? {}, fields)
+}
+
+/** The same for an object within a body. */
+export function decodeFields<Fields extends Record<string, FieldKind>>(parsed: unknown, fields: Fields): Result<Decoded<Fields>> {
   if (!isObject(parsed)) return refuse('invalid', `json: cannot unmarshal ${typeName(parsed)} into an object`)
   const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]))
   const decoded: Record<string, unknown> = {}

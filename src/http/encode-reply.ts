@@ -18,7 +18,7 @@ export type ApiAnswer = {
 /** Encodes a reply; its own headers stand behind `before`. */
 export function encodeReply(reply: HttpReply, pretty: boolean, before: readonly string[]): ApiAnswer {
   const { status = 200 } = reply
-  const headers = reply.headers ? [...before, ...Object.entries(reply.headers).flat()] : before
+  const headers = reply.headers ? [...before, ...Object.entries(reply.headers).flatMap(headersOf)] : before
   if (reply.json !== undefined) return { status, headers, type: 'application/json', bytes: Buffer.from(encodeJson(reply.json, pretty)) }
   if (reply.text !== undefined) return { status, headers, type: reply.type ?? 'text/plain; charset=utf-8', bytes: Buffer.from(reply.text) }
   if (reply.stream !== undefined) return { status, headers, type: reply.type, bytes: NO_BYTES, stream: reply.stream }
@@ -26,6 +26,10 @@ export function encodeReply(reply: HttpReply, pretty: boolean, before: readonly 
   if (reply.bytes !== undefined)
     return { status, headers, type: reply.type, bytes: Buffer.from(reply.bytes.buffer, reply.bytes.byteOffset, reply.bytes.byteLength) }
   return { status, headers, type: undefined, bytes: NO_BYTES }
+}
+
+function headersOf([name, value]: [name: string, value: string | readonly string[]]): string[] {
+  return typeof value === 'string' ? [name, value] : value.flatMap((one) => [name, one])
 }
 
 const NO_BYTES = Buffer.alloc(0)

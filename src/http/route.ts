@@ -26,7 +26,8 @@ export type HttpRequest = {
 export type HttpReply = {
   /** 200 if not given. */
   status?: number
-  headers?: Record<string, string>
+  /** Several values of one name are headers of their own. */
+  headers?: Record<string, string | readonly string[]>
   json?: unknown
   text?: string
   bytes?: Uint8Array

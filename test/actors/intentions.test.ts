@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { comparePrecedence, decide, precedenceOf, type Rule, WILDCARD } from '../../actors/intentions/decide.ts'
 import { intentions } from '../../actors/intentions/index.ts'
+import type { WrittenPermission } from '../../actors/intentions/permissions.ts'
 import { intentionById, intentionExact, intentionList, intentionsFrom, intentionsTo } from '../../actors/intentions/queries.ts'
 import { refused } from '../kit/asking.ts'
 import { emptyTables } from '../kit/tables.ts'
@@ -155,7 +156,7 @@ test('an intention on one destination does not touch what is known of another', 
 
 test('names that cannot be are refused before anything is proposed', (t) => {
   const a = tryActor(intentions, { args: { defaultAllow: true } })
-  const texts = { action: 'allow', permissions: 0, description: '', token: '' }
+  const texts = { action: 'allow', permissions: [], description: '', token: '' }
   for (const [source, destination, why] of [
     ['', 'db', 'SourceName must be set'],
     ['web', '', 'DestinationName must be set'],
@@ -165,11 +166,11 @@ test('names that cannot be are refused before anything is proposed', (t) => {
   ] as const) {
     t.is(refused(a.call('put', { source, destination, ...texts }).result).why, why)
   }
-  const odd = (action: string, permissions: number) =>
+  const odd = (action: string, permissions: WrittenPermission[]) =>
     refused(a.call('put', { ...texts, source: 'web', destination: 'db', action, permissions }).result).why
-  t.is(odd('maybe', 0), `Sources[0].Action must be set to 'allow' or 'deny'`)
-  t.is(odd('allow', 1), 'Sources[0].Action must be omitted if Permissions are specified')
-  t.is(odd('', 1), 'service "db" has protocol "tcp", which is incompatible with L7 intentions permissions')
+  t.is(odd('maybe', []), `Sources[0].Action must be set to 'allow' or 'deny'`)
+  t.is(odd('allow', [{}]), 'Sources[0].Action must be omitted if Permissions are specified')
+  t.is(odd('', [{}]), `Sources[0].Permissions[0].Action must be set to 'allow' or 'deny'`)
   t.deepEqual(
     a.effects().filter(({ did }) => did === 'commit'),
     [],

@@ -67,9 +67,9 @@ const REFUSED: [body: unknown, status: number, text: string][] = [
     'Sources[0].LegacyMeta must be omitted',
   ],
   [
-    { Kind: 'service-intentions', Name: 'db', Sources: [{ Name: 'a', Permissions: [{}] }] },
+    { Kind: 'service-intentions', Name: 'db', Sources: [{ Name: 'a', Permissions: [{ Action: 'allow' }] }] },
     500,
-    'service "db" has protocol "tcp", which is incompatible with L7 intentions permissions',
+    'Sources[0].Permissions[0].HTTP is required',
   ],
 ]
 

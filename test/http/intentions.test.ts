@@ -92,16 +92,16 @@ test('wrong bodies are refused with the texts of the reference', (t) => {
     'Bad request: Request decode failed: json: cannot unmarshal number into field Meta.a of type string',
   ])
   t.deepEqual(created(''), [400, 'Bad request: Request decode failed: EOF'])
-  t.deepEqual(created({ ...ALLOW, DestinationName: 'db2', Permissions: [{}], Action: '' }), [
-    500,
-    'service "db2" has protocol "tcp", which is incompatible with L7 intentions permissions',
-  ])
+  t.like(asked('POST', '/v1/connect/intentions', { ...ALLOW, Permissions: [{}], Action: '' }), {
+    name: 'create',
+    request: { permissions: 1 },
+  })
 })
 
 test('an exact write takes its names from the query', (t) => {
   t.like(asked('PUT', '/v1/connect/intentions/exact?source=web&destination=db', { Action: 'deny' }), {
     name: 'put',
-    request: { source: 'web', destination: 'db', action: 'deny', permissions: 0, description: '', token: '' },
+    request: { source: 'web', destination: 'db', action: 'deny', permissions: [], description: '', token: '' },
   })
   t.like(asked('PUT', '/v1/connect/intentions/exact?source=web', { Action: 'deny' }), {
     status: 500,

@@ -48,7 +48,8 @@ test('whoever follows a redirect comes to a clean path', (t) => {
       if (clean === undefined) return
       t.is(cleanPath(clean), undefined)
       const { headers } = redirected('PUT', clean, '')
-      t.deepEqual(targetOf(headers?.['Location'] ?? ''), { path: clean, rawPath: headers?.['Location'] ?? '', queryText: '' })
+      const location = String(headers?.['Location'] ?? '')
+      t.deepEqual(targetOf(location), { path: clean, rawPath: location, queryText: '' })
     }),
   )
 })

@@ -41,12 +41,12 @@ function readObject(shape: Shape, value: unknown, at: string, faults: Faults): P
 
 function readValue(kind: Kind, value: unknown, at: string, faults: Faults): unknown {
   if (kind === 'ignored') return undefined
-  if (kind === 'later') return value
   if (kind === 'text') return readText(value, at, faults)
   if (kind === 'number') return readNumber(value, at, faults)
   if (kind === 'duration') return readDuration(value, at, faults)
   if (kind === 'flag') return readFlag(value, at, faults)
   if (kind === 'texts') return readTexts(value, at, faults)
+  if (kind === 'words') return readWords(value, at, faults)
   if (kind === 'opaque') return readOpaque(value, at, faults)
   if (!isList(kind)) return readObject(kind, value, at, faults)
   const items = Array.isArray(value) ? value : [value]
@@ -88,6 +88,11 @@ function readTexts(value: unknown, at: string, faults: Faults): Record<string, s
   if (!object) return undefined
   const pairs = Object.entries(object).map(([key, inner]): [string, string] => [key, readText(inner, `${at}[${key}]`, faults) ?? ''])
   return Object.fromEntries(pairs)
+}
+
+function readWords(value: unknown, at: string, faults: Faults): string[] {
+  const items = Array.isArray(value) ? value : [value]
+  return items.map((item, position) => readText(item, `${at}[${position}]`, faults) ?? '')
 }
 
 function readOpaque(value: unknown, at: string, faults: Faults): Plain | undefined {

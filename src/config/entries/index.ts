@@ -1,7 +1,7 @@
 import { type ConfigEntry, type ConfigKind, isConfigKind, OTHER_KINDS } from '../../../actors/config-entries/entry.ts'
 import { type DefaultsContent, GLOBAL, type UpstreamSettings } from '../../../actors/config-entries/tables.ts'
 import { precedenceOf } from '../../../actors/intentions/decide.ts'
-import { permissionsNeedHttp } from '../../../actors/intentions/index.ts'
+import { keptPermissions, permissionsFault, type WrittenPermission } from '../../../actors/intentions/permissions.ts'
 import type { IntentionSource } from '../../../actors/intentions/tables.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../kernel/refusal.ts'
 import { listedErrors } from '../errors.ts'
@@ -39,7 +39,7 @@ type IntentionFields = { Sources?: SourceFields[]; Meta?: Record<string, string>
 type SourceFields = {
   Name?: string
   Action?: string
-  Permissions?: unknown
+  Permissions?: WrittenPermission[]
   Type?: string
   Description?: string
   LegacyMeta?: Record<string, string>
@@ -108,30 +108,30 @@ function intentionsOf(name: string, { Sources = [], Meta = {} }: IntentionFields
   const seen = new Set<string>()
   for (const [position, source] of Sources.entries()) {
     const fault = sourceFault(source, name)
-    if (fault !== undefined) return wrong(fault.startsWith('service ') ? fault : `Sources[${position}]${fault}`)
+    if (fault !== undefined) return wrong(`Sources[${position}]${fault}`)
     if (seen.has(source.Name ?? '')) return wrong(`Sources[${position}] defines ${JSON.stringify(source.Name)} more than once`)
     seen.add(source.Name ?? '')
   }
-  const sources = Sources.map(({ Name = '', Action, Description = '' }): IntentionSource => {
-    return { name: Name, action: Action === 'allow' ? 'allow' : 'deny', description: Description }
+  const sources = Sources.map(({ Name = '', Action, Permissions = [], Description = '' }): IntentionSource => {
+    const permissions = Permissions.length > 0 && { permissions: keptPermissions(Permissions) }
+    return { name: Name, action: Action === 'allow' ? 'allow' : 'deny', ...permissions, description: Description }
   })
   const rank = (source: IntentionSource) => precedenceOf({ source: source.name, destination: name })
   return { kind: 'service-intentions', name, sources: sources.sort((a, b) => rank(b) - rank(a)), meta: Meta }
 }
 
-/** What is wrong with a source, to be put behind its place; a text that begins with `service ` is about the destination. */
+/** What is wrong with a source, to be put behind its place. */
 function sourceFault(source: SourceFields, destination: string): string | undefined {
-  const { Name = '', Action = '', Permissions, Type = '', Description = '', LegacyMeta = {} } = source
-  const permissions = Array.isArray(Permissions) ? Permissions.length : Permissions === undefined ? 0 : 1
+  const { Name = '', Action = '', Permissions = [], Type = '', Description = '', LegacyMeta = {} } = source
+  const permissions = Permissions.length
   if (Name === '') return '.Name is required'
   if (isPartWildcard(Name)) return `.Name: ${PART_WILDCARD}`
   if (Description.length > META_VALUE_LENGTH_MAX) return `.Description exceeds maximum length ${META_VALUE_LENGTH_MAX}`
   if (Object.keys(LegacyMeta).length > 0) return '.LegacyMeta must be omitted'
   if (permissions > 0 && Action !== '') return '.Action must be omitted if Permissions are specified'
   if (permissions > 0 && destination === '*') return '.Permissions cannot be specified on intentions with wildcarded destinations'
-  if (permissions > 0) return permissionsNeedHttp(destination)
-  if (Action !== 'allow' && Action !== 'deny') return `.Action must be set to 'allow' or 'deny'`
-  return Type === '' || Type === 'consul' ? undefined : `.Type must be set to 'consul'`
+  if (permissions === 0 && Action !== 'allow' && Action !== 'deny') return `.Action must be set to 'allow' or 'deny'`
+  return Type === '' || Type === 'consul' ? permissionsFault(Permissions) : `.Type must be set to 'consul'`
 }
 
 const PART_WILDCARD = `wildcard character '*' cannot be used with partial values`

@@ -1,9 +1,8 @@
 /**
  * What a field of a central setting holds. An object of fields is an object, a list with one such object a list of them.
- * `duration` is kept in nanoseconds; `opaque` is an object that is not looked at; `later` is known, and kept as it is for whoever
- * refuses it; `ignored` is accepted for clients that send back what they got.
+ * `words` is a list of texts; `duration` is kept in nanoseconds; `opaque` is an object that is not looked at; `ignored` is accepted for clients that send back what they got.
  */
-export type Kind = 'text' | 'number' | 'flag' | 'duration' | 'texts' | 'opaque' | 'later' | 'ignored' | Shape | readonly [Shape]
+export type Kind = 'text' | 'number' | 'flag' | 'duration' | 'texts' | 'words' | 'opaque' | 'ignored' | Shape | readonly [Shape]
 export type Shape = { readonly [field: string]: Kind }
 
 const COMMON = { Kind: 'text', Name: 'text', Meta: 'texts', CreateIndex: 'ignored', ModifyIndex: 'ignored' } as const satisfies Shape
@@ -28,6 +27,17 @@ const UPSTREAM = {
   MeshGateway: MESH_GATEWAY,
 } as const satisfies Shape
 
+const PERMISSION = {
+  Action: 'text',
+  HTTP: {
+    PathExact: 'text',
+    PathPrefix: 'text',
+    PathRegex: 'text',
+    Header: [{ Name: 'text', Present: 'flag', Exact: 'text', Prefix: 'text', Suffix: 'text', Regex: 'text', Invert: 'flag' }],
+    Methods: 'words',
+  },
+} as const satisfies Shape
+
 /** The fields of each kind under the names of the API, in its order. Source: connect §7, §10. */
 export const entryShapes = {
   'service-defaults': {
@@ -44,7 +54,7 @@ export const entryShapes = {
       {
         Name: 'text',
         Action: 'text',
-        Permissions: 'later',
+        Permissions: [PERMISSION],
         Precedence: 'ignored',
         Type: 'text',
         Description: 'text',

@@ -9,6 +9,7 @@ import { isRefused, type Result } from '../../kernel/refusal.ts'
 import { goTime } from '../go-time.ts'
 import { jsonOf } from '../parameters.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
+import { warningHeaders } from '../warnings.ts'
 
 /** PUT /v1/config */
 export const configWriteRoute: Route = {
@@ -24,7 +25,7 @@ export const configWriteRoute: Route = {
     if (isRefused(cas)) return { status: 400, text: cas.why }
     return question(configEntriesRef, 'write', { entry, token, ...(cas !== undefined && { cas }) })
   },
-  reply: ({ applied }: { applied: boolean }) => ({ json: applied }),
+  reply: ({ applied, warnings }: { applied: boolean; warnings: string[] }) => ({ json: applied, ...warningHeaders(warnings) }),
 }
 
 /** GET /v1/config/:kind and /v1/config/:kind/:name */
@@ -91,11 +92,11 @@ function shownUpstreams({ Overrides, Defaults }: NonNullable<DefaultsContent['Up
   return { ...(Overrides && { Overrides: Overrides.map(shown) }), ...(Defaults && { Defaults: shown(Defaults) }) }
 }
 
-function shownSource({ name, action, description, legacy }: IntentionSource, destination: string): object {
+function shownSource({ name, action, permissions, description, legacy }: IntentionSource, destination: string): object {
   const meta = legacy?.meta ?? {}
   return {
     Name: name,
-    Action: action,
+    ...(permissions ? { Permissions: permissions } : { Action: action }),
     Precedence: precedenceOf({ source: name, destination }),
     ...(legacy && { LegacyID: legacy.id }),
     Type: 'consul',

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import type { LegacyIntention } from '../../../actors/intentions/commands.ts'
 import { precedenceOf } from '../../../actors/intentions/decide.ts'
-import { permissionsNeedHttp } from '../../../actors/intentions/index.ts'
+import type { WrittenPermission } from '../../../actors/intentions/permissions.ts'
 import type { Intention } from '../../../actors/intentions/queries.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
-import { decodeBody } from '../decode-body.ts'
+import { type Decoded, decodeBody, decodeFields } from '../decode-body.ts'
 import { goTime } from '../go-time.ts'
 import type { HttpReply } from '../route.ts'
 
@@ -13,7 +13,7 @@ type Names = { source: string; destination: string }
 
 /** An intention as the API shows it. Those with an id carry their times and a hash of their content. */
 export function shownIntention(intention: Intention): object {
-  const { id, source, destination, action, description, legacy, createIndex, modifyIndex } = intention
+  const { id, source, destination, action, permissions, description, legacy, createIndex, modifyIndex } = intention
   const meta = legacy?.meta ?? {}
   const content = {
     ...(id !== '' && { ID: id }),
@@ -23,7 +23,7 @@ export function shownIntention(intention: Intention): object {
     DestinationNS: NAMESPACE,
     DestinationName: destination,
     SourceType: 'consul',
-    Action: action,
+    ...(permissions ? { Permissions: permissions } : { Action: action }),
     ...(Object.keys(meta).length > 0 && { Meta: meta }),
     Precedence: precedenceOf(intention),
   }
@@ -36,8 +36,8 @@ export function shownIntention(intention: Intention): object {
   }
 }
 
-/** The body of the older interface. `id` is that of the path, '' for a new intention. */
-export function legacyBody(body: Buffer, id: string): Omit<LegacyIntention, 'id'> | Wrong {
+/** The body of the older interface. `id` is that of the path, '' for a new intention. `permissions` is how many there are. */
+export function legacyBody(body: Buffer, id: string): (Omit<LegacyIntention, 'id'> & { permissions: number }) | Wrong {
   const decoded = decodeBody(body, FIELDS)
   if (isRefused(decoded)) return decodeFailed(decoded.why)
   const { SourceName: source = '', DestinationName: destination = '', SourceType: type = '' } = decoded
@@ -45,20 +45,19 @@ export function legacyBody(body: Buffer, id: string): Omit<LegacyIntention, 'id'
   if (id === '' && decoded.ID) return { status: 500, text: 'ID must be empty when creating a new intention' }
   const namespace = namespaceWrong('SourceNS', decoded.SourceNS) ?? namespaceWrong('DestinationNS', decoded.DestinationNS)
   if (namespace) return namespace
-  if (permissions.length > 0) return { status: 500, text: permissionsNeedHttp(destination) }
   const errors = [
     ...nameErrors('SourceName', source),
     ...nameErrors('DestinationName', destination),
     ...metaErrors(meta),
-    ...(action === 'allow' || action === 'deny' ? [] : [`Action must be set to 'allow' or 'deny'`]),
+    ...(action === 'allow' || action === 'deny' || permissions.length > 0 ? [] : [`Action must be set to 'allow' or 'deny'`]),
     ...(type === '' || type === 'consul' ? [] : [`SourceType must be set to 'consul'`]),
   ]
   if (errors.length > 0) return { status: 500, text: listed(errors) }
-  return { source, destination, action: action === 'allow' ? 'allow' : 'deny', description, meta }
+  return { source, destination, action: action === 'allow' ? 'allow' : 'deny', permissions: permissions.length, description, meta }
 }
 
 /** The body of the exact interface; names in it must be those of the query. */
-export function exactBody(body: Buffer, names: Names): { action: string; permissions: number; description: string } | Wrong {
+export function exactBody(body: Buffer, names: Names): { action: string; permissions: WrittenPermission[]; description: string } | Wrong {
   const decoded = decodeBody(body, FIELDS)
   if (isRefused(decoded)) return decodeFailed(decoded.why)
   const { SourceName, DestinationName, SourceType = '', Action = '', Description = '', Permissions = [], Meta = {} } = decoded
@@ -70,7 +69,9 @@ export function exactBody(body: Buffer, names: Names): { action: string; permiss
   }
   if (SourceType !== '' && SourceType !== 'consul') return { status: 500, text: `unsupported SourceType: ${JSON.stringify(SourceType)}` }
   if (Object.keys(Meta).length > 0) return { status: 500, text: 'Meta must not be specified' }
-  return { action: Action, permissions: Permissions.length, description: Description }
+  const permissions = permissionsOf(Permissions)
+  if (isRefused(permissions)) return decodeFailed(permissions.why)
+  return { action: Action, permissions, description: Description }
 }
 
 /** `source` and `destination` of the query. */
@@ -123,6 +124,46 @@ const FIELDS = {
   CreateIndex: 'ignored',
   ModifyIndex: 'ignored',
 } as const
+
+const PERMISSION = { Action: 'string', HTTP: 'object' } as const
+const MATCH = { PathExact: 'string', PathPrefix: 'string', PathRegex: 'string', Header: 'list', Methods: 'list' } as const
+const HEADER = {
+  Name: 'string',
+  Present: 'boolean',
+  Exact: 'string',
+  Prefix: 'string',
+  Suffix: 'string',
+  Regex: 'string',
+  Invert: 'boolean',
+} as const
+
+function permissionsOf(list: readonly unknown[]): Result<WrittenPermission[]> {
+  return each(list, (item) => {
+    const permission = decodeFields(item, PERMISSION)
+    if (isRefused(permission)) return permission
+    const { HTTP, ...action } = permission
+    if (HTTP === undefined) return action
+    const match = decodeFields(HTTP, MATCH)
+    if (isRefused(match)) return match
+    const { Header = [], Methods = [], ...paths } = match
+    const headers = each(Header, (header): Result<Decoded<typeof HEADER>> => decodeFields(header, HEADER))
+    if (isRefused(headers)) return headers
+    const odd = Methods.find((method) => typeof method !== 'string')
+    if (odd !== undefined)
+      return refuse('invalid', `json: cannot unmarshal ${typeof odd} into field Permissions.HTTP.Methods of type string`)
+    return { ...action, HTTP: { ...paths, Header: headers, Methods: Methods as string[] } }
+  })
+}
+
+function each<Item>(list: readonly unknown[], read: (item: unknown) => Result<Item>): Result<Item[]> {
+  const items: Item[] = []
+  for (const item of list) {
+    const one = read(item)
+    if (isRefused(one)) return one
+    items.push(one)
+  }
+  return items
+}
 
 function decodeFailed(why: string): Wrong {
   return { status: 400, text: `Bad request: Request decode failed: ${why}` }

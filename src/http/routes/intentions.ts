@@ -1,4 +1,4 @@
-import { intentionsRef } from '../../../actors/intentions/index.ts'
+import { intentionsRef, type Warned } from '../../../actors/intentions/index.ts'
 import {
   type Intention,
   intentionById,
@@ -10,6 +10,7 @@ import {
 import { isRefused } from '../../kernel/refusal.ts'
 import { intentionFilters, keptBy } from '../filters.ts'
 import { type HttpReply, question, type Reading, type Route } from '../route.ts'
+import { warningHeaders } from '../warnings.ts'
 import { badNamespace, exactBody, legacyBody, nameOf, namesOf, shownIntention } from './intention-bodies.ts'
 
 /** Texts of refusals are errors of the server in Consul, not of the client. */
@@ -36,7 +37,7 @@ export const intentionCreateRoute: Route = {
     const intention = legacyBody(body, '')
     return 'status' in intention ? intention : question(intentionsRef, 'create', { ...intention, token })
   },
-  reply: ({ id }: { id: string }) => ({ json: { ID: id } }),
+  reply: ({ id, warnings }: { id: string } & Warned) => ({ json: { ID: id }, ...warningHeaders(warnings) }),
 }
 
 /** GET /v1/connect/intentions/:id */
@@ -57,7 +58,7 @@ export const intentionUpdateRoute: Route = {
     const intention = badId(id) ?? legacyBody(body, id)
     return 'status' in intention ? intention : question(intentionsRef, 'update', { ...intention, id, token })
   },
-  reply: ({ id }: { id: string }) => ({ json: { ID: id } }),
+  reply: ({ id, warnings }: { id: string } & Warned) => ({ json: { ID: id }, ...warningHeaders(warnings) }),
 }
 
 /** DELETE /v1/connect/intentions/:id */
@@ -90,7 +91,7 @@ export const intentionExactPutRoute: Route = {
     const text = exactBody(body, names)
     return 'status' in text ? text : question(intentionsRef, 'put', { ...text, ...names, token })
   },
-  reply: () => ({ json: true }),
+  reply: ({ warnings }: Warned) => ({ json: true, ...warningHeaders(warnings) }),
 }
 
 /** DELETE /v1/connect/intentions/exact */
