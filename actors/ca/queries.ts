@@ -36,9 +36,9 @@ export type TrustBundle = {
   signingKeyId: string
   keyType: KeyType
   keyBits: number
-  /** Every trusted root. */
+  /** Every trusted root: ids, certificates and common names, in one order. */
+  rootIds: string[]
   rootsPem: string[]
-  /** Their common names. */
   rootNames: string[]
 }
 
@@ -54,6 +54,7 @@ export function trustBundle(view: View): { index: number; bundle: TrustBundle } 
       signingKeyId: active.signingKeyId,
       keyType: active.keyType,
       keyBits: active.keyBits,
+      rootIds: found.roots.map(({ id }) => id),
       rootsPem: found.roots.map(({ certPem }) => certPem),
       rootNames: found.roots.map(({ commonName }) => commonName),
     },

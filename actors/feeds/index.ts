@@ -73,7 +73,8 @@ function evaluate(state: FeedsState, name: string, query: Query, turn: Turn<Feed
   const { view, reads } = recordReads(turn.view)
   const found = find(view, query.question, state.args)
   turn.wake(name, reads, { name: 'changed', request: { name } })
-  const text = JSON.stringify(found?.value) ?? ''
+  // Whoever waits until intentions or roots are in force waits for an index, whether the change made a difference here or not.
+  const text = JSON.stringify(query.question.feed === 'instances' ? found?.value : found) ?? ''
   if (text === query.text) return false
   query.found = found
   query.text = text

@@ -21,7 +21,12 @@ export type Leaf = {
   signingKeyId: string
   validAfterMs: number
   validBeforeMs: number
-  /** Grows with every leaf, across restarts too. */
+  /** When this agent got it, and when it means to have a newer one; 0 if it is not this agent that renews it. */
+  issuedMs: number
+  renewAtMs: number
+  /** Why a newer one could not be had; '' unless that was tried and failed. */
+  renewalWhy: string
+  /** Grows with every leaf that this agent gets, across its restarts too, whoever signs them. */
   index: number
 }
 

@@ -46,12 +46,36 @@ export function admit(state: ProxyState, connection: number, from: string, peer:
   )
 }
 
-/** Closes every open connection that the present intentions and roots do not allow. */
-export function judgeAgain(state: ProxyState, turn: Turn<ProxyOwn>): void {
+/** Judges by new intentions from now on. They are in force once the last connection that they forbid is closed. */
+export function enforce(state: ProxyState, index: number, turn: Turn<ProxyOwn>): void {
+  const { sinceMs = turn.nowMs, closed = 0 } = state.enforcing ?? {}
+  const before = state.closedByIntentions
+  const left = new Set(judgeAgain(state, turn))
+  state.enforcing = { index, sinceMs, left, closed: closed + state.closedByIntentions - before }
+  settleEnforced(state, turn)
+}
+
+/** A connection is closed, both legs. Answers whether newer intentions are in force thereby. */
+export function connectionEnded(state: ProxyState, connection: number, turn: Turn<ProxyOwn>): boolean {
+  return state.enforcing?.left.delete(connection) === true && settleEnforced(state, turn)
+}
+
+function settleEnforced(state: ProxyState, turn: Turn<ProxyOwn>): boolean {
+  if (!state.enforcing || state.enforcing.left.size > 0) return false
+  const { index, sinceMs, closed } = state.enforcing
+  state.enforced = { intentionIndex: index, enforcedMs: Math.max(0, turn.nowMs - sinceMs), closedConnections: closed }
+  state.enforcing = undefined
+  return true
+}
+
+/** Closes every open connection that the present intentions and roots do not allow. Answers all that are not allowed. */
+export function judgeAgain(state: ProxyState, turn: Turn<ProxyOwn>): number[] {
+  const forbidden: number[] = []
   for (const [connection, entry] of state.inbound) {
-    if (entry.closing) continue
     const decision = judge(state, entry)
     if (decision.allowed) continue
+    forbidden.push(connection)
+    if (entry.closing) continue
     entry.closing = true
     state.closedByIntentions++
     turn.count('proxy.inbound.closed_by_intentions')
@@ -59,6 +83,7 @@ export function judgeAgain(state: ProxyState, turn: Turn<ProxyOwn>): void {
     turn.print('warn', 'Closed a connection that is no longer allowed', factsOf(state, entry, rule))
     turn.act('mesh', { do: 'close', connection, why: rule })
   }
+  return forbidden
 }
 
 /** The application could not be reached for somebody who was let in. */

@@ -2,11 +2,11 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { MeshEvent } from '../../src/kernel/ports.ts'
 import { LATER } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { admit, applicationAbsent, judgeAgain } from './inbound.ts'
+import { admit, applicationAbsent, connectionEnded, enforce, judgeAgain } from './inbound.ts'
 import { dialFailed, dialWaiting, giveUp, take } from './outbound.ts'
 import { pairOf } from './pairs.ts'
 import type { ProxyArgs, ProxyProtocol } from './protocol.ts'
-import { type Door, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
+import { type Door, type Identity, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
 import { statusOf } from './status.ts'
 
 const TELL_EVERY_MS = 1_000
@@ -26,7 +26,7 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     // Sockets of an earlier life, before anything new is opened.
     turn.act('mesh', { do: 'forget', owner: turn.self.key })
     turn.subscribe('leaf', leaf, 'leaf', { service, token }, (value) => ({ name: 'leaf', request: value }))
-    turn.subscribe('roots', feeds, 'roots', null, (bundle) => ({ name: 'roots', request: bundle }))
+    turn.subscribe('roots', feeds, 'roots', null, (bundle, index) => ({ name: 'roots', request: { bundle, index } }))
     if (inbound) {
       turn.subscribe('intentions', feeds, 'intentions', { destination: service }, (intentions, index) => ({
         name: 'intentions',
@@ -44,7 +44,10 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
       leaf: undefined,
       bundle: undefined,
       intentions: undefined,
-      intentionIndex: 0,
+      enforcing: undefined,
+      enforced: { intentionIndex: 0, enforcedMs: 0, closedConnections: 0 },
+      rootsIndex: 0,
+      identity: undefined,
       identified: false,
       identityWhy: '',
       ending: false,
@@ -89,17 +92,21 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     },
 
     leaf(state, leaf, turn) {
+      const isSame = state.leaf?.serial === leaf.serial
       state.leaf = leaf
+      // The same again with another word on its renewal.
+      if (isSame) return tellNow(state, turn)
       identify(state, turn)
     },
 
-    roots(state, bundle, turn) {
+    roots(state, { bundle, index }, turn) {
       state.bundle = bundle
+      state.rootsIndex = index
       identify(state, turn)
       judgeAgain(state, turn)
     },
 
-    identified(state, outcome, turn) {
+    identified(state, { outcome, identity }, turn) {
       if (isRefused(outcome)) {
         state.identityWhy = `its certificate cannot be used: ${outcome.why}`
         turn.print('error', 'The certificate cannot be used', { error: outcome.why })
@@ -109,6 +116,7 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
         turn.print('info', 'Parsed TLS identity', { uri: state.leaf?.uri, roots: `[${state.bundle?.rootNames.join(' ')}]` })
       }
       state.identified = true
+      state.identity = identity
       state.identityWhy = ''
       openPublic(state, turn)
       dialWaiting(state, turn)
@@ -117,8 +125,7 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
 
     intentions(state, { intentions, index }, turn) {
       state.intentions = intentions
-      state.intentionIndex = index
-      judgeAgain(state, turn)
+      enforce(state, index, turn)
       openPublic(state, turn)
       tellNow(state, turn)
     },
@@ -182,13 +189,21 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
   },
 })
 
-function identify({ leaf, bundle, ending }: ProxyState, turn: Turn<ProxyOwn>): void {
+function identify({ leaf, bundle, rootsIndex, ending }: ProxyState, turn: Turn<ProxyOwn>): void {
   if (!leaf || !bundle || ending) return
   const { certPem, keyPem } = leaf
+  const identity: Identity = {
+    rootsIndex,
+    bundle: bundle.rootIds.toSorted(),
+    leafSerial: leaf.serial,
+    leafKeyId: leaf.signingKeyId,
+    leafIssuedMs: leaf.issuedMs,
+    leafValidUntilMs: leaf.validBeforeMs,
+  }
   turn.act(
     'mesh',
     { do: 'identify', owner: turn.self.key, certPem, keyPem, rootsPem: bundle.rootsPem },
-    { then: (outcome) => ({ name: 'identified', request: outcome }) },
+    { then: (outcome) => ({ name: 'identified', request: { outcome, identity } }) },
   )
 }
 
@@ -263,6 +278,7 @@ function closed(state: ProxyState, upstream: number, event: Extract<MeshEvent, {
   const to = out && state.upstreams[upstream]
   state.inbound.delete(connection)
   state.outbound.delete(connection)
+  if (connectionEnded(state, connection, turn)) tellNow(state, turn)
   if (to) to.open--
   if (!entry && !to) return
   const pair = entry ? pairOf(state, 'from', entry.source) : pairOf(state, 'to', to?.service ?? '')

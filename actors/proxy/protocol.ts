@@ -56,12 +56,29 @@ export type ProxyStatus = {
   refusedConnections: number
   /** Closed because an intention changed. */
   closedByIntentions: number
-  /** '' before the first leaf. */
-  leafSerial: string
-  leafValidUntilMs: number
-  /** Index of the intentions in force here; 0 before the first. */
-  intentionIndex: number
   pairs: ProxyPair[]
+} & InForce
+
+/** What holds for every new connection, and every open one. */
+export type InForce = {
+  /** The roots: their index, 0 before the first, and the ids of all that are trusted, sorted. */
+  rootsIndex: number
+  bundle: string[]
+  /** The leaf; '' before the first. */
+  leafSerial: string
+  /** Key identifier of the root that signed it. */
+  leafKeyId: string
+  leafIssuedMs: number
+  /** When its agent means to have a newer one, and why that failed; '' if it did not. */
+  leafRenewAtMs: number
+  leafWhy: string
+  leafValidUntilMs: number
+  /** Of the intentions; 0 before the first. */
+  intentionIndex: number
+  /** How long it took from hearing of these intentions until the last connection that they forbid was closed. */
+  enforcedMs: number
+  /** How many they closed. */
+  closedConnections: number
 }
 
 /** What went between this service and another one. */

@@ -4,14 +4,14 @@ import type { RefusalCode, Result } from '../../src/kernel/refusal.ts'
 import type { TrustBundle } from '../ca/queries.ts'
 import type { ConnectInstance, IntentionsOn } from '../feeds/protocol.ts'
 import type { Leaf } from '../leaf/protocol.ts'
-import type { ProxyArgs, ProxyPair, ProxyPhase, ProxyStatus, UpstreamArgs } from './protocol.ts'
+import type { InForce, ProxyArgs, ProxyPair, ProxyPhase, ProxyStatus, UpstreamArgs } from './protocol.ts'
 
 export type ProxyOwn = {
   leaf: Cast<Leaf>
-  roots: Cast<TrustBundle>
+  roots: Cast<{ bundle: TrustBundle; index: number }>
   intentions: Cast<{ intentions: IntentionsOn; index: number }>
   instances: Cast<{ service: string; instances: readonly ConnectInstance[] }>
-  identified: Cast<Result<MeshOutcome>>
+  identified: Cast<{ outcome: Result<MeshOutcome>; identity: Identity }>
   /** `upstream` is the position in the arguments; -1 is the public listener. */
   opened: Cast<{ upstream: number; outcome: Result<MeshOutcome> }>
   openAgain: Cast<{ upstream: number }>
@@ -22,6 +22,11 @@ export type ProxyOwn = {
   abandoned: Cast<null>
   forgotten: Cast<{ caller: Caller<null> }>
 }
+
+/** What handshakes are made with. */
+export type Identity = Pick<InForce, 'rootsIndex' | 'bundle' | 'leafSerial' | 'leafKeyId' | 'leafIssuedMs' | 'leafValidUntilMs'>
+/** Intentions that hold for new connections, while `left` of the old ones that they forbid are not closed yet. */
+export type Enforcing = { index: number; sinceMs: number; left: Set<number>; closed: number }
 
 export const PUBLIC = -1
 
@@ -39,7 +44,12 @@ export type ProxyState = {
   leaf: Leaf | undefined
   bundle: TrustBundle | undefined
   intentions: IntentionsOn | undefined
-  intentionIndex: number
+  /** The newest intentions until they hold for every connection. */
+  enforcing: Enforcing | undefined
+  enforced: Pick<InForce, 'intentionIndex' | 'enforcedMs' | 'closedConnections'>
+  rootsIndex: number
+  /** What the newest handshakes were made with; undefined before the first. */
+  identity: Identity | undefined
   identified: boolean
   /** Why the newest certificate cannot be used; '' if it can. */
   identityWhy: string

@@ -1,8 +1,8 @@
 import type { ProxyStatus } from './protocol.ts'
-import type { ProxyState } from './state.ts'
+import type { Identity, ProxyState } from './state.ts'
 
 export function statusOf(state: ProxyState): ProxyStatus {
-  const { args, door, leaf, upstreams, instances } = state
+  const { args, door, leaf, upstreams, instances, identity } = state
   return {
     phase: door.phase,
     why: door.phase === 'waiting' ? waitsFor(state) : door.why,
@@ -22,12 +22,16 @@ export function statusOf(state: ProxyState): ProxyStatus {
     accepted: state.accepted,
     refusedConnections: state.refused,
     closedByIntentions: state.closedByIntentions,
-    leafSerial: leaf?.serial ?? '',
-    leafValidUntilMs: leaf?.validBeforeMs ?? 0,
-    intentionIndex: state.intentionIndex,
     pairs: [...state.pairs.values()],
+    ...(identity ?? NO_IDENTITY),
+    ...(leaf && leaf.serial === identity?.leafSerial
+      ? { leafRenewAtMs: leaf.renewAtMs, leafWhy: leaf.renewalWhy }
+      : { leafRenewAtMs: 0, leafWhy: '' }),
+    ...state.enforced,
   }
 }
+
+const NO_IDENTITY: Identity = { rootsIndex: 0, bundle: [], leafSerial: '', leafKeyId: '', leafIssuedMs: 0, leafValidUntilMs: 0 }
 
 function waitsFor({ args, leaf, bundle, intentions, identityWhy }: ProxyState): string {
   if (!args.inbound) return ''

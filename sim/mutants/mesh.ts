@@ -85,9 +85,9 @@ export const leafRenewedLate: Mutant = mutant({
   runsMax: 2,
   mutations: wrapHandler('leaf', 'signed', (handler) => (state, request, turn, from) => {
     const answer = handler(state, request, turn, from)
-    const { entries } = state as { entries: Map<string, { renewAtMs: number; issuedMs: number; leaf: Leaf | undefined }> }
+    const { entries } = state as { entries: Map<string, { renewAtMs: number; leaf: Leaf | undefined }> }
     const entry = entries.get((request as { service: string }).service)
-    if (entry?.leaf) entry.renewAtMs = entry.issuedMs + 0.95 * (entry.leaf.validBeforeMs - entry.issuedMs)
+    if (entry?.leaf) entry.renewAtMs = entry.leaf.issuedMs + 0.95 * (entry.leaf.validBeforeMs - entry.leaf.issuedMs)
     return answer
   }),
 })

@@ -61,6 +61,7 @@ export function bundleOf({ ActiveRootID, TrustDomain, Roots }: ApiRoots): TrustB
     signingKeyId: active?.SigningKeyID ?? '',
     keyType: active?.PrivateKeyType === 'rsa' ? 'rsa' : 'ec',
     keyBits: active?.PrivateKeyBits ?? 256,
+    rootIds: Roots.map(({ ID }) => ID),
     rootsPem: Roots.map(({ RootCert }) => RootCert),
     rootNames: Roots.map(({ RootCert }) => /^CN=(.*)$/m.exec(new X509Certificate(RootCert).subject)?.[1] ?? ''),
   }
@@ -74,6 +75,9 @@ export function leafOf(service: string, leaf: ApiLeaf, index: number): Leaf {
     serial: leaf.SerialNumber,
     uri: leaf.ServiceURI,
     signingKeyId: '',
+    issuedMs: Date.parse(leaf.ValidAfter),
+    renewAtMs: 0,
+    renewalWhy: '',
     validAfterMs: Date.parse(leaf.ValidAfter),
     validBeforeMs: Date.parse(leaf.ValidBefore),
     index,

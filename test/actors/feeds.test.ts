@@ -8,14 +8,19 @@ function tryFeeds() {
   return tryActor(feeds, { args: { defaultAllow: true, datacenter: 'dc1' } })
 }
 
-test('followers get what holds now and then each change, but nothing that is not one', (t) => {
+test('followers get what holds now and then each change of what they ask about, with its index', (t) => {
   const a = tryFeeds()
   const feed = a.subscribe('intentions', { destination: 'db' })
   t.deepEqual(feed.values, [{ list: [], defaultAllow: true }])
   a.commit('intentions.put', { source: 'web', destination: 'db', ...PUT })
   a.commit('intentions.put', { source: 'web', destination: 'other', ...PUT })
   a.commit('intentions.put', { source: 'web', destination: 'db', ...PUT, description: 'the same rule' })
-  t.deepEqual(feed.values.slice(1), [{ list: [{ id: '', source: 'web', destination: 'db', action: 'allow' }], defaultAllow: true }])
+  const list = [{ id: '', source: 'web', destination: 'db', action: 'allow' }]
+  t.deepEqual(feed.values.slice(1), [
+    { list, defaultAllow: true },
+    { list, defaultAllow: true },
+  ])
+  t.is(feed.index, 3)
 })
 
 test('followers of the same question share its evaluation; the last to leave ends it', (t) => {

@@ -32,6 +32,7 @@ const BUNDLE = {
   signingKeyId: 'k',
   keyType: 'ec',
   keyBits: 256,
+  rootIds: ['r'],
   rootsPem: ['root'],
   rootNames: ['pri'],
 }
@@ -44,6 +45,9 @@ const LEAF = {
   signingKeyId: 'k',
   validAfterMs: 0,
   validBeforeMs: 9,
+  issuedMs: 0,
+  renewAtMs: 7,
+  renewalWhy: '',
   index: 10,
 }
 const WEB = { uri: 'spiffe://td.consul/ns/default/dc/dc1/svc/web', serial: '0f' }
@@ -179,14 +183,16 @@ test('when intentions change, what is no longer allowed is closed in the same tu
   t.deepEqual(closes, [
     { did: 'act', device: 'mesh', request: { do: 'close', connection: 7, why: 'default/web => default/db (Precedence: 9, Action: DENY)' } },
   ])
-  t.like(status.values.at(-1), { intentionIndex: 6, closedByIntentions: 1 })
+  t.like(status.values.at(-1), { intentionIndex: 5, closedByIntentions: 1 })
   a.value('intentions', { list: [rule('web', 'deny')], defaultAllow: true }, 7)
   t.deepEqual(
     a.effects().filter(({ did }) => did === 'act'),
     [],
     'it is told to close once',
   )
+  a.wait(12)
   event('public', { did: 'closed', connection: 7, why: '', receivedBytes: 10, sentBytes: 20, openMs: 5 })
+  t.like(status.values.at(-1), { intentionIndex: 7, enforcedMs: 12, closedConnections: 1 }, 'in force once it is closed')
   a.wait(1_000)
   t.like(
     status.values.at(-1)?.pairs.find(({ service }) => service === 'web'),
@@ -288,7 +294,7 @@ test('a new leaf or root is put to use without touching what is open', (t) => {
   ready()
   accept(7)
   mesh()
-  a.value('leaf', { ...LEAF, certPem: 'newer' }, 11)
+  a.value('leaf', { ...LEAF, serial: '0b', certPem: 'newer' }, 11)
   t.deepEqual(
     mesh().map((request) => request.do),
     ['identify'],
@@ -298,6 +304,23 @@ test('a new leaf or root is put to use without touching what is open', (t) => {
     mesh().map((request) => request.do),
     ['identify'],
   )
+})
+
+test('what is in force is told once it is: not what is still being put to use, nor what cannot be', (t) => {
+  const { a, ready } = tryProxy()
+  ready()
+  const status = a.subscribe('status', null)
+  const inForce = { leafSerial: '0a', leafKeyId: 'k', leafValidUntilMs: 9, bundle: ['r'], rootsIndex: 1 }
+  t.like(status.values.at(-1), { ...inForce, leafRenewAtMs: 7, leafWhy: '' })
+  a.value('leaf', { ...LEAF, renewAtMs: 8, renewalWhy: 'no authority' }, 11)
+  t.like(status.values.at(-1), { ...inForce, leafRenewAtMs: 8, leafWhy: 'no authority' })
+  t.deepEqual(a.acts('mesh').length, 0, 'the same certificate is not put to use twice')
+  a.value('leaf', { ...LEAF, serial: '0b' }, 12)
+  a.value('roots', { ...BUNDLE, rootIds: ['s', 'r'], rootsPem: ['root', 'newer root'] }, 2)
+  a.outcome('mesh', refuse('invalid', 'the key does not fit'))
+  t.like(status.values.at(-1), inForce)
+  a.outcome('mesh', {})
+  t.like(status.values.at(-1), { leafSerial: '0b', bundle: ['r', 's'], rootsIndex: 2 })
 })
 
 test('health checks that only look are not warned about, callers without a certificate are', (t) => {
