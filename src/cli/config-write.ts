@@ -1,6 +1,7 @@
 import { isRefused } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
 import { parseConfigInput } from './config-input.ts'
+import { warn } from './intentions.ts'
 import { readData } from './kv-data.ts'
 
 export const configWriteCommand = defineApiCommand({
@@ -32,6 +33,7 @@ Writes the config entry that a file says, in HCL or JSON. A "-" in place of the 
     if (isRefused(reply)) return fail(`Error writing config entry ${named}: ${reply.why}`)
     if (reply.body.toString('utf8').trim() !== 'true') return fail(`Config entry not updated: ${named}`)
     io.out(`Config entry written: ${named}`)
+    warn(io, reply)
     return 0
   },
 })

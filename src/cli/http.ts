@@ -33,7 +33,13 @@ export type RequestOptions = {
   /** Gets the pieces of a good answer's body as they come; the reply's own is empty then. */
   take?: (piece: Buffer) => void
 }
-export type HttpReply = { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: Buffer }
+export type HttpReply = {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Buffer
+  /** What the agent has to say about what was written, one sentence each. */
+  readonly warnings: readonly string[]
+}
 
 export function httpClient(settings: HttpSettings): HttpClient {
   const request: HttpClient['request'] = async (method, path, options = {}) => {
@@ -80,8 +86,9 @@ async function exchange(settings: HttpSettings, method: HttpMethod, target: stri
     const fail = (error: unknown) => resolve(refuse('gone', networkProblem(settings, method, target, error)))
     const outgoing = send(requestOptions, (incoming) => {
       const { statusCode = 0, headers } = incoming
+      const warnings = incoming.headersDistinct['x-tribune-warning'] ?? []
       if (into && statusCode >= 200 && statusCode < 300) {
-        pipeline(incoming, into()).then(() => resolve({ status: statusCode, headers, body: NO_BODY }), fail)
+        pipeline(incoming, into()).then(() => resolve({ status: statusCode, headers, body: NO_BODY, warnings }), fail)
         return
       }
       const chunks: Buffer[] = []
@@ -89,7 +96,7 @@ async function exchange(settings: HttpSettings, method: HttpMethod, target: stri
       const take = isGood && options.take ? options.take : (chunk: Buffer) => chunks.push(chunk)
       incoming.on('data', take)
       incoming.on('error', fail)
-      incoming.on('end', () => resolve({ status: statusCode, headers, body: Buffer.concat(chunks) }))
+      incoming.on('end', () => resolve({ status: statusCode, headers, body: Buffer.concat(chunks), warnings }))
     })
     outgoing.on('error', fail)
     if (bodyStream) pipeline(bodyStream.stream, outgoing).catch(fail)

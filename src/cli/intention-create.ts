@@ -1,7 +1,7 @@
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
 import type { HttpClient } from './http.ts'
-import { findIntention, type Intention, intentionText, splitName } from './intentions.ts'
+import { findIntention, type Intention, intentionText, splitName, warn } from './intentions.ts'
 import { readData } from './kv-data.ts'
 
 export const intentionCreateCommand = defineApiCommand({
@@ -38,6 +38,7 @@ With -file the arguments are JSON files, each with one intention in the form of 
       const done = await create(http, intention, flags.replace === true)
       if (isRefused(done)) return fail(`Error creating intention ${JSON.stringify(intentionText(intention))}: ${done.why}`)
       if (done.created) io.out(`Created: ${intentionText(intention)}`)
+      warn(io, done)
     }
     return 0
   },
@@ -91,22 +92,28 @@ function parseIntention(text: string): Result<Intention> {
   return { ...value, SourceName, DestinationName }
 }
 
-/** `created` is false if one was replaced. */
-async function create(http: HttpClient, intention: Intention, replace: boolean): Promise<Result<{ created: boolean }>> {
+/** `created` is false if one was replaced. Those with permissions have no ID, so they are written by the names of their services. */
+async function create(
+  http: HttpClient,
+  intention: Intention,
+  replace: boolean,
+): Promise<Result<{ created: boolean; warnings: readonly string[] }>> {
   const body = { SourceType: 'consul', ...intention }
-  if (replace) {
-    const [source, destination] = [intention.SourceName, intention.DestinationName]
+  const { SourceName: source, DestinationName: destination, Permissions: permissions = [] } = intention
+  const exact = () => http.request('PUT', '/v1/connect/intentions/exact', { params: { source, destination }, body })
+  if (replace || permissions.length > 0) {
     const before = await findIntention(http, source, destination)
     if (isRefused(before)) return before
     if (before.found !== undefined) {
+      if (!replace) return refuse('conflict', 'there is one for these services already; replace it with -replace')
       const id = before.found.ID ?? ''
       const reply =
-        id === ''
-          ? await http.request('PUT', '/v1/connect/intentions/exact', { params: { source, destination }, body })
+        id === '' || permissions.length > 0
+          ? await exact()
           : await http.request('PUT', `/v1/connect/intentions/${id}`, { body: { ...body, ID: id } })
-      return isRefused(reply) ? reply : { created: false }
+      return isRefused(reply) ? reply : { created: false, warnings: reply.warnings }
     }
   }
-  const reply = await http.request('POST', '/v1/connect/intentions', { body })
-  return isRefused(reply) ? reply : { created: true }
+  const reply = permissions.length > 0 ? await exact() : await http.request('POST', '/v1/connect/intentions', { body })
+  return isRefused(reply) ? reply : { created: true, warnings: reply.warnings }
 }

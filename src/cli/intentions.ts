@@ -1,5 +1,6 @@
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
-import type { HttpClient } from './http.ts'
+import type { HttpClient, HttpReply } from './http.ts'
+import type { Io } from './io.ts'
 
 /** An intention as the API shows it. */
 export type Intention = {
@@ -29,6 +30,11 @@ export function sourceOf({ SourceNS, SourceName }: Intention): string {
 
 export function destinationOf({ DestinationNS, DestinationName }: Intention): string {
   return fullName(DestinationNS, DestinationName)
+}
+
+/** Says what the agent has to say about what was written. */
+export function warn(io: Pick<Io, 'err'>, { warnings }: Pick<HttpReply, 'warnings'>): void {
+  for (const warning of warnings) io.err(`Warning: ${warning}`)
 }
 
 /** Splits `namespace/name`. A plain name has no namespace. */

@@ -75,8 +75,12 @@ test('create reads files', async (t) => {
   const bad = join(folder, 'bad.json')
   writeFileSync(good, JSON.stringify({ SourceName: 'web', DestinationName: 'db', Permissions: LAYER_7.Permissions }))
   writeFileSync(bad, '{"SourceName":"web"}')
-  const done = await tryCommand(['intention', 'create', '-file', good], CREATE)
+  const answers = { [`PUT ${EXACT}`]: { text: 'true' } }
+  const done = await tryCommand(['intention', 'create', '-file', good], answers)
   t.is(done.out, 'Created: web => db (1 permissions)\n')
+  t.regex(done.seen[1] ?? '', /^PUT .*\/exact\?destination=db&source=web .*"Permissions":\[/)
+  const again = await tryCommand(['intention', 'create', '-file', good], { ...answers, [`GET ${EXACT}`]: { json: LAYER_7 } })
+  t.regex(again.err, /there is one for these services already; replace it with -replace/)
   t.true((await runCommand(['intention', 'create', '-file', bad])).err.startsWith(`Error: ${bad}: DestinationName must be a string\n`))
   t.regex((await runCommand(['intention', 'create', '-file', '/nowhere.json'])).err, /open \/nowhere\.json: no such file or directory/)
   t.regex((await runCommand(['intention', 'create', '-file'])).err, /^Error: -file needs at least one file\n/)
@@ -89,6 +93,64 @@ test('check answers with a word and an exit code', async (t) => {
   t.deepEqual(yes.seen, ['GET /v1/connect/intentions/check?destination=db&source=web&source-type=consul'])
   const no = await tryCommand(['intention', 'check', 'web', 'db'], answers(false))
   t.deepEqual([no.code, no.out], [1, 'Denied\n'])
+})
+
+const EXPLAINED = {
+  Allowed: false,
+  Reason: 'Matched L4 intention: default/* => default/db (Precedence: 8, Action: DENY)',
+  Decides: { SourceName: '*', DestinationName: 'db', Action: 'deny', Precedence: 8 },
+  Candidates: [
+    { SourceName: 'web', DestinationName: 'db', Precedence: 9, Intention: null, Decides: false, Why: 'there is none' },
+    {
+      SourceName: '*',
+      DestinationName: 'db',
+      Precedence: 8,
+      Intention: { Action: 'deny' },
+      Decides: true,
+      Why: 'decides: it is the first that matches',
+    },
+  ],
+  Default: { Action: 'allow', Decides: false },
+  OtherSources: ['api'],
+  OtherSourcesCount: 3,
+}
+
+test('check -explain says how the decision comes about', async (t) => {
+  const answers = { 'GET /v1/tribune/intentions/explain': { json: EXPLAINED } }
+  const told = await tryCommand(['intention', 'check', '-explain', 'web', 'db'], answers)
+  t.is(told.code, 1)
+  t.is(
+    told.out,
+    `Denied
+Matched L4 intention: default/* => default/db (Precedence: 8, Action: DENY)
+
+   Precedence  Source  Destination  Says   Why
+   9           web     db           -      there is none
+>  8           *       db           deny   decides: it is the first that matches
+   default                          allow  an intention matches
+
+About other sources: api and 2 more
+`,
+  )
+  const json = await tryCommand(['intention', 'check', '-explain', '-format=json', 'web', 'db'], answers)
+  t.deepEqual(JSON.parse(json.out), EXPLAINED)
+  t.is((await tryCommand(['intention', 'check', '-explain', 'web', 'db'], {})).code, 1)
+  t.regex((await runCommand(['intention', 'check', '-format=json', 'web', 'db'])).err, /^Error: -format needs -explain/)
+  const allowed = { ...EXPLAINED, Allowed: true, Candidates: [], Default: { Action: 'allow', Decides: true }, OtherSourcesCount: 0 }
+  const fallback = await tryCommand(['intention', 'check', '-explain', 'a', 'b'], {
+    'GET /v1/tribune/intentions/explain': { json: allowed },
+  })
+  t.is(fallback.code, 0)
+  t.regex(fallback.out, /^> {2}default +allow {2}decides: no intention matches\n$/m)
+})
+
+test('what the agent has to say about a write comes after the text of the reference, on standard error', async (t) => {
+  const headers = { 'X-Tribune-Warning': ['one, with a comma', 'two'] } as unknown as Record<string, string>
+  const made = await tryCommand(['intention', 'create', 'web', 'db'], { 'POST /v1/connect/intentions': { json: { ID: 'x' }, headers } })
+  t.deepEqual([made.code, made.out, made.err], [0, 'Created: web => db (allow)\n', 'Warning: one, with a comma\nWarning: two\n'])
+  const entry = '{"Kind":"service-intentions","Name":"db","Sources":[]}'
+  const written = await tryCommand(['config', 'write', '-'], { 'PUT /v1/config': { text: 'true', headers } }, { stdin: entry })
+  t.deepEqual([written.code, written.err], [0, 'Warning: one, with a comma\nWarning: two\n'])
 })
 
 test('match lists what applies', async (t) => {

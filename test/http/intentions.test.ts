@@ -1,7 +1,9 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { explain } from '../../actors/intentions/explain.ts'
+import { encodeReply } from '../../src/http/encode-reply.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { asked, read } from '../kit/http.ts'
+import { asked, read, run } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
 
 const ID = 'dd803a7d-0000-4000-8000-000000000001'
@@ -96,6 +98,70 @@ test('wrong bodies are refused with the texts of the reference', (t) => {
     name: 'create',
     request: { permissions: 1 },
   })
+})
+
+test('permissions of a body are read by kind, and shown in place of an action', (t) => {
+  const url = '/v1/connect/intentions/exact?source=web&destination=db'
+  const Permissions = [{ Action: 'allow', HTTP: { PathPrefix: '/v1', Header: [{ Name: 'a', Present: true }], Methods: ['GET'] } }]
+  t.like(asked('PUT', url, { Permissions }), { name: 'put', request: { permissions: Permissions } })
+  t.like(asked('PUT', url, { Permissions: [{ action: 'deny' }] }), { request: { permissions: [{ Action: 'deny' }] } })
+  const failed = (permission: unknown) => {
+    const { status, text } = asked('PUT', url, { Permissions: [permission] }) as { status: number; text: string }
+    return [status, text.replace('Bad request: Request decode failed: ', '')]
+  }
+  t.deepEqual(failed({ Foo: 1 }), [400, 'json: unknown field "Foo"'])
+  t.deepEqual(failed(3), [400, 'json: cannot unmarshal number into an object'])
+  t.deepEqual(failed({ HTTP: { Header: [{ Present: 'x' }] } }), [400, 'json: cannot unmarshal string into field Present of type boolean'])
+  t.deepEqual(failed({ HTTP: { Methods: [1] } }), [400, 'json: cannot unmarshal number into field Permissions.HTTP.Methods of type string'])
+  const tables = emptyTables()
+  const request = { source: 'web', destination: 'db', action: 'deny', description: '', permissions: Permissions }
+  tables.apply([{ kind: 'config.set', atMs: 0, request: { kind: 'service-defaults', name: 'db', content: { Protocol: 'http' } } }])
+  tables.apply([{ kind: 'intentions.put', atMs: 0, request }])
+  const shown = read(tables.view(), url).json as Record<string, unknown>
+  t.deepEqual([shown['Action'], shown['Permissions'], shown['Precedence']], [undefined, Permissions, 9])
+  const entry = read(tables.view(), '/v1/config/service-intentions/db').json as { Sources: object[] }
+  t.deepEqual(entry.Sources, [{ Name: 'web', Permissions, Precedence: 9, Type: 'consul' }])
+})
+
+test('what a writer should know comes in headers, one for each sentence, in ASCII', async (t) => {
+  const answers = { create: { id: ID, warnings: ['one, two', 'Zürich\u0001'] }, put: { warnings: [] } }
+  t.deepEqual(await run('POST', '/v1/connect/intentions', answers, {}, ALLOW), {
+    json: { ID },
+    headers: { 'X-Tribune-Warning': ['one, two', 'Z\\u00fcrich\\u0001'] },
+  })
+  t.deepEqual(await run('PUT', '/v1/connect/intentions/exact?source=a&destination=b', answers, {}, { Action: 'deny' }), { json: true })
+  const { headers } = encodeReply({ json: true, headers: { A: ['1', '2'], B: '3' } }, false, [])
+  t.deepEqual(headers, ['A', '1', 'A', '2', 'B', '3'])
+})
+
+test('/v1/tribune/intentions/explain shows every place that an intention could be in', async (t) => {
+  const rule = { id: '', source: '*', destination: 'db', action: 'deny' as const }
+  const url = '/v1/tribune/intentions/explain?source=web&destination=db'
+  t.like(asked('GET', url), { name: 'explain', request: { source: 'web', destination: 'db' } })
+  t.deepEqual(await run('GET', url, { explain: explain([rule], 'web', 'db', true) }), {
+    json: {
+      Allowed: false,
+      Reason: 'Matched L4 intention: default/* => default/db (Precedence: 8, Action: DENY)',
+      Decides: { SourceName: '*', DestinationName: 'db', Action: 'deny', Precedence: 8 },
+      Candidates: [
+        { SourceName: 'web', DestinationName: 'db', Precedence: 9, Intention: null, Decides: false, Why: 'there is none' },
+        {
+          SourceName: '*',
+          DestinationName: 'db',
+          Precedence: 8,
+          Intention: { SourceName: '*', DestinationName: 'db', Action: 'deny', Precedence: 8 },
+          Decides: true,
+          Why: 'decides: it is the first that matches',
+        },
+        { SourceName: 'web', DestinationName: '*', Precedence: 6, Intention: null, Decides: false, Why: 'there is none' },
+        { SourceName: '*', DestinationName: '*', Precedence: 5, Intention: null, Decides: false, Why: 'there is none' },
+      ],
+      Default: { Action: 'allow', Decides: false },
+      OtherSources: [],
+      OtherSourcesCount: 0,
+    },
+  })
+  t.like(asked('GET', '/v1/tribune/intentions/explain?source=web'), { status: 500, text: `required query parameter 'destination' not set` })
 })
 
 test('an exact write takes its names from the query', (t) => {

@@ -81,8 +81,9 @@ export async function run(
   url: string,
   answers: Record<string, unknown>,
   headers: Record<string, string> = {},
+  body: unknown = '',
 ): Promise<HttpReply | Refusal> {
-  const { route, request: plain } = requested(method, url)
+  const { route, request: plain } = requested(method, url, body)
   const request = { ...plain, headers }
   if ('read' in route) throw new Error(`${url} asks nobody`)
   if ('ask' in route) {
