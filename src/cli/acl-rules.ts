@@ -1,4 +1,5 @@
 import type { FlagTable } from './command.ts'
+import { listFormatFlags } from './format-flag.ts'
 
 /** One command about ACLs: what it takes, and what it says when the agent has none. */
 export type AclRule = {
@@ -22,6 +23,7 @@ const NAME_NEEDED = { flags: ['name'], problem: 'Must specify the -name paramete
 const format = { format: { kind: 'string', values: ['json', 'pretty'], about: 'How to print it: "pretty" for people, which is the default, or "json" for programs.' } } as const // biome-ignore format: one line
 const meta = { meta: { kind: 'boolean', about: 'Print indexes and the hash as well.' } } as const
 const shown = { ...format, ...meta }
+const listed = { ...listFormatFlags, ...meta }
 const description = { description: { kind: 'string', about: 'What it is for, for people.' } } as const
 const id = { id: { kind: 'string', about: 'ID, or the beginning of one that no other has.' } } as const
 const name = { name: { kind: 'string', about: 'Name.' } } as const
@@ -76,7 +78,7 @@ export const aclRules: readonly AclRule[] = [
     failure: 'Error deleting auth method "%s"',
     subject: 'name',
   },
-  { name: 'acl auth-method list', summary: 'List all auth methods', flags: shown, failure: 'Failed to retrieve the auth method list' },
+  { name: 'acl auth-method list', summary: 'List all auth methods', flags: listed, failure: 'Failed to retrieve the auth method list' },
   {
     name: 'acl auth-method read',
     summary: 'Show an auth method',
@@ -111,7 +113,7 @@ export const aclRules: readonly AclRule[] = [
   {
     name: 'acl binding-rule list',
     summary: 'List binding rules',
-    flags: { ...method, ...shown },
+    flags: { ...method, ...listed },
     failure: 'Failed to retrieve the binding rule list',
   },
   {
@@ -156,7 +158,7 @@ export const aclRules: readonly AclRule[] = [
     subject: 'id',
     partial: 'Error determining policy ID',
   },
-  { name: 'acl policy list', summary: 'List all policies', flags: shown, failure: 'Failed to retrieve the policy list' },
+  { name: 'acl policy list', summary: 'List all policies', flags: listed, failure: 'Failed to retrieve the policy list' },
   {
     name: 'acl policy read',
     summary: 'Show a policy',
@@ -190,7 +192,7 @@ export const aclRules: readonly AclRule[] = [
     subject: 'id',
     partial: 'Error determining role ID',
   },
-  { name: 'acl role list', summary: 'List all roles', flags: shown, failure: 'Failed to retrieve the role list' },
+  { name: 'acl role list', summary: 'List all roles', flags: listed, failure: 'Failed to retrieve the role list' },
   {
     name: 'acl role read',
     summary: 'Show a role',
@@ -247,7 +249,7 @@ export const aclRules: readonly AclRule[] = [
     subject: 'id',
     partial: 'Error determining token ID',
   },
-  { name: 'acl token list', summary: 'List all tokens', flags: shown, failure: 'Failed to retrieve the token list' },
+  { name: 'acl token list', summary: 'List all tokens', flags: listed, failure: 'Failed to retrieve the token list' },
   {
     name: 'acl token read',
     summary: 'Show a token',

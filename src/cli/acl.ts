@@ -25,7 +25,8 @@ ${rule.summary}. Agents that do not have access control lists answer that ACL su
       const { problem, failure } = sense(rule, flags, rest)
       if (problem !== undefined) return misused(problem)
       const { format } = flags
-      if (format !== undefined && format !== 'pretty' && format !== 'json') return fail(`Unknown format: ${String(format)}`)
+      const formats = ['pretty', ...(rule.flags['format']?.values ?? [])]
+      if (format !== undefined && !formats.includes(String(format))) return fail(`Unknown format: ${String(format)}`)
       const reply = await http.request('GET', '/v1/acl/tokens')
       if (isRefused(reply)) return fail(`${failure}: ${reply.why}`)
       return fail(`${failure}: the agent has ACLs, which this program cannot manage`)

@@ -35,17 +35,24 @@ function shellsOf({ env }: Pick<Io, 'env'>): Shell[] {
   const line = `complete -o default -C ${program} ${program}\n`
   return [
     { folder: join(home, bash), file: join(home, bash), text: line, whole: false },
-    { folder: join(zsh, '.zshrc'), file: join(zsh, '.zshrc'), text: `autoload -U +X bashcompinit && bashcompinit\n${line}`, whole: false },
+    { folder: join(zsh, '.zshrc'), file: join(zsh, '.zshrc'), text: `${ZSH_BEFORE}${line}`, whole: false },
     { folder: fish, file: join(fish, 'completions', `${program}.fish`), text: fishScript(program), whole: true },
   ]
 }
 
+/** In zsh, `complete` stands on two modules, of which the first takes a while: it is loaded only if nobody has. */
+const ZSH_BEFORE = `(( $+functions[compdef] )) || { autoload -U +X compinit && compinit }
+autoload -U +X bashcompinit && bashcompinit
+`
+
+/** Asked once for each line; files are offered where the program knows nothing. */
 function fishScript(program: string): string {
   return `function __complete_${program}
     set -lx COMP_LINE (commandline -cp)
-    ${program}
+    set -g __completions_of_${program} (${program})
+    test (count $__completions_of_${program}) -gt 0
 end
-complete -c ${program} -a "(__complete_${program})"
+complete -c ${program} -f -n __complete_${program} -a '$__completions_of_${program}'
 `
 }
 

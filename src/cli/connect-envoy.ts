@@ -1,10 +1,10 @@
-import { defineApiCommand } from './api-command.ts'
+import { defineRefusedCommand } from './refused-command.ts'
 
-export const connectEnvoyCommand = defineApiCommand({
+export const connectEnvoyCommand = defineRefusedCommand({
   summary: 'Refused: agents run sidecar proxies of their own',
   usage: 'connect envoy [options]',
   about: `
-Would run Envoy as a proxy. Agents of this program do not configure Envoy: they run a sidecar proxy of their own for every service whose definition asks for one, and "connect proxy" runs one by hand. The flags are known, so that scripts get this answer.
+Would run Envoy as a proxy. Agents of this program do not configure Envoy: they run a sidecar proxy of their own for every service whose definition asks for one, and "connect proxy" runs one by hand.
 `,
   answers: 'agent',
   namespaced: true,
@@ -31,7 +31,5 @@ Would run Envoy as a proxy. Agents of this program do not configure Envoy: they 
     'sidecar-for': { kind: 'string', about: 'ID of the service that the proxy is for.' },
     'wan-address': { kind: 'string', about: 'WAN address to advertise for a gateway.' },
   },
-  async run({ fail }) {
-    return fail('Envoy is not supported: the agent runs sidecar proxies by itself, and "connect proxy" runs one by hand')
-  },
+  why: 'Envoy is not supported: the agent runs sidecar proxies by itself, and "connect proxy" runs one by hand',
 })

@@ -1,10 +1,10 @@
-import { defineApiCommand } from './api-command.ts'
+import { defineRefusedCommand } from './refused-command.ts'
 
-export const connectExposeCommand = defineApiCommand({
+export const connectExposeCommand = defineRefusedCommand({
   summary: 'Refused: there are no ingress gateways',
   usage: 'connect expose [options]',
   about: `
-Would expose a service of the mesh through an ingress gateway. Agents of this program have no ingress gateways; "connect proxy" with -upstream gives a machine outside of the mesh a way in. The flags are known, so that scripts get this answer.
+Would expose a service of the mesh through an ingress gateway. Agents of this program have no ingress gateways; "connect proxy" with -upstream gives a machine outside of the mesh a way in.
 `,
   answers: 'servers',
   flags: {
@@ -14,7 +14,5 @@ Would expose a service of the mesh through an ingress gateway. Agents of this pr
     protocol: { kind: 'string', about: 'Protocol of the listener.' },
     service: { kind: 'string', about: 'Name of the service.' },
   },
-  async run({ fail }) {
-    return fail('Ingress gateways are not supported: "connect proxy -upstream" opens a way to a service from outside of the mesh')
-  },
+  why: 'Ingress gateways are not supported: "connect proxy -upstream" opens a way to a service from outside of the mesh',
 })

@@ -1,10 +1,10 @@
-import { defineApiCommand } from './api-command.ts'
+import { defineRefusedCommand } from './refused-command.ts'
 
-export const connectRedirectTrafficCommand = defineApiCommand({
+export const connectRedirectTrafficCommand = defineRefusedCommand({
   summary: 'Refused: proxies are not transparent',
   usage: 'connect redirect-traffic [options]',
   about: `
-Would make the system send the traffic of this machine through a transparent proxy. Sidecar proxies of this program listen on a port for each upstream instead. The flags are known, so that scripts get this answer.
+Would make the system send the traffic of this machine through a transparent proxy. Sidecar proxies of this program listen on a port for each upstream instead.
 `,
   answers: 'agent',
   namespaced: true,
@@ -19,7 +19,5 @@ Would make the system send the traffic of this machine through a transparent pro
     'proxy-outbound-port': { kind: 'int', about: 'Port of the proxy for connections from this machine.' },
     'proxy-uid': { kind: 'string', about: 'User that the proxy runs as.' },
   },
-  async run({ fail }) {
-    return fail('Transparent proxies are not supported: a sidecar listens on a port of its own for each upstream')
-  },
+  why: 'Transparent proxies are not supported: a sidecar listens on a port of its own for each upstream',
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
@@ -49,12 +49,13 @@ Records facts about the agent and its machine, and in intervals its metrics, its
     const wanted = flags.capture ?? TARGETS
     const unknown = wanted.find((target) => !TARGETS.includes(target))
     if (unknown !== undefined) return fail(`Capture validation failed: unknown target ${JSON.stringify(unknown)}`)
-    const self = await http.json<Self>('/v1/agent/self')
-    if (isRefused(self))
-      return fail(`Capture validation failed: error querying target agent: ${self.why}. verify connectivity and agent address`)
     const output = flags.output ?? `consul-debug-${Math.floor(Date.now() / 1_000)}`
     const isArchive = flags.archive ?? true
     const file = isArchive ? `${output}.tar.gz` : output
+    if (existsSync(file)) return fail(`Capture validation failed: output ${isArchive ? 'file' : 'directory'} already exists: ${file}`)
+    const self = await http.json<Self>('/v1/agent/self')
+    if (isRefused(self))
+      return fail(`Capture validation failed: error querying target agent: ${self.why}. verify connectivity and agent address`)
     const targets = TARGETS.filter((target) => wanted.includes(target))
     const profiles = targets.includes('pprof') && self.value.DebugConfig['EnableDebug'] === true
     if (targets.includes('pprof') && !profiles)

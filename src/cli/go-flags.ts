@@ -4,12 +4,13 @@ import { isRefused } from '../kernel/refusal.ts'
 /**
  * What a flag takes.
  *
- * - `string`; `int` and `uint` are whole numbers (decimal, `0x…`, `0o…`, `0b…`); `duration` is Go's (`1m30s`)
+ * - `string`; `int` and `uint` are whole numbers (decimal, `0x…`, `0o…`, `0b…`), `uint64` one of up to 64 bits; `duration` is Go's
+ *   (`1m30s`)
  * - `boolean`: `-x`, `-x=true`, `-x=false`; never takes the next argument
  * - `strings`: may be repeated, every use adds one
  * - `pairs`: `key=value`, may be repeated, every use adds one key
  */
-export type FlagKind = 'string' | 'boolean' | 'int' | 'uint' | 'duration' | 'strings' | 'pairs'
+export type FlagKind = 'string' | 'boolean' | 'int' | 'uint' | 'uint64' | 'duration' | 'strings' | 'pairs'
 export type FlagSpec = Readonly<Record<string, FlagKind>>
 
 type ValueOf<Kind extends FlagKind> = Kind extends 'string'
@@ -20,7 +21,9 @@ type ValueOf<Kind extends FlagKind> = Kind extends 'string'
       ? string[]
       : Kind extends 'pairs'
         ? Record<string, string>
-        : number
+        : Kind extends 'uint64'
+          ? bigint
+          : number
 
 /** Only flags that were given are present. Durations are in milliseconds. */
 export type FlagValues<Spec extends FlagSpec> = { -readonly [Name in keyof Spec]?: ValueOf<Spec[Name]> }
@@ -75,10 +78,12 @@ export function goFlags<const Spec extends FlagSpec>(
   return { flags: Object.fromEntries(values) as FlagValues<Spec>, rest: args.slice(next) }
 }
 
-type FlagValue = string | boolean | number | string[] | Record<string, string>
+type FlagValue = string | boolean | number | bigint | string[] | Record<string, string>
 type Read = { value: FlagValue } | { problem: string }
 
 const PARSE_ERROR = 'parse error'
+const OUT_OF_RANGE = 'value out of range'
+const UINT64_MAX = 2n ** 64n - 1n
 
 const readers: Record<FlagKind, (given: string, before: FlagValue | undefined) => Read> = {
   string: (given) => ({ value: given }),
@@ -87,8 +92,13 @@ const readers: Record<FlagKind, (given: string, before: FlagValue | undefined) =
     if (/^(0|f|F|false|FALSE|False)$/.test(given)) return { value: false }
     return { problem: PARSE_ERROR }
   },
-  int: (given) => wholeNumber(given, /^[+-]?/),
-  uint: (given) => wholeNumber(given, /^/),
+  int: (given) => safeNumber(given, /^[+-]?/),
+  uint: (given) => safeNumber(given, /^/),
+  uint64: (given) => {
+    const value = wholeNumber(given, /^/)
+    if (value === undefined) return { problem: PARSE_ERROR }
+    return value > UINT64_MAX ? { problem: OUT_OF_RANGE } : { value }
+  },
   duration: (given) => {
     const ms = parseDuration(given)
     return isRefused(ms) ? { problem: PARSE_ERROR } : { value: ms }
@@ -103,16 +113,21 @@ const readers: Record<FlagKind, (given: string, before: FlagValue | undefined) =
   },
 }
 
-/** A whole number in one of Go's notations. Beyond what a double counts exactly is out of range. */
-function wholeNumber(given: string, signs: RegExp): Read {
+/** Beyond what a double counts exactly is out of range. */
+function safeNumber(given: string, signs: RegExp): Read {
+  const value = wholeNumber(given, signs)
+  if (value === undefined) return { problem: PARSE_ERROR }
+  return Number.isSafeInteger(Number(value)) ? { value: Number(value) } : { problem: OUT_OF_RANGE }
+}
+
+/** A whole number in one of Go's notations. */
+function wholeNumber(given: string, signs: RegExp): bigint | undefined {
   const sign = signs.exec(given)?.[0] ?? ''
   const digits = given.slice(sign.length)
-  if (!/^(0[xX]_?[\da-fA-F]+|0[bB]_?[01]+|0[oO]?[0-7]*|[1-9](_?\d)*)$/.test(digits) || /^0[oO]$/.test(digits))
-    return { problem: PARSE_ERROR }
-  const plain = digits.replaceAll('_', '')
-  const value = /^0[0-7]+$/.test(plain) ? Number.parseInt(plain, 8) : Number(plain)
-  if (!Number.isSafeInteger(value)) return { problem: 'value out of range' }
-  return { value: sign === '-' && value !== 0 ? -value : value }
+  if (!/^(0[xX]_?[\da-fA-F]+|0[bB]_?[01]+|0[oO]?[0-7]*|[1-9](_?\d)*)$/.test(digits) || /^0[oO]$/.test(digits)) return undefined
+  const plain = digits.replaceAll('_', '').toLowerCase()
+  const value = BigInt(/^0[0-7]+$/.test(plain) ? `0o${plain.slice(1)}` : plain)
+  return sign === '-' ? -value : value
 }
 
 function quoted(text: string): string {

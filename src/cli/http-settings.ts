@@ -108,7 +108,8 @@ export function httpSettings(flags: HttpFlags, env: Io['env'], readFile = readTe
   if (isRefused(address)) return address
   const token = tokenOf(flags, env, readFile)
   if (isRefused(token)) return token
-  const tls = address.scheme === 'https' ? tlsSettings(flags, env, verify, readFile) : NO_TLS
+  // Files that are named must be there, even where TLS is not used: so a wrong name shows before it matters.
+  const tls = tlsSettings(flags, env, verify, readFile)
   if (isRefused(tls)) return tls
   return {
     ...address,
@@ -120,8 +121,6 @@ export function httpSettings(flags: HttpFlags, env: Io['env'], readFile = readTe
     namespace: flags.namespace ?? env['CONSUL_NAMESPACE'] ?? '',
   }
 }
-
-const NO_TLS: TlsSettings = { authorities: [], clientCert: '', clientKey: '', serverName: '', verify: true }
 
 type Address = Pick<HttpSettings, 'scheme' | 'authority' | 'host' | 'port' | 'socketPath'>
 

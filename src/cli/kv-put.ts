@@ -1,4 +1,4 @@
-import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
+import { isRefused } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
 import type { FlagsOf, FlagTable } from './command.ts'
 import type { HttpParams } from './http.ts'
@@ -16,7 +16,7 @@ const putFlags = {
     about: 'Write only if the entry is still at -modify-index. An index of 0, which is the default, means that the key must not exist.',
   },
   flags: {
-    kind: 'string',
+    kind: 'uint64',
     value: 'uint',
     about: 'A number of up to 64 bits to keep with the value. It means whatever its users agree on.',
   },
@@ -54,8 +54,6 @@ To change a value only if nobody else has changed it since, give the index at wh
     if ([flags.acquire, flags.release, flags.cas].filter(Boolean).length > 1) {
       return misused('Error! Only one of -acquire, -release and -cas may be given')
     }
-    const number = flagsNumber(flags.flags ?? '0')
-    if (isRefused(number)) return misused(`Error! ${number.why}`)
     const data = await argumentData(text, io)
     if (isRefused(data)) return fail(`Error! ${data.why}`)
     if (flags.base64 && !BASE64.test(data.value.toString('latin1').trim()))
@@ -63,7 +61,7 @@ To change a value only if nobody else has changed it since, give the index at wh
     const value = flags.base64 ? Buffer.from(data.value.toString('latin1'), 'base64') : data.value
     const words = wordsOf(flags, key)
     if (key.startsWith('/')) return fail(`${words.failed}: Invalid key. Key must not begin with a '/': ${key}`)
-    const params: HttpParams = { flags: number === '0' ? undefined : number, ...conditionOf(flags) }
+    const params: HttpParams = { flags: flags.flags ? String(flags.flags) : undefined, ...conditionOf(flags) }
     const reply = await http.request('PUT', `/v1/kv/${key}`, { params, body: value })
     if (isRefused(reply)) return fail(`${words.failed}: ${reply.why}`)
     if (reply.body.toString('utf8').trim() !== 'true') return fail(words.refused)
@@ -73,16 +71,6 @@ To change a value only if nobody else has changed it since, give the index at wh
 })
 
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/
-const FLAGS_MAX = 2n ** 64n - 1n
-
-/** Decimal digits of a number in Go's notations; kept as text because it may be larger than a JavaScript number. */
-function flagsNumber(text: string): Result<string> {
-  if (!/^(0[xX][\da-fA-F]+|0[bB][01]+|0[oO]?[0-7]*|[1-9]\d*)$/.test(text) || /^0[oO]$/.test(text)) {
-    return refuse('invalid', `invalid value ${JSON.stringify(text)} for flag -flags: parse error`)
-  }
-  const value = BigInt(/^0[0-7]+$/.test(text) ? `0o${text.slice(1)}` : text)
-  return value > FLAGS_MAX ? refuse('invalid', `invalid value ${JSON.stringify(text)} for flag -flags: value out of range`) : String(value)
-}
 
 function conditionOf(flags: FlagsOf<typeof putFlags>): HttpParams {
   if (flags.cas) return { cas: String(flags['modify-index'] ?? 0) }

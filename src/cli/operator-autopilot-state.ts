@@ -1,6 +1,6 @@
 import { isRefused } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
-import { listJson, wantsJson } from './format-flag.ts'
+import { listFormatFlags, listJson, wantsJson } from './format-flag.ts'
 
 type Server = { ID: string; Meta: Record<string, string> | null } & Record<string, unknown>
 type State = {
@@ -35,7 +35,7 @@ Shows how the servers are, which of them leads, and how many may fail.
 `,
   answers: 'servers',
   flags: {
-    format: { kind: 'string', about: 'How to print the answer: "pretty" for people, which is the default, or "json" for programs.' },
+    ...listFormatFlags,
   },
   async run({ flags, rest, io, http, fail, misused }) {
     if (rest.length > 0) return misused(`Too many arguments (expected 0, got ${rest.length})`)

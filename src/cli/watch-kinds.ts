@@ -41,12 +41,16 @@ const KINDS: Readonly<Record<string, Kind>> = {
   key: {
     takes: ['key'],
     make: ({ key }) =>
-      key ? { path: `/v1/kv/${key}`, value: (body) => listOf(body)[0] ?? null } : { problem: 'Must specify a single key to watch' },
+      key
+        ? { path: `/v1/kv/${key}`, value: (body) => listOf(body).map(entryOf)[0] ?? null }
+        : { problem: 'Must specify a single key to watch' },
   },
   keyprefix: {
     takes: ['prefix'],
     make: ({ prefix }) =>
-      prefix ? { path: `/v1/kv/${prefix}`, params: { recurse: '' } } : { problem: 'Must specify a single prefix to watch' },
+      prefix
+        ? { path: `/v1/kv/${prefix}`, params: { recurse: '' }, value: (body) => (body === undefined ? null : listOf(body).map(entryOf)) }
+        : { problem: 'Must specify a single prefix to watch' },
   },
   services: { takes: [], make: () => ({ path: '/v1/catalog/services' }) },
   nodes: { takes: [], make: () => ({ path: '/v1/catalog/nodes' }) },
@@ -72,6 +76,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 /** What can be watched from the command line. */
 export const watchTypes: readonly string[] = Object.keys(KINDS)
+
+/** An entry as the reference's clients show it: with an empty session where nobody holds it. */
+function entryOf(entry: unknown): unknown {
+  if (typeof entry !== 'object' || entry === null) return entry
+  const { Key, CreateIndex, ModifyIndex, LockIndex, Flags, Value, Session = '', ...others } = entry as Record<string, unknown>
+  return { Key, CreateIndex, ModifyIndex, LockIndex, Flags, Value, Session, ...others }
+}
 
 function isGiven(value: WatchParams[keyof WatchParams]): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '' && value !== false

@@ -52,9 +52,12 @@ test('completion is written for the shells that are there, once, and taken back'
   mkdirSync(join(home, '.config', 'fish'), { recursive: true })
   t.is((await run('-autocomplete-install')).code, 0)
   t.is(readFileSync(join(home, '.bashrc'), 'utf8'), 'alias x=y\ncomplete -o default -C tribune tribune\n')
-  t.is(readFileSync(join(home, '.zshrc'), 'utf8'), 'autoload -U +X bashcompinit && bashcompinit\ncomplete -o default -C tribune tribune\n')
+  t.is(
+    readFileSync(join(home, '.zshrc'), 'utf8'),
+    '(( $+functions[compdef] )) || { autoload -U +X compinit && compinit }\nautoload -U +X bashcompinit && bashcompinit\ncomplete -o default -C tribune tribune\n',
+  )
   const fish = join(home, '.config', 'fish', 'completions', 'tribune.fish')
-  t.regex(readFileSync(fish, 'utf8'), /^complete -c tribune -a "\(__complete_tribune\)"$/m)
+  t.regex(readFileSync(fish, 'utf8'), /^complete -c tribune -f -n __complete_tribune -a '\$__completions_of_tribune'$/m)
   const again = await run('--autocomplete-install')
   t.is(again.code, 1)
   t.true(again.err.startsWith(`already installed in ${join(home, '.bashrc')}\n`))

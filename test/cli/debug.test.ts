@@ -34,6 +34,11 @@ test('what makes no sense is refused before anything is recorded', async (t) => 
   t.is((await runCommand(['debug', '-duration=1s'])).err, 'Capture validation failed: duration must be longer than 10s\n')
   t.is((await runCommand(['debug', '-interval=1s'])).err, 'Capture validation failed: interval must be longer than 5s\n')
   t.regex((await runCommand(['debug', '-capture=x'])).err, /^Capture validation failed: unknown target "x"/)
+  const folder = temporaryDirectory(t)
+  const there = `Capture validation failed: output directory already exists: ${folder}\n`
+  t.is((await runCommand(['debug', '-archive=false', `-output=${folder}`])).err, there)
+  writeFileSync(join(folder, 'a.tar.gz'), '')
+  t.regex((await runCommand(['debug', `-output=${folder}/a`])).err, /output file already exists: .*\/a\.tar\.gz\n$/)
   const gone = await tryCommand(['debug'], {})
   t.is(gone.code, 1)
   t.regex(gone.err, /^Capture validation failed: error querying target agent: /)

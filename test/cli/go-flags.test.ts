@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { goFlags, HELP_REQUESTED } from '../../src/cli/go-flags.ts'
 
-const SPEC = { a: 'string', b: 'boolean', n: 'int', u: 'uint', d: 'duration', s: 'strings', p: 'pairs' } as const
+const SPEC = { a: 'string', b: 'boolean', n: 'int', u: 'uint', w: 'uint64', d: 'duration', s: 'strings', p: 'pairs' } as const
 
 test('every kind is read in each of its notations, up to the first argument that is no flag', (t) => {
   const args = '-a x -b -n=-5 --u 0x1F -d 1m30s -s 1 -s=2 -p k=v -p=z=y= rest -a'.split(' ')
@@ -10,6 +10,11 @@ test('every kind is read in each of its notations, up to the first argument that
     flags: { a: 'x', b: true, n: -5, u: 31, d: 90_000, s: ['1', '2'], p: { k: 'v', z: 'y=' } },
     rest: ['rest', '-a'],
   })
+})
+
+test('numbers of up to 64 bits stay exact', (t) => {
+  t.deepEqual(goFlags(['-w', '0xffffffffffffffff'], SPEC), { flags: { w: 2n ** 64n - 1n }, rest: [] })
+  t.deepEqual(goFlags(['-w=017'], SPEC), { flags: { w: 15n }, rest: [] })
 })
 
 test('a boolean never takes the next argument, and -- ends the flags', (t) => {
@@ -31,6 +36,8 @@ const WRONG: [args: string[], error: string][] = [
   [['-n', '08'], 'invalid value "08" for flag -n: parse error'],
   [['-n', '99999999999999999999'], 'invalid value "99999999999999999999" for flag -n: value out of range'],
   [['-u=-1'], 'invalid value "-1" for flag -u: parse error'],
+  [['-w=-1'], 'invalid value "-1" for flag -w: parse error'],
+  [['-w', '18446744073709551616'], 'invalid value "18446744073709551616" for flag -w: value out of range'],
   [['-d', '5'], 'invalid value "5" for flag -d: parse error'],
   [['-b=maybe'], 'invalid boolean value "maybe" for -b: parse error'],
   [['-p', 'x'], 'invalid value "x" for flag -p: Missing "=" value in argument: x'],

@@ -141,6 +141,7 @@ test('HTTPS checks the certificate, shows one, and can be told to trust', async 
   )
   t.regex((await ask([`-client-cert=${certFile}`], secure)).err, /needs both -client-cert and -client-key/)
   t.regex((await ask(['-ca-file=/nowhere.pem'], secure)).err, /Error loading CA file: open \/nowhere\.pem: no such file or directory\n$/)
+  t.regex((await ask(['-ca-file=/nowhere.pem'])).err, /Error loading CA file: /)
   t.regex((await ask(['-ca-path=/nowhere'], secure)).err, /Error loading CA path: open \/nowhere: no such file or directory\n$/)
   server.close()
 })

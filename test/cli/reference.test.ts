@@ -8,11 +8,16 @@ import { referenceCommands } from './reference.ts'
 /** A flag of the reference may be read by one of these kinds: what may be repeated is a string there. */
 const READ_BY: Readonly<Record<string, readonly string[]>> = {
   string: ['string', 'strings', 'pairs', 'int', 'uint', 'duration'],
-  uint: ['uint', 'string'],
+  uint: ['uint', 'uint64'],
 }
 
 /** Commands that list things. */
 const LISTING = [
+  'acl auth-method list',
+  'acl binding-rule list',
+  'acl policy list',
+  'acl role list',
+  'acl token list',
   'actors',
   'catalog datacenters',
   'catalog nodes',
@@ -27,6 +32,7 @@ const LISTING = [
   'maint',
   'members',
   'operator autopilot get-config',
+  'operator autopilot state',
   'operator raft list-peers',
 ]
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {

@@ -18,17 +18,19 @@ function agentWith(path: string, ...answers: readonly Answer[]) {
 }
 
 const KEY = { LockIndex: 0, Key: 'a', Flags: 7, Value: 'PA==', CreateIndex: 2, ModifyIndex: 3 }
+/** As clients of the reference show it. */
+const SHOWN = { Key: 'a', CreateIndex: 2, ModifyIndex: 3, LockIndex: 0, Flags: 7, Value: 'PA==', Session: '' }
 
 test('without a program, the value is printed once', async (t) => {
   const { code, out, err, seen } = await tryCommand(['watch', '-type=key', '-key=a'], agentWith('/v1/kv/a', { json: [KEY] }))
   t.deepEqual([code, err], [0, ''])
-  t.is(out, `${JSON.stringify(KEY, undefined, 4)}\n`)
+  t.is(out, `${JSON.stringify(SHOWN, undefined, 4)}\n`)
   t.deepEqual(seen, ['GET /v1/agent/self', 'GET /v1/kv/a'])
 })
 
 test('numbers of 64 bits stay what they are', async (t) => {
   const text = '[{"Key":"a","Flags":18446744073709551615}]'
-  t.is((await tryCommand(['watch', '-type=keyprefix', '-prefix=a'], agentWith('/v1/kv/a', { text }))).out, '[\n    {\n        "Key": "a",\n        "Flags": 18446744073709551615\n    }\n]\n') // biome-ignore format: one line
+  t.is((await tryCommand(['watch', '-type=keyprefix', '-prefix=a'], agentWith('/v1/kv/a', { text }))).out, '[\n    {\n        "Key": "a",\n        "Flags": 18446744073709551615,\n        "Session": ""\n    }\n]\n') // biome-ignore format: one line
 })
 
 const QUESTIONS: [args: string[], url: string][] = [
@@ -65,7 +67,7 @@ test('a program runs at each change, with the value on standard input, until it 
   const child = `printf '%s ' "$CONSUL_INDEX" >> ${file}; cat >> ${file}; ! grep -q '"Flags":8' ${file} || exit 3`
   const { code, out, err, seen } = await tryCommand(['watch', '-type=key', '-key=a', child], agent)
   t.deepEqual([code, out, err], [1, '', 'Error executing handler: exit status 3\n'])
-  t.is(readFileSync(file, 'utf8'), `11 ${JSON.stringify(KEY)}\n13 null\n14 ${JSON.stringify({ ...KEY, Flags: 8 })}\n`)
+  t.is(readFileSync(file, 'utf8'), `11 ${JSON.stringify(SHOWN)}\n13 null\n14 ${JSON.stringify({ ...SHOWN, Flags: 8 })}\n`)
   t.deepEqual(seen.slice(1), ['GET /v1/kv/a', 'GET /v1/kv/a?index=11&wait=60s', 'GET /v1/kv/a?index=12&wait=60s', 'GET /v1/kv/a?index=13&wait=60s']) // biome-ignore format: one line
 })
 
