@@ -56,11 +56,12 @@ export const watches = defineActor<WatchesProtocol, WatchesOwn, WatchesState, Wa
     answered(state, { id, run, answer }, turn) {
       const watch = state.watches.get(id)
       if (watch?.run !== run) return
-      const payload = isRefused(answer) ? undefined : payloadOf(watch.definition.question, answer)
+      const payload = isRefused(answer) ? undefined : payloadOf(watch.definition.question, answer, watch.seen)
       if (payload === undefined || isRefused(answer)) return retry(turn, id, watch, isRefused(answer) ? answer.why : answer.text)
       watch.failures = 0
+      const isSame = watch.told !== undefined && (payload === watch.told || answer.index === watch.seen.index)
       watch.seen = seenAfter(watch.seen, answer)
-      if (payload !== watch.told) {
+      if (!isSame) {
         watch.told = payload
         const probe = probeOf(watch.definition.handler, payload, answer.index === '' ? '0' : answer.index)
         return turn.act('probes', probe, { then: (result) => ({ name: 'handled', request: { id, run, result } }) })

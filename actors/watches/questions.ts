@@ -1,4 +1,5 @@
 import type { OwnApiAnswer } from '../../src/kernel/ports.ts'
+import { eventIndex } from '../events/protocol.ts'
 import type { WatchDefinition, WatchQuestion } from './protocol.ts'
 
 /** What is known of an answer: a decimal `index` of up to 64 bits, or for what only this agent knows a `hash`. */
@@ -19,17 +20,21 @@ export function urlOf({ question, datacenter, stale }: Pick<WatchDefinition, 'qu
 }
 
 /**
- * The JSON that a handler gets: what the API's own clients make of the body, on one line. Undefined if it was not an answer to the
- * question but an error.
+ * The JSON that a handler gets: what the API's own clients make of the body, on one line; of events those after the newest that was
+ * seen. Undefined if it was not an answer to the question but an error.
  */
-export function payloadOf(question: WatchQuestion, { status, text }: Pick<OwnApiAnswer, 'status' | 'text'>): string | undefined {
+export function payloadOf(
+  question: WatchQuestion,
+  { status, text }: Pick<OwnApiAnswer, 'status' | 'text'>,
+  seen: Seen = NOTHING_SEEN,
+): string | undefined {
   const isOfKeys = question.type === 'key' || question.type === 'keyprefix'
   if (status === 404 && isOfKeys) return 'null\n'
   if (status < 200 || status > 299) return undefined
   const body = text.trim()
   if (question.type === 'key') return `${withSession(body.slice(1, -1).trim())}\n`
   if (question.type === 'keyprefix') return `${withSession(body)}\n`
-  if (question.type === 'event' && question.name !== '') return `${eventsNamed(body, question.name)}\n`
+  if (question.type === 'event') return `${newEvents(body, question.name, seen)}\n`
   return `${body}\n`
 }
 
@@ -90,7 +95,10 @@ function withSession(entries: string): string {
   return entries.replace(/("Value":(?:null|"[\w+/=]*"),)("CreateIndex":)/g, '$1"Session":"",$2')
 }
 
-function eventsNamed(body: string, name: string): string {
-  const events = JSON.parse(body) as { Name: string }[] | null
-  return JSON.stringify((events ?? []).filter((event) => event.Name === name))
+/** All of them if the one that was seen is not kept any more. */
+function newEvents(body: string, name: string, { index }: Seen): string {
+  const events = (JSON.parse(body) as { ID: string; Name: string }[] | null) ?? []
+  const named = name === '' ? events : events.filter((event) => event.Name === name)
+  const seenAt = named.findIndex(({ ID }) => String(eventIndex([{ id: ID }])) === index)
+  return JSON.stringify(named.slice(seenAt + 1))
 }

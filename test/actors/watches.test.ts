@@ -70,16 +70,17 @@ test('a web hook gets the answer as its body, and what is configured goes before
 
 test('a handler that fails is logged, and told of the next change', (t) => {
   const { a } = following(KEY)
+  let index = 0
   for (const [result, said] of [
     [{ status: 'warning', output: 'oh\n' }, { output: 'oh' }],
     [refuse('invalid', 'args: must name a program to run'), { error: 'args: must name a program to run' }],
   ] as const) {
-    a.outcome('api', answer(`[{"n":"${result}${said}"}]`))
+    a.outcome('api', answer(`[{"n":"${result}${said}"}]`, String((index += 1))))
     a.effects()
     a.outcome('probes', result)
     const printed = a.effects().filter(({ did }) => did === 'print')
     t.deepEqual(printed, [{ did: 'print', level: 'error', line: 'Watch handler failed', facts: { handler: 'tell me', ...said } }])
-    a.outcome('api', answer(`[{"m":"${said}"}]`))
+    a.outcome('api', answer(`[{"m":"${said}"}]`, String((index += 1))))
     t.is(a.acts('probes').length, 1)
     a.outcome('probes', PASSED)
   }
@@ -188,8 +189,26 @@ test('handlers get what clients of the API make of its answers', (t) => {
   t.is(payloadOf(prefix, answer(`[${entry},${held}]`)), `[${shown},${held}]\n`)
   t.is(payloadOf(prefix, answer('', '1', 404)), 'null\n')
   t.is(payloadOf({ type: 'nodes' }, answer('', '1', 404)), undefined)
-  const events = '[{"Name":"a","LTime":1},{"Name":"b","LTime":2}]'
+  const id = '00000000-0000-0000-0000-000000000001'
+  const events = `[{"ID":"${id}","Name":"a"},{"ID":"${id}","Name":"b"}]`
   t.is(payloadOf({ type: 'event', name: '' }, answer(events)), `${events}\n`)
-  t.is(payloadOf({ type: 'event', name: 'b' }, answer(events)), '[{"Name":"b","LTime":2}]\n')
+  t.is(payloadOf({ type: 'event', name: 'b' }, answer(events)), `[{"ID":"${id}","Name":"b"}]\n`)
   t.is(payloadOf({ type: 'event', name: 'b' }, answer('null')), '[]\n')
+})
+
+test('of events only the new ones are told, and none again when the wait is over', (t) => {
+  const event = (id: string, name = 'deploy') => ({ ID: `00000000-0000-0000-0000-00000000000${id}`, Name: name })
+  const { a } = following({ ...KEY, question: { type: 'event', name: 'deploy' } })
+  const told = () => a.acts('probes').map((request) => JSON.parse((request as { input: string }).input))
+  const answered = (index: string, ...events: object[]) => a.outcome('api', answer(JSON.stringify(events), index))
+  answered('2', event('1'), event('2'))
+  t.deepEqual(told(), [[event('1'), event('2')]])
+  a.outcome('probes', PASSED)
+  answered('2', event('1'), event('2'))
+  t.deepEqual(told(), [])
+  answered('4', event('2'), event('3'), event('4'))
+  t.deepEqual(told(), [[event('3'), event('4')]])
+  a.outcome('probes', PASSED)
+  answered('9', event('8'), event('9'))
+  t.deepEqual(told(), [[event('8'), event('9')]], 'all, where the one that was seen is gone')
 })
