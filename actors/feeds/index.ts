@@ -89,7 +89,13 @@ function find(view: View, question: Question, { defaultAllow, datacenter }: Feed
     }
     case 'intentions': {
       const { index, intentions } = intentionsTo(view, question.destination)
-      const list = intentions.map(({ id, source, destination, action }) => ({ id, source, destination, action }))
+      const list = intentions.map(({ id, source, destination, action, permissions }) => ({
+        id,
+        source,
+        destination,
+        action,
+        ...(permissions && { permissions }),
+      }))
       return { index, value: { list, defaultAllow } satisfies IntentionsOn }
     }
     case 'instances': {
