@@ -2,7 +2,7 @@ import { overlay } from '../src/kernel/overlay.ts'
 import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
 import { type ChangeNotice, isReplaced, type Transaction } from '../src/kernel/tables.ts'
 import { autopilotSet } from './autopilot/commands.ts'
-import { caBootstrap, caNextSerial, caSetConfig, caSetRoots } from './ca/commands.ts'
+import { caAbort, caActivate, caBootstrap, caForget, caNextSerial, caRetire, caRotate, caSetConfig } from './ca/commands.ts'
 import { catalogDeregister, catalogRegister } from './catalog/commands.ts'
 import { lastIndex, setLastIndex } from './command.ts'
 import { configDelete, configSet } from './config-entries/commands.ts'
@@ -37,7 +37,11 @@ export const commands = {
   'queries.update': queryUpdate,
   'queries.delete': queryDelete,
   'ca.bootstrap': caBootstrap,
-  'ca.set-roots': caSetRoots,
+  'ca.rotate': caRotate,
+  'ca.activate': caActivate,
+  'ca.abort': caAbort,
+  'ca.retire': caRetire,
+  'ca.forget': caForget,
   'ca.next-serial': caNextSerial,
   'ca.set-config': caSetConfig,
   'connect.report': connectReport,

@@ -1,6 +1,6 @@
 import type { Table } from '../src/kernel/tables.ts'
 import { autopilotTable } from './autopilot/commands.ts'
-import { caConfigTable, caKeyTable, caRootTable, caSerialTable } from './ca/tables.ts'
+import { caAuthorityTable, caConfigTable, caKeyTable, caRootTable, caRotationTable, caSerialTable } from './ca/tables.ts'
 import { instanceTable, nodeTable } from './catalog/records.ts'
 import {
   checkTable,
@@ -39,6 +39,8 @@ export const tables: readonly Table<unknown>[] = [
   caRootTable,
   caKeyTable,
   caSerialTable,
+  caAuthorityTable,
+  caRotationTable,
   destinationTable,
   sourceTable,
   intentionIdTable,

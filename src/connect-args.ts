@@ -10,22 +10,8 @@ import { managedProxyConfig } from './config/proxies.ts'
 
 /** What the certificate authority is founded with, if this cluster has none yet. */
 export function caArgs({ connect, datacenter }: Config): CaArgs {
-  const { ca } = connect
-  return {
-    enabled: connect.enabled,
-    datacenter,
-    settings: {
-      leafCertTtlMs: ca.leafCertTtlMs,
-      // Consul's default of 50 protects authorities outside; the built-in one is limited only when asked to be.
-      csrMaxPerSecond: 'CSRMaxPerSecond' in ca.opaque ? ca.csrMaxPerSecond : 0,
-      csrMaxConcurrent: ca.csrMaxConcurrent,
-      shown: { IntermediateCertTTL: '8760h', LeafCertTTL: '72h', ...ca.opaque, ...(ca.privateKey !== '' && { PrivateKey: HIDDEN }) },
-    },
-    privateKeyPem: ca.privateKey,
-    rootCertPem: ca.rootCert,
-    keyType: ca.privateKeyType,
-    keyBits: ca.privateKeyBits,
-  }
+  const { settings, config } = connect.ca
+  return { enabled: connect.enabled, datacenter, settings: { ...settings }, config: { ...config } }
 }
 
 export function leafArgs({ connect, datacenter }: Config): LeafArgs {
@@ -59,6 +45,3 @@ export function proxiesArgs(config: Config): ProxiesArgs {
 export function managedProxyDefaults({ connect }: Config): ManagedProxyConfig {
   return managedProxyConfig(connect.proxyDefaults.config, [])
 }
-
-/** Shown instead of a private key. */
-const HIDDEN = 'hidden'

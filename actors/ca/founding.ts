@@ -1,17 +1,16 @@
 import type { Handlers, Turn } from '../../src/kernel/actor.ts'
-import { isRefused, type Refusal } from '../../src/kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { commit } from '../ledger.ts'
-import { authorityCommonName, parseColonHex, signingUri, trustDomainOf } from '../spiffe.ts'
+import { parseColonHex, trustDomainOf } from '../spiffe.ts'
+import { newRoot } from './new-root.ts'
 import type { CaOwn, CaState } from './state.ts'
 
-const ROOT_TTL_MS = 3_652 * 24 * 3_600_000
-/** Roots are valid from a day before now: what a clock shows may be corrected, and the clocks of other machines are behind. */
-const ROOT_BACKDATED_MS = 24 * 3_600_000
 const ROOT_SERIAL = 1
 const RETRY_MS_MIN = 500
 const RETRY_MS_MAX = 30_000
 /** Serial numbers of given roots above this are some other authority's random ones, and not continued. */
 const CONTINUED_SERIAL_MAX = 2 ** 40
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export function newFounding(): CaState['founding'] {
   return { clusterId: '', failures: 0, underWay: false }
@@ -22,57 +21,35 @@ export function found({ args, founding: steps }: CaState, turn: Turn<CaOwn>): vo
   if (steps.underWay) return
   steps.underWay = true
   steps.clusterId = turn.random.uuid()
-  if (args.privateKeyPem !== '') return readRoot(args.privateKeyPem, args.rootCertPem, turn)
-  turn.act('signer', { do: 'key', type: args.keyType, bits: args.keyBits }, { then: (outcome) => ({ name: 'keyMade', request: outcome }) })
+  const { config, settings, datacenter } = args
+  const { clusterId } = steps
+  const authority = { provider: settings.provider, config, trustDomain: trustDomainOf(clusterId), clusterId, datacenter }
+  const unique = turn.random.uuid()
+  turn.act(
+    'authority',
+    { do: 'prepare', authority, state: {}, serial: ROOT_SERIAL, unique, nowMs: turn.nowMs, rehearse: false, founds: true },
+    { then: (outcome) => ({ name: 'foundingPrepared', request: outcome }) },
+  )
 }
 
 /** The steps after it. */
-export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootMade' | 'rootRead' | 'founded' | 'foundAgain'> = {
-  keyMade(state, outcome, turn) {
+export const founding: Pick<Handlers<object, CaOwn, CaState>, 'foundingPrepared' | 'founded' | 'foundAgain'> = {
+  foundingPrepared(state, outcome, turn) {
     if (isRefused(outcome)) return failed(state, outcome, turn)
-    const keyPem = outcome.keyPem ?? ''
-    const trustDomain = trustDomainOf(state.founding.clusterId)
-    turn.act(
-      'signer',
-      {
-        do: 'root',
-        keyPem,
-        commonName: authorityCommonName({ unique: turn.random.uuid(), trustDomain }),
-        uri: signingUri(trustDomain),
-        serial: ROOT_SERIAL,
-        notBeforeMs: turn.nowMs - ROOT_BACKDATED_MS,
-        notAfterMs: turn.nowMs + ROOT_TTL_MS,
-      },
-      { then: (made) => ({ name: 'rootMade', request: { keyPem, outcome: made } }) },
-    )
-  },
-
-  rootMade(state, { keyPem, outcome }, turn) {
-    if (isRefused(outcome)) return failed(state, outcome, turn)
-    readRoot(keyPem, outcome.certPem ?? '', turn)
-  },
-
-  rootRead(state, { keyPem, certPem, outcome }, turn) {
-    if (isRefused(outcome)) return failed(state, outcome, turn)
-    const serial = outcome.serial ?? ''
+    const { prepared } = outcome
+    if (!prepared) return failed(state, { refused: 'invalid', why: 'the provider has no root' }, turn)
+    const { args, founding: steps } = state
+    const named = clusterIdOf(prepared.trustDomain)
+    if (isRefused(named)) return failed(state, named, turn)
     const request = {
-      clusterId: state.founding.clusterId,
-      settings: state.args.settings,
-      keyPem,
-      nextSerial: serialAfter(serial),
-      root: {
-        id: outcome.id ?? '',
-        name: 'Consul CA Primary Cert',
-        commonName: outcome.commonName ?? '',
-        serial,
-        signingKeyId: outcome.keyId ?? '',
-        notBeforeMs: outcome.notBeforeMs ?? turn.nowMs,
-        notAfterMs: outcome.notAfterMs ?? turn.nowMs,
-        certPem,
-        intermediatesPem: [],
-        keyType: outcome.keyType ?? state.args.keyType,
-        keyBits: outcome.keyBits ?? state.args.keyBits,
-      },
+      clusterId: named ?? steps.clusterId,
+      settings: args.settings,
+      config: args.config,
+      crossSigns: prepared.crossSigns,
+      crossPem: [],
+      state: prepared.state,
+      nextSerial: serialAfter(prepared.serial),
+      root: newRoot(prepared, []),
     }
     commit(turn, 'ca.bootstrap', request, (result) => ({ name: 'founded', request: result }))
   },
@@ -80,7 +57,7 @@ export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootM
   founded(state, result, turn) {
     if (isRefused(result)) return failed(state, result, turn)
     state.founding = newFounding()
-    if (result.founded) turn.print('info', 'certificate authority initialized', { provider: 'consul' })
+    if (result.founded) turn.print('info', 'certificate authority initialized', { provider: state.args.settings.provider })
   },
 
   foundAgain(state, _request, turn) {
@@ -88,12 +65,12 @@ export const founding: Pick<Handlers<object, CaOwn, CaState>, 'keyMade' | 'rootM
   },
 }
 
-function readRoot(keyPem: string, certPem: string, turn: Turn<CaOwn>): void {
-  turn.act(
-    'signer',
-    { do: 'read-certificate', certPem },
-    { then: (outcome) => ({ name: 'rootRead', request: { keyPem, certPem, outcome } }) },
-  )
+/** The cluster to which a root belongs that was there before it; undefined if it names none. */
+function clusterIdOf(trustDomain: string | undefined): Result<string> | undefined {
+  if (trustDomain === undefined) return undefined
+  const clusterId = trustDomain.replace(/\.consul$/, '')
+  if (UUID.test(clusterId) && trustDomainOf(clusterId) === trustDomain) return clusterId
+  return refuse('invalid', `the root names the trust domain ${trustDomain}, which is not a UUID and ".consul"`)
 }
 
 function failed({ founding: steps }: CaState, { why }: Refusal, turn: Turn<CaOwn>): void {

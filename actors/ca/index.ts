@@ -5,32 +5,23 @@ import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import { commit } from '../ledger.ts'
-import { agentCommonName, agentUri, parseIdentity, serviceCommonName, trustDomainOf } from '../spiffe.ts'
+import { agentCommonName, agentUri, parseIdentity, serviceCommonName } from '../spiffe.ts'
+import { changing } from './change.ts'
 import { found, founding, newFounding } from './founding.ts'
 import type { CaProtocol, SignedLeaf } from './protocol.ts'
-import { CONNECT_DISABLED } from './queries.ts'
+import { CONNECT_DISABLED, rootAuthority } from './queries.ts'
 import type { Authority, CaArgs, CaOwn, CaState, Job } from './state.ts'
-import { CONFIG_KEY, caConfigTable, caKeyTable, caRootTable } from './tables.ts'
+import { CONFIG_KEY, caConfigTable, caRootTable } from './tables.ts'
+import { tend, upkeep, watchProvider } from './upkeep.ts'
 
 /** Serial numbers are reserved in blocks, so that signing is not a commit for each leaf. A crash wastes the rest of a block. */
 const SERIALS_RESERVED = 1_024
 const SLOT_WAIT_MS_MAX = 500
 /** Leaves are valid from a little before now, for machines whose clocks are late. */
 const BACKDATED_MS = 60_000
-/** Settings of the API that are decided when the authority is founded. */
-const FIXED_KEYS = [
-  'PrivateKey',
-  'RootCert',
-  'PrivateKeyType',
-  'PrivateKeyBits',
-  'IntermediateCertTTL',
-  'CSRMaxPerSecond',
-  'CSRMaxConcurrent',
-] as const
-const LEAF_TTL_DEFAULT = '72h'
 const RATE_LIMITED = 'Rate limit reached, try again later'
 
-/** Founds the cluster's certificate authority if there is none, and signs. */
+/** Founds the cluster's certificate authority if there is none, signs, and changes over to another root. */
 export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
   name: 'ca',
   mailboxMax: 16_384,
@@ -45,12 +36,21 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
       ready: [],
       underWay: 0,
       nextSlotMs: 0,
+      change: undefined,
+      tending: new Set(),
+      saidWaiting: '',
+      checking: '',
     }
-    if (args.enabled) look(state, turn)
+    if (args.enabled) {
+      look(state, turn)
+      tend(state, turn)
+    }
     return state
   },
   on: {
     ...founding,
+    ...changing,
+    ...upkeep,
 
     sign(state, { csrPem, token }, turn, caller) {
       if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
@@ -87,23 +87,9 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
     made(state, { job, leaf, intermediatesPem, outcome }, turn) {
       if (isRefused(outcome)) return finish(state, job, outcome, turn)
       turn.count('connect.ca.leaf.signed')
-      finish(state, job, { ...leaf, certPem: [outcome.certPem ?? '', ...intermediatesPem].join('') }, turn)
-    },
-
-    configure(state, { leafCertTtlMs, config, token }, turn, caller) {
-      if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
-      const denied = authorize(turn.view, token, { resource: 'operator', name: '', access: 'write' })
-      if (denied) return denied
-      const before = turn.view.get(caConfigTable, CONFIG_KEY)?.shown ?? {}
-      const fixed = FIXED_KEYS.find((key) => config[key] !== undefined && JSON.stringify(config[key]) !== JSON.stringify(before[key]))
-      if (fixed) return refuse('invalid', `this version cannot change the authority's ${fixed} while it runs, only LeafCertTTL`)
-      const shown = { ...before, LeafCertTTL: config['LeafCertTTL'] ?? LEAF_TTL_DEFAULT }
-      commit(turn, 'ca.set-config', { leafCertTtlMs, shown }, (result) => ({ name: 'settled', request: { caller, result } }))
-      return LATER
-    },
-
-    settled(_state, { caller, result }, turn) {
-      turn.answer(caller, result)
+      const { certPem = '', chainPem = [], serial = '' } = outcome
+      const above = [...intermediatesPem, ...chainPem.filter((pem) => !intermediatesPem.includes(pem))]
+      finish(state, job, { ...leaf, serialText: serial, certPem: [certPem, ...above].join('') }, turn)
     },
 
     changed(state, _request, turn) {
@@ -118,22 +104,16 @@ function look(state: CaState, turn: Turn<CaOwn>): void {
   const { view, reads } = recordReads(turn.view)
   const config = view.get(caConfigTable, CONFIG_KEY)
   const root = [...view.range(caRootTable)].find(([, { active }]) => active)?.[1]
-  const key = root && view.get(caKeyTable, root.id)
+  const owner = root && rootAuthority(view, root.id, state.args.datacenter)
   turn.wake('authority', reads, { name: 'changed', request: null })
-  if (!config || !root || !key) {
-    state.authority = undefined
-    if (!config) found(state, turn)
-    return
-  }
-  state.authority = {
-    certPem: root.certPem,
-    keyPem: key.keyPem,
-    rootId: root.id,
-    signingKeyId: root.signingKeyId,
-    intermediatesPem: root.intermediatesPem,
-    settings: config,
-    trustDomain: trustDomainOf(config.clusterId),
-  }
+  state.authority = undefined
+  if (config && root && owner) {
+    const { id: rootId, signingKeyId, intermediatesPem, notAfterMs } = root
+    const { trustDomain } = owner.authority
+    const signs = { config: owner.authority, state: owner.state }
+    state.authority = { rootId, signingKeyId, intermediatesPem, notAfterMs, settings: config, trustDomain, ...signs }
+  } else if (!config) found(state, turn)
+  watchProvider(state, turn)
 }
 
 /** When the next CSR may be taken, by a bucket of one; undefined if that is too far away. */
@@ -188,15 +168,15 @@ function signReady(state: CaState, turn: Turn<CaOwn>): void {
 }
 
 function sign(authority: Authority, serial: number, job: Job, turn: Turn<CaOwn>): void {
-  const { rootId, signingKeyId, intermediatesPem, certPem, keyPem, settings } = authority
+  const { rootId, signingKeyId, intermediatesPem, settings, config, state } = authority
   // Certificates know whole seconds only.
   const notBeforeMs = Math.floor((turn.nowMs - BACKDATED_MS) / 1_000) * 1_000
-  const notAfterMs = notBeforeMs + settings.leafCertTtlMs
+  const notAfterMs = Math.min(notBeforeMs + settings.leafCertTtlMs, authority.notAfterMs)
   const { csrPem, commonName, uri } = job
   const leaf = { serial, uri, rootId, signingKeyId, validAfterMs: notBeforeMs, validBeforeMs: notAfterMs }
   turn.act(
-    'signer',
-    { do: 'leaf', csrPem, by: { certPem, keyPem }, commonName, uri, serial, notBeforeMs, notAfterMs },
+    'authority',
+    { do: 'sign', authority: config, state, csrPem, commonName, uri, serial, notBeforeMs, notAfterMs },
     { then: (outcome) => ({ name: 'made', request: { job, leaf, intermediatesPem, outcome } }) },
   )
 }

@@ -1,8 +1,17 @@
-import type { KeyType } from '../../src/kernel/ports.ts'
+import type { AuthorityConfig, AuthorityState, KeyType } from '../../src/kernel/ports.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { indexOf } from '../command.ts'
 import { trustDomainOf } from '../spiffe.ts'
-import { type CaConfigRecord, type CaRoot, CONFIG_KEY, caConfigTable, caRootTable } from './tables.ts'
+import {
+  type CaConfigRecord,
+  type CaRoot,
+  type CaSettings,
+  CONFIG_KEY,
+  caAuthorityTable,
+  caConfigTable,
+  caKeyTable,
+  caRootTable,
+} from './tables.ts'
 
 /** The text for whoever asks a cluster without a certificate authority. */
 export const CONNECT_DISABLED = 'Connect must be enabled in order to use this endpoint'
@@ -59,4 +68,25 @@ export function trustBundle(view: View): { index: number; bundle: TrustBundle } 
       rootNames: found.roots.map(({ commonName }) => commonName),
     },
   }
+}
+
+/** Whose root one is, and what signs for it. Secret. */
+export type RootAuthority = {
+  authority: AuthorityConfig
+  state: AuthorityState
+  settings: CaSettings
+  crossSigns: boolean
+  crossPem: string[]
+}
+
+/** Undefined for roots that nobody knows, or knows no more. */
+export function rootAuthority(view: View, rootId: string, datacenter: string): RootAuthority | undefined {
+  const config = view.get(caConfigTable, CONFIG_KEY)
+  const owner = view.get(caAuthorityTable, rootId)
+  const state = view.get(caKeyTable, rootId)
+  if (!config || !owner || !state) return undefined
+  const { provider, settings, crossSigns, crossPem } = owner
+  const { clusterId } = config
+  const authority = { provider, config: owner.config, trustDomain: trustDomainOf(clusterId), clusterId, datacenter }
+  return { authority, state, settings, crossSigns, crossPem }
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { type Asked, type AskSigner, crossSign, type Done, preparedOf, signLeaf, textIn } from '../../src/authorities/built-in.ts'
-import { rootFault, trustDomainFault, validityFault } from '../../src/authorities/root-rules.ts'
+import { type RootRules, rootFault, trustDomainFault, validityFault } from '../../src/authorities/root-rules.ts'
 import type {
   AuthorityOutcome,
   AuthorityRequest,
@@ -44,8 +44,9 @@ const ROOT_NAME = 'External CA Primary Cert'
 /** A file with certificates is shorter; another one was meant. */
 const FILE_BYTES_MAX = 262_144
 
-async function prepare({ authority, nowMs }: Asked<'prepare'>, ask: AskSigner): Promise<Result<AuthorityOutcome>> {
-  const { config, trustDomain } = authority
+async function prepare({ authority, nowMs, founds }: Asked<'prepare'>, ask: AskSigner): Promise<Result<AuthorityOutcome>> {
+  const { config } = authority
+  const trustDomain = founds ? undefined : authority.trustDomain
   const certs = await certificatesIn(config, 'CertFile')
   if (isRefused(certs)) return certs
   const keyPem = await fileIn(config, 'KeyFile')
@@ -66,17 +67,13 @@ async function prepare({ authority, nowMs }: Asked<'prepare'>, ask: AskSigner): 
 }
 
 /** Facts of the last certificate, once every certificate was found to be a valid CA that the next one signed. */
-async function rootFacts(
-  chain: string[],
-  { trustDomain, nowMs }: { trustDomain: string; nowMs: number },
-  ask: AskSigner,
-): Promise<Result<SignerOutcome>> {
+async function rootFacts(chain: string[], rules: RootRules, ask: AskSigner): Promise<Result<SignerOutcome>> {
   for (const [position, certPem] of chain.entries()) {
     const facts = await asked(ask, { do: 'read-certificate', certPem })
     const isRoot = position === chain.length - 1
     const what = isRoot ? 'RootFile' : `CertFile: certificate ${position + 1} of ${chain.length - 1}`
     if (isRefused(facts)) return refuse('invalid', `${what}: ${facts.why.replace(/^certPem: /, '')}`)
-    const fault = isRoot ? rootFault(facts, trustDomain, nowMs) : intermediateFault(facts, trustDomain, nowMs)
+    const fault = isRoot ? rootFault(facts, rules) : intermediateFault(facts, rules)
     if (fault !== undefined) return refuse('invalid', `${what}: ${fault}`)
     if (pathLengthOf(certPem) < position) return refuse('invalid', `${what}: its path length is too short for the ${position} CAs below it`)
     if (isRoot) return facts
@@ -90,8 +87,9 @@ async function rootFacts(
   return refuse('invalid', 'RootFile: holds no certificate')
 }
 
-function intermediateFault(facts: SignerOutcome, trustDomain: string, nowMs: number): string | undefined {
-  return facts.isCa ? (validityFault(facts, nowMs) ?? trustDomainFault(facts, trustDomain)) : 'not a CA certificate'
+function intermediateFault(facts: SignerOutcome, { trustDomain, nowMs }: RootRules): string | undefined {
+  if (!facts.isCa) return 'not a CA certificate'
+  return validityFault(facts, nowMs) ?? (trustDomain === undefined ? undefined : trustDomainFault(facts, trustDomain))
 }
 
 function isSignedBy(certPem: string, issuerPem: string): boolean {

@@ -12,7 +12,7 @@ import type {
   SignerRequest,
 } from '../kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
-import { rootFault } from './root-rules.ts'
+import { namedTrustDomain, rootFault } from './root-rules.ts'
 
 export type Asked<Do extends AuthorityRequest['do']> = Extract<AuthorityRequest, { do: Do }>
 export type Done = (outcome: Result<AuthorityOutcome>) => void
@@ -96,10 +96,10 @@ function makeRoot(request: Asked<'prepare'>, keyPem: string, ask: AskSigner, don
   })
 }
 
-function readRoot({ authority, nowMs }: Asked<'prepare'>, by: CertificateAuthority, ask: AskSigner, done: Done): void {
+function readRoot({ authority, nowMs, founds }: Asked<'prepare'>, by: CertificateAuthority, ask: AskSigner, done: Done): void {
   ask({ do: 'read-authority', by }, (facts) => {
     if (isRefused(facts)) return done(named(named(facts, 'by.certPem', 'RootCert'), 'by.keyPem', 'PrivateKey'))
-    const fault = rootFault(facts, authority.trustDomain, nowMs)
+    const fault = rootFault(facts, { trustDomain: founds ? undefined : authority.trustDomain, nowMs })
     if (fault !== undefined) return done(refuse('invalid', `RootCert: ${fault}`))
     const crossSigns = authority.config['DisableCrossSigning'] !== true
     done({ prepared: preparedOf(facts, by.certPem, { state: { ...by }, crossSigns, name: ROOT_NAME }) })
@@ -112,7 +112,9 @@ export function preparedOf(
   rootPem: string,
   rest: Pick<PreparedAuthority, 'state' | 'crossSigns' | 'name'>,
 ): PreparedAuthority {
+  const trustDomain = namedTrustDomain(facts)
   return {
+    ...(trustDomain !== undefined && { trustDomain }),
     rootPem,
     rootId: facts.id ?? '',
     serial: facts.serial ?? '',

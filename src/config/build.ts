@@ -8,7 +8,7 @@ import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { buildWatches } from './build-watches.ts'
-import { caConfigOf } from './ca-config.ts'
+import { fileCaConfig, isCaProvider } from './ca-config.ts'
 import type { Config, ConnectConfig, HttpConfig, LogConfig, TelemetryConfig } from './config.ts'
 import { configEntryOf } from './entries/index.ts'
 import type { ConfigHost } from './host.ts'
@@ -224,16 +224,15 @@ function buildAutopilot({ settings: { autopilot } }: Build): AutopilotSettings {
 function buildConnect({ problems, settings }: Build): ConnectConfig {
   const { connect } = settings
   const { proxy_defaults: defaults } = connect
-  if (connect.ca_provider === 'vault' || connect.ca_provider === 'aws-pca') {
-    problems.push(`connect.ca_provider ${JSON.stringify(connect.ca_provider)} is not supported by this version, only "consul"`)
-  } else if (connect.ca_provider !== 'consul') problems.push(`${connect.ca_provider} is not a valid CA provider`)
+  const provider = isCaProvider(connect.ca_provider) ? connect.ca_provider : 'consul'
+  if (connect.ca_provider !== provider) problems.push(`${connect.ca_provider} is not a valid CA provider`)
   if (defaults.exec_mode === 'script') problems.push('connect.proxy_defaults.exec_mode "script" is not supported by this version')
   else if (defaults.exec_mode !== 'daemon') problems.push(`invalid exec mode: ${defaults.exec_mode}`)
   managedProxyConfig(defaults.config, problems)
   return {
     enabled: connect.enabled,
-    caProvider: 'consul',
-    ca: caConfigOf(connect.ca_config, problems),
+    caProvider: provider,
+    ca: fileCaConfig(provider, connect.ca_config, problems),
     proxy: {
       allowManagedApiRegistration: connect.proxy.allow_managed_api_registration,
       allowManagedRoot: connect.proxy.allow_managed_root,

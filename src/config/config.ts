@@ -1,4 +1,5 @@
 import type { AutopilotSettings } from '../../actors/autopilot/commands.ts'
+import type { CaProvider, CaSettings } from '../../actors/ca/tables.ts'
 import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { CheckDefinition, ServiceDefinition } from '../../actors/definitions.ts'
 import type { WatchDefinition } from '../../actors/watches/protocol.ts'
@@ -198,7 +199,7 @@ export type ChecksConfig = {
 
 export type ConnectConfig = {
   readonly enabled: boolean
-  readonly caProvider: 'consul'
+  readonly caProvider: CaProvider
   readonly ca: CaConfig
   readonly proxy: { readonly allowManagedApiRegistration: boolean; readonly allowManagedRoot: boolean }
   /** What every managed proxy has unless its service says otherwise. */
@@ -207,20 +208,10 @@ export type ConnectConfig = {
 
 /** The CA's first settings; a running cluster's own are kept with its state. */
 export type CaConfig = {
-  readonly leafCertTtlMs: number
-  readonly intermediateCertTtlMs: number
-  readonly rotationPeriodMs: number
-  /** PEM; '' to make one. Given together or not at all. */
-  readonly privateKey: string
-  readonly rootCert: string
-  readonly privateKeyType: 'ec' | 'rsa'
-  readonly privateKeyBits: number
-  /** 0: no limit. */
-  readonly csrMaxPerSecond: number
-  readonly csrMaxConcurrent: number
-  readonly skipValidate: boolean
-  /** All of `ca_config`, with the API's CamelCase names, as it was written. */
-  readonly opaque: Readonly<Record<string, unknown>>
+  readonly provider: CaProvider
+  readonly settings: Readonly<CaSettings>
+  /** All of `ca_config`, with the API's CamelCase names, as it was written, and the lifetimes where it has none. */
+  readonly config: Readonly<Record<string, unknown>>
 }
 
 export type ProxyDefaultsConfig = {

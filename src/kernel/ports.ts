@@ -125,8 +125,18 @@ export type AuthorityRequest =
    * Checks the whole configuration, and finds or makes its root and what signs leaves. `state` is what an earlier `prepare` of the
    * same authority answered, {} if there was none. A certificate that is made here has `serial`, unless the provider chooses itself,
    * and `unique` (a UUID) in its name. `rehearse`: changes nothing outside; what would have to be made is '' in the answer.
+   * `founds`: the cluster is new, so a root that is there already may name another trust domain, which becomes the cluster's.
    */
-  | { do: 'prepare'; authority: AuthorityConfig; state: AuthorityState; serial: number; unique: string; nowMs: number; rehearse: boolean }
+  | {
+      do: 'prepare'
+      authority: AuthorityConfig
+      state: AuthorityState
+      serial: number
+      unique: string
+      nowMs: number
+      rehearse: boolean
+      founds?: boolean
+    }
   /** A leaf for the CSR's key, client and server; the CSR was proven before. A provider that chooses serial numbers passes over `serial`. */
   | {
       do: 'sign'
@@ -149,8 +159,8 @@ export type AuthorityRequest =
       notBeforeMs: number
       notAfterMs: number
     }
-  /** Looks whether the provider can still sign, and renews what would end (a token's lease, an intermediate certificate). */
-  | { do: 'check'; authority: AuthorityConfig; state: AuthorityState; serial: number; nowMs: number }
+  /** Looks whether the provider can still sign, and renews what would end (a token's lease, an intermediate certificate). The root stays. */
+  | { do: 'check'; authority: AuthorityConfig; state: AuthorityState; nowMs: number }
   /** Removes what `prepare` made for a root that nobody trusts any more, but for what those in `staying` use. */
   | {
       do: 'retire'
@@ -190,6 +200,8 @@ export type PreparedAuthority = {
   /** From the certificate that signs leaves upwards, without the root; none if the root signs them. */
   intermediatesPem: string[]
   state: AuthorityState
+  /** The trust domain that the root names, in lower case; absent if it names none. */
+  trustDomain?: string
   /** Whether `cross-sign` of this authority works. */
   crossSigns: boolean
   /** What people call it: `Consul CA Primary Cert`, `Vault CA Primary Cert`. */

@@ -3,48 +3,44 @@ import { ca } from '../../actors/ca/index.ts'
 import type { SignedLeaf } from '../../actors/ca/protocol.ts'
 import { caRoots, trustBundle } from '../../actors/ca/queries.ts'
 import type { CaArgs } from '../../actors/ca/state.ts'
+import { createAuthorities } from '../../net/authorities/index.ts'
 import { createSigner } from '../../net/signer.ts'
-import type { SignerOutcome, SignerRequest } from '../../src/kernel/ports.ts'
+import type { AuthorityRequest, Device, SignerOutcome, SignerRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { granted, refused } from '../kit/asking.ts'
+import { CA_SETTINGS } from '../kit/ca.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 23)
-const ARGS: CaArgs = {
-  enabled: true,
-  datacenter: 'dc1',
-  settings: { leafCertTtlMs: 3_600_000, csrMaxPerSecond: 0, csrMaxConcurrent: 0, shown: { LeafCertTTL: '1h' } },
-  privateKeyPem: '',
-  rootCertPem: '',
-  keyType: 'ec',
-  keyBits: 256,
-}
+const ARGS: CaArgs = { enabled: true, datacenter: 'dc1', settings: CA_SETTINGS, config: { LeafCertTTL: '1h' } }
 
-/** An authority whose signer works while `run` is called. */
+/** An authority whose signer and providers work while `run` is called. */
 function tryCa(args: CaArgs = ARGS, tables = emptyTables(), commits: 'apply' | 'keep' = 'apply') {
   const signer = createSigner()
+  const authorities = createAuthorities(signer)
   const a = tryActor(ca, { args, tables, nowMs: NOW_MS, commits })
   const run = () => {
-    while (a.acts('signer').length > 0) {
-      signer.perform(
-        a.acts('signer')[0] as SignerRequest,
-        (outcome) => a.outcome('signer', outcome),
-        () => undefined,
-      )
+    while (a.acts('signer').length + a.acts('authority').length > 0) {
+      const [request] = a.acts('signer') as SignerRequest[]
+      if (request) {
+        a.outcome('signer', outcomeOf(signer, request))
+        continue
+      }
+      a.outcome('authority', outcomeOf(authorities, a.acts('authority')[0] as AuthorityRequest))
     }
   }
-  return { a, run, tables, ask: (request: SignerRequest) => outcomeOf(signer, request) }
+  return { a, run, tables, ask: (request: SignerRequest) => granted(outcomeOf(signer, request)) }
 }
 
-function outcomeOf(signer: ReturnType<typeof createSigner>, request: SignerRequest): SignerOutcome {
-  let outcome: Result<SignerOutcome> = {}
-  signer.perform(
+function outcomeOf<Request, Outcome>(device: Device<Request, Outcome>, request: Request): Result<Outcome> {
+  let outcome: Result<Outcome> = refuse('late', 'the device answers at once')
+  device.perform(
     request,
     (result) => (outcome = result),
     () => undefined,
   )
-  return granted(outcome)
+  return outcome
 }
 
 function csrFor(ask: (request: SignerRequest) => SignerOutcome, uri: string): string {
@@ -66,7 +62,7 @@ test('an empty cluster gets an authority at once, and only one', (t) => {
   const second = tryCa(ARGS, tables)
   second.run()
   t.deepEqual(caRoots(tables.view()), roots)
-  t.deepEqual(second.a.acts('signer'), [])
+  t.deepEqual(second.a.acts('authority'), [])
 })
 
 test('of two that found it at the same time, the first wins and both go on with its root', (t) => {
@@ -84,13 +80,13 @@ test('of two that found it at the same time, the first wins and both go on with 
   }
 })
 
-test('a failing signer is tried again, later and later', (t) => {
+test('a failing provider is tried again, later and later', (t) => {
   const a = tryActor(ca, { args: ARGS, nowMs: NOW_MS })
   for (const waitMs of [500, 1_000]) {
-    a.outcome('signer', refuse('busy', 'no entropy'))
-    t.deepEqual(a.acts('signer'), [])
+    a.outcome('authority', refuse('busy', 'no entropy'))
+    t.deepEqual(a.acts('authority'), [])
     a.wait(waitMs)
-    t.is(a.acts('signer').length, 1)
+    t.is(a.acts('authority').length, 1)
   }
 })
 
@@ -175,21 +171,6 @@ test('more CSRs than the limit wait a little, then they are refused', (t) => {
 
 test('while Connect is off nothing is founded and nothing signed', (t) => {
   const { a } = tryCa({ ...ARGS, enabled: false })
-  t.deepEqual(a.acts('signer'), [])
+  t.deepEqual(a.acts('authority'), [])
   t.is(refused(a.call('sign', { csrPem: '', token: '' }).result).why, 'Connect must be enabled in order to use this endpoint')
-})
-
-test('the lifetime of leaves may change, the key of the root may not', (t) => {
-  const { a, run, tables, ask } = tryCa()
-  run()
-  t.is(a.call('configure', { leafCertTtlMs: 7_200_000, config: { LeafCertTTL: '2h' }, token: '' }).result, null)
-  const { trustDomain = '' } = trustBundle(tables.view())?.bundle ?? {}
-  const signed = a.call('sign', { csrPem: csrFor(ask, `spiffe://${trustDomain}/ns/default/dc/dc1/svc/web`), token: '' })
-  run()
-  const { validAfterMs, validBeforeMs } = granted(signed.result as Result<SignedLeaf>)
-  t.is(validBeforeMs - validAfterMs, 7_200_000)
-  t.is(
-    refused(a.call('configure', { leafCertTtlMs: 1, config: { PrivateKey: 'x' }, token: '' }).result).why,
-    `this version cannot change the authority's PrivateKey while it runs, only LeafCertTTL`,
-  )
 })

@@ -2,6 +2,7 @@ import test from 'ava'
 import { lastIndex } from '../../actors/command.ts'
 import { expiry } from '../../actors/reports/expiry.ts'
 import { bundleProgress, enforcement, leavesSignedBy, meshMembers, proxyReports } from '../../actors/reports/queries.ts'
+import { foundCa, rotateCa } from '../kit/ca.ts'
 import { instance, proxyTo, registration } from '../kit/catalog.ts'
 import { report, tell, withSidecar } from '../kit/reports.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
@@ -18,25 +19,8 @@ function deny(tables: TestTables, source: string, destination: string): number {
 }
 
 function foundAuthority(tables: TestTables): void {
-  const root = (id: string) => ({
-    id,
-    name: 'CA',
-    commonName: id,
-    serial: '01',
-    signingKeyId: `key-of-${id}`,
-    notBeforeMs: 0,
-    notAfterMs: 9_000,
-    certPem: id,
-    intermediatesPem: [],
-    keyType: 'ec',
-    keyBits: 256,
-  })
-  const settings = { leafCertTtlMs: 1_000, csrMaxPerSecond: 0, csrMaxConcurrent: 0, shown: {} }
-  const founding = { clusterId: 'c', settings, root: root('root-1'), keyPem: '', nextSerial: 2 }
-  tables.apply([
-    { kind: 'ca.bootstrap', atMs: 0, request: founding },
-    { kind: 'ca.set-roots', atMs: 0, request: { root: root('root-2'), keyPem: '' } },
-  ])
+  foundCa(tables)
+  rotateCa(tables, 'root-2')
 }
 
 test('what the sidecars of an agent tell is kept at one index', (t) => {

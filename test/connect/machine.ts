@@ -12,6 +12,7 @@ import { emptyProxy } from '../../actors/local/expand.ts'
 import { type LocalProtocol, managedProxyId } from '../../actors/local/protocol.ts'
 import type { ProxiesArgs } from '../../actors/proxies/index.ts'
 import { type ManagedProxy, proxiesRef } from '../../actors/proxies/protocol.ts'
+import { createAuthorities } from '../../net/authorities/index.ts'
 import { realClock, realRandom } from '../../net/clock.ts'
 import { createMesh } from '../../net/mesh/index.ts'
 import { createSigner } from '../../net/signer.ts'
@@ -23,15 +24,13 @@ import type { AnyActor } from '../../src/kernel/instance.ts'
 import type { Call, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { localLog } from '../../src/local-log.ts'
+import { CA_SETTINGS } from '../kit/ca.ts'
 
 export const CA_ARGS: CaArgs = {
   enabled: true,
   datacenter: 'dc1',
-  settings: { leafCertTtlMs: 72 * 3_600_000, csrMaxPerSecond: 0, csrMaxConcurrent: 0, shown: { LeafCertTTL: '72h' } },
-  privateKeyPem: '',
-  rootCertPem: '',
-  keyType: 'ec',
-  keyBits: 256,
+  settings: { ...CA_SETTINGS, leafCertTtlMs: 72 * 3_600_000, shown: { LeafCertTTL: '72h' } },
+  config: { LeafCertTTL: '72h' },
 }
 
 /** Stands for the registrations of the agent: says what it is told to, and puts proxies into the catalog. */
@@ -73,6 +72,7 @@ export type MachineOptions = {
 export function startMachine({ ports, defaultAllow = true, store = memoryStore() }: MachineOptions) {
   const tables = openTemporaryTables()
   const mesh = createMesh()
+  const signer = createSigner()
   const lines: { level: string; from: string; line: string; facts: Record<string, unknown> }[] = []
   const watchers = new Set<() => void>()
   let closed = false
@@ -92,7 +92,8 @@ export function startMachine({ ports, defaultAllow = true, store = memoryStore()
       devices: {
         log: localLog({ tables, apply: applyGroup, onCommitted: (notice) => host.notify(notice) }),
         store,
-        signer: createSigner(),
+        signer,
+        authority: createAuthorities(signer),
         mesh,
       },
       print: (level, from, line, facts = {}) => {

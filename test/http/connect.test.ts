@@ -1,6 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { goTime } from '../../src/http/go-time.ts'
+import { CA_SETTINGS, fakeRoot, foundCa } from '../kit/ca.ts'
 import { asked, read, requested, run, settings } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
 
@@ -19,26 +20,8 @@ const LEAF = {
 
 function founded() {
   const tables = emptyTables()
-  const root = {
-    id: '13:8e',
-    name: 'Consul CA Primary Cert',
-    commonName: 'pri',
-    serial: '07',
-    signingKeyId: 'f2:b5',
-    notBeforeMs: 0,
-    notAfterMs: 1_500,
-    certPem: 'ROOT\n',
-    intermediatesPem: [],
-    keyType: 'ec',
-    keyBits: 256,
-  }
-  const settings = {
-    leafCertTtlMs: 1,
-    csrMaxPerSecond: 0,
-    csrMaxConcurrent: 0,
-    shown: { IntermediateCertTTL: '8760h', LeafCertTTL: '72h' },
-  }
-  tables.apply([{ kind: 'ca.bootstrap', atMs: 0, request: { clusterId: CLUSTER, settings, root, keyPem: 'SECRET', nextSerial: 8 } }])
+  const root = { ...fakeRoot('13:8e'), commonName: 'pri', signingKeyId: 'f2:b5', notAfterMs: 1_500, certPem: 'ROOT\n' }
+  foundCa(tables, root, { ...CA_SETTINGS, shown: { IntermediateCertTTL: '8760h', LeafCertTTL: '72h' } })
   return tables
 }
 
@@ -96,9 +79,9 @@ test('a configuration is judged before anybody is asked', (t) => {
   const put = (body: unknown) => asked('PUT', '/v1/connect/ca/configuration', body)
   t.like(put({ Provider: 'consul', Config: { LeafCertTTL: '2h' }, State: null }), {
     name: 'configure',
-    request: { leafCertTtlMs: 7_200_000 },
+    request: { settings: { leafCertTtlMs: 7_200_000 }, rehearse: false },
   })
-  t.like(put({ Provider: 'consul', Config: { LeafCertTTL: 7.2e12 } }), { request: { leafCertTtlMs: 7_200_000 } })
+  t.like(put({ Provider: 'consul', Config: { LeafCertTTL: 7.2e12 } }), { request: { settings: { leafCertTtlMs: 7_200_000 } } })
   t.like(put({ Provider: 'foo', Config: {} }), { status: 500, text: 'could not initialize provider: unknown CA provider "foo"' })
   t.like(put({ Config: { LeafCertTTL: '59m' } }), {
     status: 500,

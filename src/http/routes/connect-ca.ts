@@ -1,15 +1,15 @@
-import { caRef } from '../../../actors/ca/protocol.ts'
+import { type CaPlan, type CaProtocol, caRef } from '../../../actors/ca/protocol.ts'
 import { CONNECT_DISABLED, caConfig, caRoots } from '../../../actors/ca/queries.ts'
 import type { CaRoot } from '../../../actors/ca/tables.ts'
-import { parseDuration } from '../../config/durations.ts'
-import { isRefused, type Refusal } from '../../kernel/refusal.ts'
+import { isCaProvider, readCaConfig } from '../../config/ca-config.ts'
+import { isRefused } from '../../kernel/refusal.ts'
 import type { View } from '../../kernel/tables.ts'
 import { decodeBody } from '../decode-body.ts'
 import { goTime } from '../go-time.ts'
-import { type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
+import { type AnswerTo, type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
 
-const LEAF_TTL_MS_MIN = 3_600_000
-const LEAF_TTL_MS_MAX = 8_760 * 3_600_000
+/** Another program may have to make a key, and an RSA one takes seconds on a small machine. */
+const CONFIGURE_WITHIN_MS = 60_000
 const DISABLED: HttpReply = { status: 500, text: CONNECT_DISABLED }
 
 /** GET /v1/connect/ca/roots */
@@ -32,12 +32,12 @@ export const caConfigurationRoute: Route = {
   read(_request, view) {
     const found = caConfig(view)
     if (!found) return DISABLED
-    const { shown, createIndex, modifyIndex } = found.config
+    const { provider, shown, forceWithoutCrossSigning, createIndex, modifyIndex } = found.config
     const json = {
-      Provider: 'consul',
+      Provider: provider,
       Config: shown,
       State: null,
-      ForceWithoutCrossSigning: false,
+      ForceWithoutCrossSigning: forceWithoutCrossSigning,
       CreateIndex: createIndex,
       ModifyIndex: modifyIndex,
     }
@@ -45,12 +45,12 @@ export const caConfigurationRoute: Route = {
   },
 }
 
-/** PUT /v1/connect/ca/configuration: only the lifetime of leaves may change. */
+/** PUT /v1/connect/ca/configuration; with `?plan` it only says what would happen. */
 export const caConfigureRoute: Route = {
   method: 'PUT',
   path: '/v1/connect/ca/configuration',
-  statusOf: { invalid: 500, missing: 500 },
-  ask({ body, token }) {
+  statusOf: { invalid: 500, missing: 500, conflict: 500, busy: 500, late: 500, gone: 500 },
+  ask({ body, query, token }) {
     const decoded = decodeBody(body, {
       Provider: 'string',
       Config: 'object',
@@ -60,17 +60,46 @@ export const caConfigureRoute: Route = {
       ModifyIndex: 'ignored',
     })
     if (isRefused(decoded)) return { status: 400, text: `Bad request: Request decode failed: ${decoded.why}` }
-    const { Provider: provider = 'consul', Config: config = {}, State: state } = decoded
+    const { Provider: provider = 'consul', Config: config = {}, State: state, ForceWithoutCrossSigning: force = false } = decoded
     if (state !== undefined && JSON.stringify(state) !== '{}') {
       return { status: 400, text: 'Bad request: Provider State is read-only. It must be omitted or identical to the current value' }
     }
-    if (provider !== 'consul')
+    if (!isCaProvider(provider)) {
       return { status: 500, text: `could not initialize provider: unknown CA provider ${JSON.stringify(provider)}` }
-    const leafCertTtlMs = leafTtl(config)
-    if (isRefused(leafCertTtlMs)) return { status: 500, text: `error configuring provider: ${leafCertTtlMs.why}` }
-    return question(caRef, 'configure', { leafCertTtlMs, config, token })
+    }
+    const { settings, problems } = readCaConfig(provider, config)
+    const [problem] = problems
+    if (problem !== undefined) return { status: 500, text: `error configuring provider: ${problem}` }
+    const request = { provider, config, settings: { ...settings, forceWithoutCrossSigning: force }, rehearse: query.has('plan'), token }
+    return question(caRef, 'configure', request, CONFIGURE_WITHIN_MS)
   },
-  reply: () => ({}),
+  reply: ({ plan }: AnswerTo<CaProtocol, 'configure'>) => (plan ? { json: shownPlan(plan) } : {}),
+}
+
+/** PUT /v1/tribune/connect/ca/abort: back to the root before the rotation under way. */
+export const caAbortRoute: Route = {
+  method: 'PUT',
+  path: '/v1/tribune/connect/ca/abort',
+  ask: ({ token }) => question(caRef, 'abort', { token }),
+  reply: ({ rootId }: AnswerTo<CaProtocol, 'abort'>) => ({ json: { ActiveRootID: rootId } }),
+}
+
+function shownPlan(plan: CaPlan): object {
+  return {
+    Does: plan.does,
+    Refused: plan.refusedWhy,
+    RootID: plan.rootId,
+    PrivateKeyType: plan.keyType,
+    PrivateKeyBits: plan.keyBits,
+    CrossSigned: plan.crossSigned,
+    Proxies: plan.proxies,
+    Trusting: plan.trusting,
+    Behind: plan.behind,
+    NotReporting: plan.silent,
+    Leaves: plan.leaves,
+    LeavesWithinMs: plan.leavesMs,
+    RetireAt: plan.retireAtMs > 0 ? goTime(plan.retireAtMs) : null,
+  }
 }
 
 function rootsReading({ query }: HttpRequest, view: View): Reading | HttpReply {
@@ -109,13 +138,4 @@ function shownRoot(root: CaRoot, clusterId: string): object {
 function goBoolean(text: string): boolean | undefined {
   if (/^(|1|t|T|TRUE|true|True)$/.test(text)) return true
   return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined
-}
-
-function leafTtl(config: Record<string, unknown>): number | Refusal {
-  const written = config['LeafCertTTL'] ?? '72h'
-  const ttlMs = typeof written === 'number' ? written / 1e6 : parseDuration(String(written))
-  if (isRefused(ttlMs)) return { ...ttlMs, why: `error decoding 'LeafCertTTL': ${ttlMs.why}` }
-  if (ttlMs < LEAF_TTL_MS_MIN) return { refused: 'invalid', why: 'leaf cert TTL must be greater or equal than 1h0m0s' }
-  if (ttlMs > LEAF_TTL_MS_MAX) return { refused: 'invalid', why: 'leaf cert TTL must be less than 8760h0m0s' }
-  return ttlMs
 }

@@ -33,7 +33,7 @@ import {
 import { catalogDeregisterRoute, catalogRegisterRoute } from './catalog-changes.ts'
 import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-entries.ts'
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
-import { agentCaRootsRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
+import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
 import { eventFireRoute, eventListRoute } from './events.ts'
@@ -120,6 +120,7 @@ export const routes: readonly Route[] = [
   caConfigurationRoute,
   caConfigureRoute,
   leafRoute,
+  caAbortRoute,
   authorizeRoute,
   managedProxyRoute,
   ...queryRoutes,
