@@ -14,10 +14,11 @@ import { withCentralSettings } from './central.ts'
 import { type Plan, type ProxySettings, planOf } from './plan.ts'
 import { assignPort, type PortBook } from './ports.ts'
 import type { ManagedProxy, ProxiesProtocol } from './protocol.ts'
+import { hasNews, newReporting, type Reported, type Reporting, type ReportingOwn, reportSoon, tellCluster, told } from './reporting.ts'
 
 export type ProxiesArgs = { enabled: boolean; settings: ProxySettings; feeds: Ref<FeedsProtocol>; leaf: Ref<LeafProtocol> }
 
-type ProxiesOwn = {
+export type ProxiesOwn = ReportingOwn & {
   loaded: Cast<Result<StoreOutcome>>
   loadAgain: Cast<null>
   services: Cast<readonly ServiceDefinition[]>
@@ -57,6 +58,7 @@ export type ProxiesState = {
   book: PortBook
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
+  reporting: Reporting
 }
 
 const PORT_KIND = 'proxy-port'
@@ -85,6 +87,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       book: { min: portMin, max: portMax, kept: new Map(), foreign: new Set() },
       subscribers: [],
       told: 0,
+      reporting: newReporting(),
     }
   },
   on: {
@@ -124,6 +127,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       const entry = state.entries.get(serviceId)
       // A value of an earlier life may still come.
       if (!entry?.plan || status.port !== entry.port || state.ending.has(serviceId)) return
+      if (hasNews(entry.status, status)) reportSoon(state.reporting, turn)
       entry.status = status
       if (status.phase === 'listening') {
         entry.why = ''
@@ -167,6 +171,15 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       arrange(state, turn)
     },
 
+    report(state, _request, turn) {
+      // Before everything is known, what others were told in an earlier life is not wrong.
+      if (state.loaded && state.services) tellCluster(state.reporting, reportedOf(state), turn)
+    },
+
+    reported({ reporting }, result, turn) {
+      told(reporting, result, turn)
+    },
+
     kept(_state, { serviceId, result }, turn) {
       if (isRefused(result)) turn.print('warn', 'the port of a managed proxy is not kept', { service: serviceId, error: result.why })
     },
@@ -197,6 +210,7 @@ function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
     if (!ending.has(serviceId)) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
   }
   turn.wake('central', reads, { name: 'centralChanged', request: null })
+  reportSoon(state.reporting, turn)
   tell(state, turn)
 }
 
@@ -311,6 +325,13 @@ function listOf({ entries }: ProxiesState): ManagedProxy[] {
       why: why || status?.why || (status?.upstreams.find((upstream) => upstream.phase === 'failed')?.why ?? ''),
       status,
     }))
+}
+
+/** The sidecars that run, or will again. */
+function* reportedOf({ entries }: ProxiesState): Generator<Reported, undefined> {
+  for (const { serviceId, definition, plan, status } of entries.values()) {
+    if (plan) yield { serviceId, service: definition.name, status }
+  }
 }
 
 function tell(state: ProxiesState, turn: Turn<ProxiesOwn>): void {

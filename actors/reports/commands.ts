@@ -2,6 +2,7 @@ import type { Transaction } from '../../src/kernel/tables.ts'
 import { same } from '../catalog/same.ts'
 import { nodeServiceKey, nodeServiceTable } from '../catalog/tables.ts'
 import { bump, type CommandFunction } from '../command.ts'
+import type { InForce } from '../proxy/protocol.ts'
 import { PROXY_REPORTS, type ProxyReport, proxyReportTable } from './tables.ts'
 
 /** What an agent tells of one of its sidecars. */
@@ -33,11 +34,19 @@ export function removeReport(tx: Transaction, index: number, node: string, servi
 
 /** Counters alone are not worth a write; how long something took belongs to the index that it was for. */
 export function saysNothingNew(before: ProxyReport | undefined, report: NewReport): boolean {
-  return before !== undefined && same(mattersOf(before), mattersOf(report))
+  return before !== undefined && before.service === report.service && same(mattersOf(before), mattersOf(report))
 }
 
-function mattersOf(report: NewReport | ProxyReport): object {
-  const { service, rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy, intentionIndex } =
-    report
-  return { service, rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy, intentionIndex }
+/** What is in force, without what is counted. */
+export function mattersOf(force: InForce): object {
+  const { enforcedMs: _enforcedMs, closedConnections: _closedConnections, ...matters } = inForce(force)
+  return matters
+}
+
+/** What is in force out of a record that may have more. */
+export function inForce(force: InForce): InForce {
+  const { rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafWhy, leafValidUntilMs } = force
+  const { intentionIndex, enforcedMs, closedConnections } = force
+  const certificate = { rootsIndex, bundle, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafWhy, leafValidUntilMs }
+  return { ...certificate, intentionIndex, enforcedMs, closedConnections }
 }
