@@ -231,8 +231,8 @@ function retell(entry: Entry, news: Partial<Pick<Leaf, 'renewAtMs' | 'renewalWhy
 }
 
 function refusal({ args }: LeafState, service: string, token: Token, turn: Turn<LeafOwn>): Refusal | undefined {
-  if (!args.enabled) return refuse('invalid', CONNECT_DISABLED)
-  if (service === '') return refuse('invalid', 'URI must be either service or agent')
+  if (!args.enabled) return refuse('conflict', CONNECT_DISABLED)
+  if (service === '') return refuse('conflict', 'URI must be either service or agent')
   if (service.length > SERVICE_LENGTH_MAX) return refuse('invalid', `the service's name is longer than ${SERVICE_LENGTH_MAX} characters`)
   return authorize(turn.view, token, { resource: 'service', name: service, access: 'write' })
 }

@@ -1,6 +1,7 @@
 import { unknownField } from '../config/dialects.ts'
 import { isObject } from '../kernel/plain.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
+import { reservedField } from '../kernel/wire.ts'
 import { jsonOf } from './parameters.ts'
 
 /** What a field of a body must be. `any` is taken as it is; `ignored` is accepted for clients that send back what they got. */
@@ -50,7 +51,9 @@ function wrongKind(name: string, kind: FieldKind, value: unknown): string | unde
   if (kind === 'texts') {
     if (!isObject(value)) return mismatch(name, value, 'an object of strings')
     const odd = Object.entries(value).find(([, text]) => typeof text !== 'string')
-    return odd && mismatch(`${name}.${odd[0]}`, odd[1], 'string')
+    if (odd) return mismatch(`${name}.${odd[0]}`, odd[1], 'string')
+    const reserved = reservedField(value)
+    return reserved && `${name}.${reserved}: a field cannot have this name`
   }
   const fits = kind === 'list' ? Array.isArray(value) : kind === 'object' ? isObject(value) : typeof value === kind
   return fits ? undefined : mismatch(name, value, kind)

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
+import { reservedField } from '../kernel/wire.ts'
 import { type Parked, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
@@ -182,7 +183,7 @@ export class Exchange {
     if (!('to' in asked)) return this.#encode(asked)
     host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) =>
       this.#attempt(() =>
-        this.#encode(isRefused(result) ? refusalReply(result, route.statusOf) : route.reply(result as never, request, settings)),
+        this.#encode(isRefused(result) ? refused(result, asked.request, route) : route.reply(result as never, request, settings)),
       ),
     )
     return undefined
@@ -212,6 +213,12 @@ export class Exchange {
   #encode(reply: HttpReply): ApiAnswer {
     return this.#api.encode(reply, this.#given.url)
   }
+}
+
+/** What no actor can be told is wrong with the request, whatever an endpoint says of what its actor finds wrong. */
+function refused(refusal: Refusal, request: unknown, { statusOf }: Route): HttpReply {
+  const isUntold = refusal.refused === 'invalid' && reservedField(request) !== undefined
+  return refusalReply(refusal, isUntold ? {} : statusOf)
 }
 
 /** Bodies of keys and transactions have their own limits; anything else is a definition. */

@@ -1,4 +1,6 @@
 import { isObject } from '../kernel/plain.ts'
+import { reservedField } from '../kernel/wire.ts'
+
 /** A body has a value of the wrong kind. The message names the field and both kinds. */
 export class Misfit extends Error {}
 
@@ -54,6 +56,8 @@ export function readFields(value: unknown, at: string): Fields {
       const found = typed<Record<string, unknown> | null>(key, 'map[string]string', isObject, null)
       const odd = Object.entries(found ?? {}).find(([, text]) => typeof text !== 'string')
       if (odd) throw misfit(odd[1], `${pathTo(key)}.${odd[0]}`, 'string')
+      const reserved = reservedField(found)
+      if (reserved !== undefined) throw new Misfit(`${pathTo(key)}.${reserved}: a field cannot have this name`)
       return found as Record<string, string> | null
     },
     object(key) {

@@ -186,8 +186,10 @@ test('leaves that nobody asked for in 72 hours are dropped', (t) => {
 
 test('names that are none are refused', (t) => {
   const { a } = tryLeaf()
-  t.is(refused(a.call('get', { service: '', token: '' }).result).why, 'URI must be either service or agent')
-  t.regex(refused(a.call('get', { service: 'x'.repeat(600), token: '' }).result).why, /longer than 512/)
+  t.deepEqual(a.call('get', { service: '', token: '' }).result, { refused: 'conflict', why: 'URI must be either service or agent' })
+  const tooLong = refused(a.call('get', { service: 'x'.repeat(600), token: '' }).result)
+  t.is(tooLong.refused, 'invalid')
+  t.regex(tooLong.why, /longer than 512/)
 })
 
 test('names without number do not fill the memory: the one unused longest makes room', (t) => {

@@ -1,7 +1,8 @@
 import test from 'ava'
 import type { Config } from '../../src/config/config.ts'
 import { type ApiAnswer, type ApiRequest, createApi } from '../../src/http/api.ts'
-import type { ReadRoute, Route } from '../../src/http/route.ts'
+import { jsonOf } from '../../src/http/parameters.ts'
+import type { HttpRequest, ReadRoute, Route } from '../../src/http/route.ts'
 import { table } from '../../src/kernel/tables.ts'
 import { testHosts } from '../kit/hosts.ts'
 import { apiConfig } from '../kit/http.ts'
@@ -100,7 +101,7 @@ test('only some requests to an endpoint may be about the cache', (t) => {
   t.true(get('/v1/thing?cached&execute')[0]?.headers.includes('X-Cache'))
 })
 
-test('an answer that hides its index is waited for as any other', (t) => {
+test('an answer that hides its index is waited for like others', (t) => {
   const { get, host } = reading((_request, view) => {
     const found = view.get(things, 'a')
     return { index: 7, showsIndex: false, status: found === undefined ? 404 : 200 }
@@ -136,5 +137,22 @@ test('an answer says how consistent it had to be', (t) => {
   t.deepEqual(
     ['', 'leader', 'cached', 'consistent'].map((url) => consistency(url, 1_000)),
     ['stale', 'leader', 'leader', 'consistent'],
+  )
+})
+
+test('what no actor can be told is wrong with the request, whatever its endpoint answers else', (t) => {
+  const [host] = testHosts({ threads: 1, actors: [], place: () => 0 }).hosts
+  if (!host) throw new Error('a host was made')
+  const ask = ({ body }: HttpRequest) => ({ to: { actor: 'things', key: '' }, name: 'put', request: jsonOf(body), withinMs: 1_000 })
+  const put: Route = { method: 'PUT', path: '/v1/thing', statusOf: { invalid: 500 }, ask, reply: () => ({}) }
+  const api = createApi({ host, config: apiConfig, layout: [['edge']], routes: [put] })
+  const answers: ApiAnswer[] = []
+  const body = Buffer.from('{"a":{"__proto__":1}}')
+  api.handle({ method: 'PUT', url: '/v1/thing', headers: {}, from: '', readBody: (_bytesMax, done) => done(body) }, (answer) =>
+    answers.push(answer),
+  )
+  t.deepEqual(
+    answers.map(({ status, bytes }) => [status, bytes.toString()]),
+    [[400, 'value.a.__proto__: a field cannot have this name']],
   )
 })

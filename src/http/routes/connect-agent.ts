@@ -14,7 +14,6 @@ const LEAF_WITHIN_MS = 15_000
 export const leafRoute: Route = {
   method: 'GET',
   path: '/v1/agent/connect/ca/leaf/*service',
-  statusOf: { invalid: 500 },
   async run({ rest: service, query, token }, context) {
     const wait = waitOf(query, context.settings)
     if (!('waitMs' in wait)) return wait
