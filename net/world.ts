@@ -7,7 +7,7 @@ import type { World } from '../src/world.ts'
 import { claimDirectory, explained } from './data-directory.ts'
 import { hostFacts } from './host-facts.ts'
 import { createLogger } from './logger.ts'
-import { openStatsd } from './statsd.ts'
+import { openTcpSink, openUdpSink } from './metrics-sinks.ts'
 import { startThreads } from './threads.ts'
 
 /** The machine as the agent's main program uses it. */
@@ -23,7 +23,7 @@ export const world: World = {
   },
   hostFacts,
   memoryBytes: () => process.memoryUsage.rss(),
-  openStatsd,
+  openMetricsSink: (transport, address, failed) => (transport === 'tcp' ? openTcpSink : openUdpSink)(address, failed),
   every(ms, work) {
     const timer = setInterval(work, ms)
     timer.unref()

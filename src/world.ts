@@ -15,8 +15,8 @@ export type World = {
   hostFacts(path: string): Record<string, unknown>
   /** Bytes of memory that the process takes. */
   memoryBytes(): number
-  /** Sends lines to a statsd server at `host:port`, without waiting and without an answer. `failed` is told why one was not sent. */
-  openStatsd(address: string, failed: (why: string) => void): { send(lines: readonly string[]): void; close(): void }
+  /** Sends lines to a server of metrics at `host:port`, without an answer. `failed` is told why some were not sent. */
+  openMetricsSink(transport: 'udp' | 'tcp', address: string, failed: (why: string) => void): MetricsSink
   /** Calls `work` again and again. The answer ends it. */
   every(ms: number, work: () => void): () => void
   /** A new UUID. */
@@ -28,6 +28,9 @@ export type World = {
   /** The answer stops listening. */
   onSignals(handlers: Partial<Record<NodeJS.Signals, () => void>>): () => void
 }
+
+/** Nobody waits for what is sent: what cannot be is lost. */
+export type MetricsSink = { send(lines: readonly string[]): void; close(): void }
 
 export type Logger = {
   print: Ports['print']

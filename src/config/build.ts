@@ -263,14 +263,17 @@ function threadsOf({ problems, flags }: Build, flag: 'threads' | 'mesh-threads')
 
 const THREADS_MAX = 256
 
-function buildTelemetry({ problems, settings }: Build): TelemetryConfig {
+function buildTelemetry({ problems, warnings, settings }: Build): TelemetryConfig {
   const { telemetry } = settings
   for (const rule of telemetry.prefix_filter) {
-    if (!/^[+-]./.test(rule))
-      problems.push(`telemetry.prefix_filter: Filter rule must begin with either '+' or '-': ${JSON.stringify(rule)}`)
+    if (rule === '') warnings.push('telemetry.prefix_filter: Cannot have empty filter rule in prefix_filter')
+    else if (!/^[+-]/.test(rule))
+      warnings.push(`telemetry.prefix_filter: Filter rule must begin with either '+' or '-': ${JSON.stringify(rule)}`)
   }
-  if (telemetry.statsd_address !== '' && !/^.*:\d{1,5}$/.test(telemetry.statsd_address)) {
-    problems.push(`telemetry.statsd_address must be an address with a port, got ${JSON.stringify(telemetry.statsd_address)}`)
+  for (const key of ['statsd_address', 'statsite_address', 'dogstatsd_addr'] as const) {
+    if (telemetry[key] !== '' && !/^.*:\d{1,5}$/.test(telemetry[key])) {
+      problems.push(`telemetry.${key} must be an address with a port, got ${JSON.stringify(telemetry[key])}`)
+    }
   }
   if (telemetry.prometheus_retention_time < 0) problems.push('telemetry.prometheus_retention_time cannot be negative')
   const withSign = (sign: string) => telemetry.prefix_filter.flatMap((rule) => (rule.startsWith(sign) ? [rule.slice(1)] : []))
@@ -282,6 +285,9 @@ function buildTelemetry({ problems, settings }: Build): TelemetryConfig {
     blockedPrefixes: withSign('-'),
     prometheusRetentionMs: telemetry.prometheus_retention_time,
     statsdAddress: telemetry.statsd_address,
+    statsiteAddress: telemetry.statsite_address,
+    dogstatsdAddress: telemetry.dogstatsd_addr,
+    dogstatsdTags: telemetry.dogstatsd_tags,
     disableCompat19: telemetry['disable_compat_1.9'],
   }
 }

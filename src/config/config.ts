@@ -206,7 +206,7 @@ export type ConnectConfig = {
   readonly proxyDefaults: ProxyDefaultsConfig
 }
 
-/** The CA's first settings; a running cluster's own are kept with its state. */
+/** What the cluster's CA is founded with; a running cluster's own is kept with its state. */
 export type CaConfig = {
   readonly provider: CaProvider
   readonly settings: Readonly<CaSettings>
@@ -254,6 +254,12 @@ export type TelemetryConfig = {
   readonly prometheusRetentionMs: number
   /** `host:port` over UDP; '' for none. */
   readonly statsdAddress: string
+  /** `host:port` over TCP; '' for none. */
+  readonly statsiteAddress: string
+  /** `host:port` over UDP; '' for none. */
+  readonly dogstatsdAddress: string
+  /** What DogStatsD gets with each metric. */
+  readonly dogstatsdTags: readonly string[]
   /** Without metrics under the names that they had before Consul 1.9. */
   readonly disableCompat19: boolean
 }

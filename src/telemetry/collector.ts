@@ -26,7 +26,9 @@ export type CollectorOptions = {
 export class Collector {
   readonly #options: CollectorOptions
   readonly #last = new Map<number, Map<string, number>>()
-  readonly totals: Totals = { counters: new Map(), samples: new Map() }
+  readonly #totals: Totals = { counters: new Map(), samples: new Map() }
+  /** When each of the totals grew last, by `wallMs`. */
+  readonly #grownMs = { counters: new Map<string, number>(), samples: new Map<string, number>() }
   #current: Interval
   #finished: Interval | undefined
 
@@ -38,6 +40,19 @@ export class Collector {
   /** The newest interval that is over; the present one as long as there is no other. */
   get shown(): Interval {
     return this.#finished ?? this.#current
+  }
+
+  /** Without what has not been measured for as long as Prometheus is to be told of it. */
+  get totals(): Totals {
+    const oldestMs = this.#options.wallMs() - this.#options.settings().prometheusRetentionMs
+    for (const kind of ['counters', 'samples'] as const) {
+      for (const [key, grownMs] of this.#grownMs[kind]) {
+        if (grownMs >= oldestMs) continue
+        this.#grownMs[kind].delete(key)
+        this.#totals[kind].delete(key)
+      }
+    }
+    return this.#totals
   }
 
   /** What was measured lately: between ten and twenty seconds. */
@@ -66,12 +81,14 @@ export class Collector {
     return this.#finished
   }
 
-  /** Gauges under their whole names, without those that are filtered out. */
-  gauges(gauges: readonly Gauge[]): Gauge[] {
+  /** Gauges under their whole names, without those that are filtered out; with the name of this machine unless that is switched off. */
+  gauges(gauges: readonly Gauge[], { withHostname = true } = {}): Gauge[] {
     const { metricsPrefix, disableHostname } = this.#options.settings()
-    const before = [metricsPrefix, disableHostname ? '' : this.#options.hostname].filter((part) => part !== '')
-    const named = gauges.map((gauge) => ({ ...gauge, name: [...before, gauge.name].join('.') }))
-    return named.filter(({ name }) => isKept(this.#options.settings(), name))
+    const wholeName = (parts: string[]) => parts.filter((part) => part !== '').join('.')
+    const hostname = disableHostname ? '' : this.#options.hostname
+    return gauges
+      .filter(({ name }) => isKept(this.#options.settings(), wholeName([metricsPrefix, hostname, name])))
+      .map((gauge) => ({ ...gauge, name: wholeName([metricsPrefix, withHostname ? hostname : '', gauge.name]) }))
   }
 
   #count(key: string, by: number): void {
@@ -80,7 +97,8 @@ export class Collector {
     if (named === undefined) return
     const { counters } = this.#current
     counters.set(named, (counters.get(named) ?? 0) + by)
-    this.totals.counters.set(named, (this.totals.counters.get(named) ?? 0) + by)
+    this.#totals.counters.set(named, (this.#totals.counters.get(named) ?? 0) + by)
+    this.#grownMs.counters.set(named, this.#options.wallMs())
   }
 
   #measure(key: string, measured: Measured): void {
@@ -88,8 +106,9 @@ export class Collector {
       const named = this.#named(one)
       if (named === undefined) continue
       this.#current.samples.set(named, joinedWith(this.#current.samples.get(named), measured))
-      const { count, sum } = this.totals.samples.get(named) ?? { count: 0, sum: 0 }
-      this.totals.samples.set(named, { count: count + measured.count, sum: sum + measured.sum })
+      const { count, sum } = this.#totals.samples.get(named) ?? { count: 0, sum: 0 }
+      this.#totals.samples.set(named, { count: count + measured.count, sum: sum + measured.sum })
+      this.#grownMs.samples.set(named, this.#options.wallMs())
     }
   }
 

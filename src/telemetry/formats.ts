@@ -40,18 +40,6 @@ export function metricsPrometheus(totals: Totals, { samples }: Interval, gauges:
   return sorted.map(([name, { type, lines }]) => `# HELP ${name} ${name}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`).join('')
 }
 
-/** What statsd reads, one metric a line. A sample is its mean, with a rate that says how many values it stands for. */
-export function metricsStatsd({ counters, samples }: Interval, gauges: readonly Gauge[]): string[] {
-  return [
-    ...gauges.map(({ name, labels, value }) => `${flatKey(name, labels)}:${numberText(value)}|g`),
-    ...[...counters].map(([key, count]) => `${flatKeyOf(key)}:${numberText(count)}|c`),
-    ...[...samples].map(([key, { count, sum }]) => {
-      const rate = count === 1 ? '' : `|@${Number((1 / count).toPrecision(6))}`
-      return `${flatKeyOf(key)}:${numberText(Number((sum / count).toFixed(6)))}|ms${rate}`
-    }),
-  ]
-}
-
 const QUANTILES = [0.5, 0.9, 0.99]
 
 /** Each thing that was counted counted for one. */
@@ -91,16 +79,6 @@ function labelText(labels: Record<string, string>): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
-function numberText(value: number): string {
+export function numberText(value: number): string {
   return Number.isFinite(value) ? String(value) : Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
-}
-
-function flatKeyOf(key: string): string {
-  const { name, labels } = parseMetricKey(key)
-  return flatKey(name, labels)
-}
-
-/** Statsd has no labels: their values become parts of the name. */
-function flatKey(name: string, labels: Record<string, string>): string {
-  return [name, ...Object.values(labels)].join('.').replace(/[:|@\s]/g, '_')
 }

@@ -5,9 +5,10 @@ import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import type { Layout } from '../placement.ts'
 import type { World } from '../world.ts'
-import { Collector, type Gauge, INTERVAL_MS } from './collector.ts'
-import { metricsJson, metricsPrometheus, metricsStatsd } from './formats.ts'
+import { Collector, type Gauge, INTERVAL_MS, type Interval } from './collector.ts'
+import { metricsJson, metricsPrometheus } from './formats.ts'
 import { type Counts, countState, gaugesOf } from './gauges.ts'
+import { metricsDogstatsd, metricsStatsd, metricsStatsite } from './sinks.ts'
 
 export type Telemetry = {
   /** What was measured, for people or for Prometheus. */
@@ -21,8 +22,11 @@ export type TelemetryOptions = {
   layout: Layout
   /** The configuration as it is now. */
   config(): Config
-  world: Pick<World, 'memoryBytes' | 'openStatsd' | 'every'>
+  world: Pick<World, 'memoryBytes' | 'openMetricsSink' | 'every'>
 }
+
+type Lines = (interval: Interval, gauges: readonly Gauge[], plain: readonly Gauge[]) => string[]
+type Sink = { send: (...measured: Parameters<Lines>) => void; close(): void }
 
 const ASK_WITHIN_MS = 2_000
 /** What the tables hold is counted again at most this often, and less often the longer it takes. */
@@ -35,9 +39,12 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
   const collector = new Collector({ hostname: os.hostname(), wallMs: () => clock.wallMs(), settings: () => config().telemetry })
   let usage = { heapBytes: 0, actors: 0 }
   let counts: { counts: Counts; dueMs: number } | undefined
-  const warned = new Set<string>()
-  const { statsdAddress } = config().telemetry
-  const statsd = statsdAddress === '' ? undefined : world.openStatsd(statsdAddress, notSent)
+  const { statsdAddress, statsiteAddress, dogstatsdAddress, dogstatsdTags } = config().telemetry
+  const sinks = [
+    sink('statsd', 'udp', statsdAddress, metricsStatsd),
+    sink('statsite', 'tcp', statsiteAddress, metricsStatsite),
+    sink('dogstatsd', 'udp', dogstatsdAddress, (interval, _gauges, plain) => metricsDogstatsd(interval, plain, dogstatsdTags)),
+  ].flatMap((one) => one ?? [])
   const stop = world.every(INTERVAL_MS, () => void tick())
 
   async function collect(): Promise<void> {
@@ -52,27 +59,39 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
     usage = sum
   }
 
-  async function gauges(): Promise<Gauge[]> {
+  /** The gauges of now, without the agent's part of their names. */
+  async function countedGauges(): Promise<Gauge[]> {
     const beganMs = clock.monotonicMs()
     if (counts === undefined || beganMs >= counts.dueMs) {
       const found = await countState(() => tables.view(), pause)
       const tookMs = clock.monotonicMs() - beganMs
       counts = { counts: found, dueMs: clock.monotonicMs() + Math.max(COUNT_AGAIN_MS_MIN, tookMs * COUNT_AGAIN_PARTS) }
     }
-    return collector.gauges(gaugesOf(tables.view(), counts.counts, { ...usage, memoryBytes: world.memoryBytes() }, config().datacenter))
+    return gaugesOf(tables.view(), counts.counts, { ...usage, memoryBytes: world.memoryBytes() }, config().datacenter)
   }
 
   async function tick(): Promise<void> {
     await collect()
     const interval = collector.turn()
-    if (statsd) statsd.send(metricsStatsd(interval, await gauges()))
+    if (sinks.length === 0) return
+    const found = await countedGauges()
+    const named = collector.gauges(found)
+    const plain = collector.gauges(found, { withHostname: false })
+    for (const { send } of sinks) send(interval, named, plain)
   }
 
-  /** Each reason is told once. */
-  function notSent(why: string): void {
-    if (warned.has(why)) return
-    warned.add(why)
-    host.ports.print('warn', 'telemetry', 'metrics could not be sent to statsd', { address: statsdAddress, error: why })
+  /** `lines` gets gauges with and without the name of this machine. */
+  function sink(name: string, transport: 'udp' | 'tcp', address: string, lines: Lines): Sink | undefined {
+    if (address === '') return undefined
+    const warned = new Set<string>()
+    // Each reason is told once.
+    const notSent = (why: string) => {
+      if (warned.has(why)) return
+      warned.add(why)
+      host.ports.print('warn', 'telemetry', `metrics could not be sent to ${name}`, { address, error: why })
+    }
+    const opened = world.openMetricsSink(transport, address, notSent)
+    return { send: (...measured) => opened.send(lines(...measured)), close: () => opened.close() }
   }
 
   /** Lets other work of this thread go on. */
@@ -85,13 +104,13 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
       const wrong = format === 'prometheus' ? prometheusFault(config()) : undefined
       if (wrong) return wrong
       await collect()
-      const shown = await gauges()
+      const shown = collector.gauges(await countedGauges())
       if (format === 'json') return { json: metricsJson(collector.shown, shown) }
       return { text: metricsPrometheus(collector.totals, collector.recent, shown) }
     },
     close() {
       stop()
-      statsd?.close()
+      for (const { close } of sinks) close()
     },
   }
 }

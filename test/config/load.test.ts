@@ -155,7 +155,33 @@ LOG_LEVEL = "warn"`
   ])
 })
 
+test('where metrics go is read with its tags, and a rule of prefix_filter without a sign only warns', (t) => {
+  const text = `telemetry {
+  statsd_address = ":8125"
+  statsite_address = "[::1]:8125"
+  dogstatsd_addr = "h:1"
+  dogstatsd_tags = ["a:b"]
+  prefix_filter = ["+a", "-b", "c", ""]
+}`
+  const result = loaded(['-dev', '-config-file', 'a.hcl'], { 'a.hcl': text })
+  if (typeof result === 'string') return t.fail(result)
+  t.like(result.config.telemetry, {
+    statsdAddress: ':8125',
+    statsiteAddress: '[::1]:8125',
+    dogstatsdAddress: 'h:1',
+    dogstatsdTags: ['a:b'],
+    allowedPrefixes: ['a'],
+    blockedPrefixes: ['b'],
+  })
+  t.deepEqual(result.warnings, [
+    `telemetry.prefix_filter: Filter rule must begin with either '+' or '-': "c"`,
+    'telemetry.prefix_filter: Cannot have empty filter rule in prefix_filter',
+  ])
+})
+
 const INVALID: [hcl: string, why: string][] = [
+  ['telemetry { dogstatsd_addr = "unix:///x" }', 'telemetry.dogstatsd_addr must be an address with a port, got "unix:///x"'],
+  ['telemetry { statsite_address = "host" }', 'telemetry.statsite_address must be an address with a port, got "host"'],
   ['performance { raft_multiplier = 11 }', 'performance.raft_multiplier cannot be 11. Must be between 1 and 10'],
   ['raft_protocol = 2', 'raft_protocol version 2 is not supported by this version of Consul'],
   ['datacenter = "dc 1"', 'datacenter can only contain lowercase alphanumeric, - or _ characters. received: "dc 1"'],

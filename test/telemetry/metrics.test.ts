@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import type { TelemetryConfig } from '../../src/config/config.ts'
 import { quantile, Sample, together } from '../../src/kernel/sample.ts'
 import { Collector } from '../../src/telemetry/collector.ts'
-import { metricsJson, metricsPrometheus, metricsStatsd } from '../../src/telemetry/formats.ts'
+import { metricsJson, metricsPrometheus } from '../../src/telemetry/formats.ts'
 import { isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
+import { metricsDogstatsd, metricsStatsd, metricsStatsite } from '../../src/telemetry/sinks.ts'
 
 const SETTINGS: TelemetryConfig = {
   metricsPrefix: 'consul',
@@ -14,6 +15,9 @@ const SETTINGS: TelemetryConfig = {
   blockedPrefixes: [],
   prometheusRetentionMs: 1,
   statsdAddress: '',
+  statsiteAddress: '',
+  dogstatsdAddress: '',
+  dogstatsdTags: [],
   disableCompat19: false,
 }
 
@@ -90,11 +94,57 @@ test('JSON and Prometheus have the shapes of the reference', (t) => {
   t.regex(text, /consul_vm_autopilot_healthy 1\n/)
   t.regex(text, /consul_api_http\{method="GET",path="v1\.kv\._",quantile="0\.99"\} 3\n/)
   t.regex(text, /consul_api_http_sum\{method="GET",path="v1\.kv\._"\} 4\nconsul_api_http_count\{method="GET",path="v1\.kv\._"\} 2\n/)
+})
+
+test('servers of metrics get lines, with labels as parts of names or as tags', (t) => {
+  const all = collector({ disableCompat19: true })
+  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_KV, measured(1, 3)]] })
+  const given = [{ name: 'consul.state.nodes', value: 1, labels: { datacenter: 'dc1' } }]
+  const gauges = all.gauges(given)
   t.deepEqual(metricsStatsd(all.shown, gauges), [
-    'consul.vm.autopilot.healthy:1|g',
+    'consul.vm.consul.state.nodes.dc1:1|g',
     'consul.raft.apply:3|c',
     'consul.api.http.GET.v1.kv._:2|ms|@0.5',
   ])
+  t.deepEqual(metricsStatsite(all.shown, gauges), [
+    'consul.vm.consul.state.nodes.dc1:1|g',
+    'consul.raft.apply:3|c',
+    'consul.api.http.GET.v1.kv._:2|ms',
+  ])
+  t.deepEqual(metricsDogstatsd(all.shown, all.gauges(given, { withHostname: false }), ['env:test', 'a,b|c']), [
+    'consul.consul.state.nodes:1|g|#env:test,a_b_c,datacenter:dc1',
+    'consul.raft.apply:3|c|#env:test,a_b_c',
+    'consul.api.http:2|ms|@0.5|#env:test,a_b_c,method:GET,path:v1.kv._',
+  ])
+  t.deepEqual(metricsDogstatsd({ ...all.shown, samples: new Map() }, [], []), ['consul.raft.apply:3|c'])
+})
+
+test('gauges are filtered by their whole names, whether or not they are sent with that of the machine', (t) => {
+  const gauges = [{ name: 'version', value: 1, labels: {} }]
+  const all = collector({ blockedPrefixes: ['consul.vm.'] })
+  t.deepEqual(all.gauges(gauges, { withHostname: false }), [])
+  t.deepEqual(
+    collector({ metricsPrefix: '', disableHostname: true })
+      .gauges(gauges)
+      .map(({ name }) => name),
+    ['version'],
+  )
+})
+
+test('Prometheus is no longer told of what was not measured for the retention time', (t) => {
+  let nowMs = 0
+  const settings = { ...SETTINGS, prometheusRetentionMs: 60_000, disableCompat19: true }
+  const all = new Collector({ hostname: 'vm', wallMs: () => nowMs, settings: () => settings })
+  all.add(0, { counters: [['x', 5]], samples: [[GET_KV, measured(1)]] })
+  nowMs = 60_000
+  all.add(0, { counters: [['x', 6]], samples: [] })
+  t.deepEqual([all.totals.counters.size, all.totals.samples.size], [1, 1])
+  nowMs = 60_001
+  t.deepEqual([[...all.totals.counters], all.totals.samples.size], [[['consul.x', 6]], 0])
+  nowMs = 200_000
+  t.is(all.totals.counters.size, 0)
+  all.add(0, { counters: [['x', 8]], samples: [] })
+  t.deepEqual([...all.totals.counters], [['consul.x', 2]])
 })
 
 test('requests also count under their older name unless that is switched off', (t) => {

@@ -16,14 +16,14 @@ export const telemetryFields = {
   circonus_submission_url: { type: 'string', now: 'refused' },
   'disable_compat_1.9': { type: 'boolean' },
   disable_hostname: { type: 'boolean' },
-  dogstatsd_addr: { type: 'string', now: 'refused' },
-  dogstatsd_tags: { type: 'strings', now: 'harmless' },
+  dogstatsd_addr: { type: 'string' },
+  dogstatsd_tags: { type: 'strings' },
   filter_default: { type: 'boolean', default: true, reloadable: 'telemetry filters' },
   prefix_filter: { type: 'strings', reloadable: 'telemetry filters' },
   metrics_prefix: { type: 'string', default: 'consul' },
   prometheus_retention_time: { type: 'duration' },
   statsd_address: { type: 'string' },
-  statsite_address: { type: 'string', now: 'refused' },
+  statsite_address: { type: 'string' },
 } as const satisfies Fields
 
 export const uiFields = {
