@@ -54,7 +54,7 @@ export type SignedLeaf = {
   /** Grows with every certificate and is never given twice. */
   serial: number
   /** Of the certificate, colon-separated lower-case hex: that of `serial`, unless the provider chooses itself. */
-  serialText?: string
+  serialText: string
   uri: string
   rootId: string
   /** Key identifier of what signed: the root, or an intermediate of it. */

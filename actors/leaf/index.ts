@@ -6,7 +6,7 @@ import { authorize, type Token } from '../authorize.ts'
 import type { CaProtocol, SignedLeaf } from '../ca/protocol.ts'
 import { CONNECT_DISABLED, type TrustBundle } from '../ca/queries.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
-import { serialText, serviceCommonName, serviceUri } from '../spiffe.ts'
+import { serviceCommonName, serviceUri } from '../spiffe.ts'
 import { loadNumbers, type Numbers, type NumbersOutcome, nextNumber, settleNumbers } from './numbers.ts'
 import type { Leaf, LeafProtocol } from './protocol.ts'
 
@@ -34,8 +34,8 @@ type Entry = {
   /** When the next try is due. */
   renewAtMs: number
   attempt: number
-  /** The root that was active when the newest try began. */
-  rootId: string
+  /** Key identifier of what signed when the newest try began. */
+  signingKeyId: string
   underWay: boolean
   failures: number
   usedMs: number
@@ -145,7 +145,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       const entry = tried(state, { service, attempt })
       if (!entry) return
       if (isRefused(result)) return failed(state, entry, result, turn)
-      const { certPem, serial, uri, signingKeyId, validAfterMs, validBeforeMs } = result
+      const { certPem, serialText, uri, signingKeyId, validAfterMs, validBeforeMs } = result
       const lifeMs = validBeforeMs - turn.nowMs
       const part = RENEW_FROM + (RENEW_TO - RENEW_FROM) * turn.random.next()
       const renewAtMs = turn.nowMs + Math.round((lifeMs - Math.min(RENEWING_MS, lifeMs / 10)) * part)
@@ -153,7 +153,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
         service,
         certPem,
         keyPem,
-        serial: serialText(serial),
+        serial: serialText,
         uri,
         signingKeyId,
         validAfterMs,
@@ -204,8 +204,8 @@ function isDue(state: LeafState, entry: Entry, nowMs: number): boolean {
   return leaf === undefined || failures > 0 || isOfOldRoot(state, entry) || nowMs >= renewAtMs || nowMs < leaf.validAfterMs
 }
 
-function isOfOldRoot({ bundle }: LeafState, { leaf, rootId }: Entry): boolean {
-  return bundle !== undefined && leaf !== undefined && rootId !== bundle.activeRootId && leaf.signingKeyId !== bundle.signingKeyId
+function isOfOldRoot({ bundle }: LeafState, { leaf, signingKeyId }: Entry): boolean {
+  return bundle !== undefined && leaf !== undefined && signingKeyId !== bundle.signingKeyId && leaf.signingKeyId !== bundle.signingKeyId
 }
 
 /** A clock that was set back makes a leaf one that is not valid yet. */
@@ -253,7 +253,7 @@ function entryOf({ entries }: LeafState, service: string, token: Token, turn: Tu
     leaf: undefined,
     renewAtMs: 0,
     attempt: 0,
-    rootId: '',
+    signingKeyId: '',
     underWay: false,
     failures: 0,
     usedMs: turn.nowMs,
@@ -280,7 +280,7 @@ function issue(state: LeafState, entry: Entry, turn: Turn<LeafOwn>): void {
   if (!bundle || numbers.phase !== 'ready') return turn.timer('no-roots', ROOTS_WITHIN_MS, { name: 'noRoots', request: null })
   const { service } = entry
   const attempt = ++state.attempts
-  Object.assign(entry, { underWay: true, attempt, rootId: bundle.activeRootId })
+  Object.assign(entry, { underWay: true, attempt, signingKeyId: bundle.signingKeyId })
   const { trustDomain, keyType, keyBits } = bundle
   const request = {
     commonName: serviceCommonName(service, trustDomain),

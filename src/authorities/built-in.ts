@@ -11,7 +11,7 @@ import type {
   SignerOutcome,
   SignerRequest,
 } from '../kernel/ports.ts'
-import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import { namedTrustDomain, rootFault } from './root-rules.ts'
 
 export type Asked<Do extends AuthorityRequest['do']> = Extract<AuthorityRequest, { do: Do }>
@@ -158,6 +158,6 @@ export function keyKind(config: Record<string, unknown>): Result<KeyKind> {
 }
 
 /** The refusal with its field called as people wrote it. */
-function named(refused: Result<never>, field: string, key: string): Result<never> {
-  return refused.why.startsWith(`${field}:`) ? refuse(refused.refused, key + refused.why.slice(field.length)) : refused
+function named({ refused, why }: Refusal, field: string, key: string): Refusal {
+  return refuse(refused, why.replaceAll(field, key))
 }

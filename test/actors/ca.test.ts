@@ -2,50 +2,11 @@ import test from 'ava'
 import { ca } from '../../actors/ca/index.ts'
 import type { SignedLeaf } from '../../actors/ca/protocol.ts'
 import { caRoots, trustBundle } from '../../actors/ca/queries.ts'
-import type { CaArgs } from '../../actors/ca/state.ts'
-import { createAuthorities } from '../../net/authorities/index.ts'
-import { createSigner } from '../../net/signer.ts'
-import type { AuthorityRequest, Device, SignerOutcome, SignerRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { granted, refused } from '../kit/asking.ts'
-import { CA_SETTINGS } from '../kit/ca.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
-
-const NOW_MS = Date.UTC(2026, 10, 23)
-const ARGS: CaArgs = { enabled: true, datacenter: 'dc1', settings: CA_SETTINGS, config: { LeafCertTTL: '1h' } }
-
-/** An authority whose signer and providers work while `run` is called. */
-function tryCa(args: CaArgs = ARGS, tables = emptyTables(), commits: 'apply' | 'keep' = 'apply') {
-  const signer = createSigner()
-  const authorities = createAuthorities(signer)
-  const a = tryActor(ca, { args, tables, nowMs: NOW_MS, commits })
-  const run = () => {
-    while (a.acts('signer').length + a.acts('authority').length > 0) {
-      const [request] = a.acts('signer') as SignerRequest[]
-      if (request) {
-        a.outcome('signer', outcomeOf(signer, request))
-        continue
-      }
-      a.outcome('authority', outcomeOf(authorities, a.acts('authority')[0] as AuthorityRequest))
-    }
-  }
-  return { a, run, tables, ask: (request: SignerRequest) => granted(outcomeOf(signer, request)) }
-}
-
-function outcomeOf<Request, Outcome>(device: Device<Request, Outcome>, request: Request): Result<Outcome> {
-  let outcome: Result<Outcome> = refuse('late', 'the device answers at once')
-  device.perform(
-    request,
-    (result) => (outcome = result),
-    () => undefined,
-  )
-  return outcome
-}
-
-function csrFor(ask: (request: SignerRequest) => SignerOutcome, uri: string): string {
-  return ask({ do: 'key', type: 'ec', bits: 256, request: { commonName: 'web', uri } }).csrPem ?? ''
-}
+import { ARGS, csrFor, NOW_MS, tryCa } from '../kit/try-ca.ts'
 
 test('an empty cluster gets an authority at once, and only one', (t) => {
   const { run, tables, ask } = tryCa()

@@ -4,6 +4,7 @@ import { caRef } from '../../actors/ca/protocol.ts'
 import type { TrustBundle } from '../../actors/ca/queries.ts'
 import { feedsRef } from '../../actors/feeds/protocol.ts'
 import { leaf } from '../../actors/leaf/index.ts'
+import { serialText } from '../../actors/spiffe.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { granted, refused } from '../kit/asking.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -24,6 +25,7 @@ const WEB = { service: 'web', token: '' }
 const SIGNED: Omit<SignedLeaf, 'validAfterMs' | 'validBeforeMs'> = {
   certPem: 'cert',
   serial: 1,
+  serialText: '01',
   uri: 'spiffe://td.consul/ns/default/dc/dc1/svc/web',
   rootId: 'r1',
   signingKeyId: 'k1',
@@ -42,7 +44,15 @@ function tryLeaf(kept: object[] = []) {
       a.outcome('signer', { keyPem: 'key', csrPem: 'csr' })
       serial++
       const validAfterMs = a.nowMs - 60_000
-      a.answer('sign', { ...SIGNED, certPem: `cert ${serial}`, serial, signingKeyId, validAfterMs, validBeforeMs: validAfterMs + TTL_MS })
+      a.answer('sign', {
+        ...SIGNED,
+        certPem: `cert ${serial}`,
+        serial,
+        serialText: serialText(serial),
+        signingKeyId,
+        validAfterMs,
+        validBeforeMs: validAfterMs + TTL_MS,
+      })
     },
   }
 }
