@@ -164,11 +164,13 @@ function checkDefinitionOf(fields: Fields | undefined): Record<string, unknown> 
   return definition
 }
 
+const NANOSECONDS_MAX = 2 ** 63
+
 /** A Go duration, or nanoseconds as a number. In ms. */
 function durationOf(fields: Fields, key: string): number {
   const value = fields.raw(key)
   if (value === undefined || value === null || value === '') return 0
-  if (typeof value === 'number') return value / 1e6
+  if (typeof value === 'number' && Math.abs(value) <= NANOSECONDS_MAX) return value / 1e6
   const ms =
     typeof value === 'string'
       ? parseDuration(value)

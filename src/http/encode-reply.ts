@@ -29,7 +29,15 @@ export function encodeReply(reply: HttpReply, pretty: boolean, before: readonly 
 }
 
 function headersOf([name, value]: [name: string, value: string | readonly string[]]): string[] {
-  return typeof value === 'string' ? [name, value] : value.flatMap((one) => [name, one])
+  return typeof value === 'string' ? [name, sendable(value)] : value.flatMap((one) => [name, sendable(one)])
 }
+
+/** Headers hold bytes. As Go writes them: texts in UTF-8, without what would end a line. */
+function sendable(text: string): string {
+  return PLAIN.test(text) ? text : Buffer.from(text).toString('latin1').replace(CONTROLS, ' ')
+}
+
+const PLAIN = /^[\x20-\x7e]*$/
+const CONTROLS = /[^\t\x20-\x7e\x80-\xff]/g
 
 const NO_BYTES = Buffer.alloc(0)

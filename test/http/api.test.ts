@@ -156,3 +156,10 @@ test('what no actor can be told is wrong with the request, whatever its endpoint
     [[400, 'value.a.__proto__: a field cannot have this name']],
   )
 })
+
+test('headers are sent as bytes: whatever a name has in it, the line goes on', (t) => {
+  const { get } = reading(() => ({ status: 404, headers: { 'X-Consul-Reason': 'ServiceId ü€\n\u0000 not found' } }))
+  const headers = get('/v1/thing')[0]?.headers ?? []
+  const sent = headers[headers.indexOf('X-Consul-Reason') + 1] ?? ''
+  t.is(Buffer.from(sent, 'latin1').toString(), 'ServiceId ü€   not found')
+})

@@ -151,6 +151,10 @@ test('the definition of a check from outside is kept as far as it says something
   const tables = emptyTables()
   const Definition = { Interval: '10s', Timeout: 5e9, HTTP: 'http://x', TCP: '', Header: { a: ['b'] }, TLSSkipVerify: true, Odd: 1 }
   put(tables, '/v1/catalog/register', { Node: 'n', Address: 'a', Checks: [{ Name: 'c', Definition }] })
+  for (const wrong of ['1e400', '-1e300', 'true', '"x"']) {
+    const body = `{"Node":"n","Address":"a","Checks":[{"Name":"c","Definition":{"Interval":${wrong}}}]}`
+    t.like(asked('PUT', '/v1/catalog/register', body), { status: 400 }, wrong)
+  }
   const [shown] = read(tables.view(), '/v1/health/node/n').json as { Definition: unknown; Status: string }[]
   t.is(shown?.Status, 'critical')
   t.deepEqual(shown?.Definition, { Interval: '10s', Timeout: '5s', HTTP: 'http://x', TLSSkipVerify: true, Header: { a: ['b'] } })

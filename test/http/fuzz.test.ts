@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http'
 import test from 'ava'
 import fc from 'fast-check'
 import type { ApiAnswer } from '../../src/http/api.ts'
@@ -33,7 +34,7 @@ test('whatever is asked of any endpoint is answered, and what is refused changes
       const wrong = await problem(agent, route, asked)
       if (wrong !== undefined) throw new Error(`${wrong}\n${asked.method} ${asked.url}\n${JSON.stringify(asked.headers)} ${asked.body}`)
     })
-    await fc.assert(property, { seed: SEED + at, numRuns: RUNS })
+    await fc.assert(property, { seed: SEED + at, numRuns: RUNS, includeErrorInReport: true })
   }
   t.deepEqual(agent.errors, [])
 })
@@ -65,12 +66,13 @@ function answerProblem(agent: ApiAgent, route: Route, { method, url }: ApiAsked,
   const [error] = agent.errors
   if (error !== undefined) return error
   if (!answer) return 'not answered'
-  const { status, type, bytes } = answer
+  const { status, headers, type, bytes } = answer
   const text = bytes.toString()
   const is = `answered ${status} "${text.slice(0, 500)}"`
   if (INTERNAL.test(text)) return is
   if (status >= 500 && !isHealth(route) && !isServerError(route.path, text)) return `${is}, which is not among what Consul answers so`
   if (status >= 400 && text === '' && !mayBeEmpty(method, status, url)) return `${is} without a text`
+  for (let at = 0; at < headers.length; at += 2) validateHeaderValue(headers[at] ?? '', headers[at + 1] ?? '')
   if (text !== '' && type === undefined) return `${is} without a content type`
   if (type === 'application/json') JSON.parse(text)
   return undefined

@@ -179,7 +179,7 @@ const parameter = fc.oneof(
 /** What waits for an index does not wait for minutes. */
 const queryText = fc
   .array(parameter, { minLength: 1, maxLength: 4 })
-  .map((parameters) => (parameters.some((one) => /^(index|hash)/.test(one)) ? [...parameters, 'wait=10ms'] : parameters).join('&'))
+  .map((parameters) => (parameters.some((one) => /^(index|hash)/.test(one)) ? ['wait=10ms', ...parameters] : parameters).join('&'))
 
 /** JSON texts by themselves, as values. */
 const WILD_VALUES = [
