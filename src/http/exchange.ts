@@ -6,6 +6,7 @@ import { reservedField } from '../kernel/wire.ts'
 import { type Parked, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
+import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
 import type { Gate } from './gate.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
@@ -181,12 +182,24 @@ export class Exchange {
     const asked = route.ask(request, settings)
     if (isRefused(asked)) return this.#encode(refusalReply(asked, route.statusOf))
     if (!('to' in asked)) return this.#encode(asked)
+    const destination = route.enforces?.(asked.request as never, host.ports.tables.view())
+    const wait = destination === undefined ? undefined : enforcementWait(request.query, destination, host, settings)
+    if (wait && !('withinMs' in wait)) return this.#encode(wait)
     host.ask(asked.to as never, asked.name as never, asked.request as never, asked.withinMs, (result: Result<unknown>) =>
-      this.#attempt(() =>
-        this.#encode(isRefused(result) ? refused(result, asked.request, route) : route.reply(result as never, request, settings)),
-      ),
+      this.#attempt(() => {
+        if (isRefused(result)) return this.#encode(refused(result, asked.request, route))
+        const reply = route.reply(result as never, request, settings)
+        return wait && reply.json !== false ? this.#whenEnforced(wait, reply) : this.#encode(reply)
+      }),
     )
     return undefined
+  }
+
+  #whenEnforced(wait: EnforcementWait, reply: HttpReply): undefined {
+    const stop = whenEnforced(this.#api.host, wait, (proof) =>
+      this.#attempt(() => this.#encode({ ...reply, headers: { ...reply.headers, ...proof } })),
+    )
+    this.#stopWaiting = stop
   }
 
   #beginLonger(route: BeginRoute, request: HttpRequest): undefined {

@@ -88,6 +88,9 @@ export type AskRoute = Common & {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   ask: (request: HttpRequest, settings: EdgeSettings) => Question | Refusal | HttpReply
   reply: (answer: never, request: HttpRequest, settings: EdgeSettings) => HttpReply
+  /** The destination of the intentions that the question (its `request` is given) will change, if any, by what holds before: with
+   * `?wait-enforced` the answer waits until they are in force. */
+  enforces?: (asked: never, view: View) => string | undefined
 }
 
 /** Waits for something that no table tells: a feed, a device. `done` is called once, maybe at once; no promise is needed. */

@@ -1,4 +1,4 @@
-import { isConfigKind, OTHER_KINDS } from '../../../actors/config-entries/entry.ts'
+import { type ConfigEntry, isConfigKind, OTHER_KINDS } from '../../../actors/config-entries/entry.ts'
 import { configEntriesRef } from '../../../actors/config-entries/index.ts'
 import { configEntry, configList, type StoredEntry } from '../../../actors/config-entries/queries.ts'
 import type { DefaultsContent, UpstreamSettings } from '../../../actors/config-entries/tables.ts'
@@ -25,6 +25,7 @@ export const configWriteRoute: Route = {
     if (isRefused(cas)) return { status: 400, text: cas.why }
     return question(configEntriesRef, 'write', { entry, token, ...(cas !== undefined && { cas }) })
   },
+  enforces: ({ entry }: { entry: ConfigEntry }) => intentionsOf(entry),
   reply: ({ applied, warnings }: { applied: boolean; warnings: string[] }) => ({ json: applied, ...warningHeaders(warnings) }),
 }
 
@@ -59,6 +60,7 @@ export const configDeleteRoute: Route = {
     if (!isConfigKind(kind)) return { status: 400, text: `Bad request: invalid config entry kind: ${kind}` }
     return question(configEntriesRef, 'delete', { kind, name, token })
   },
+  enforces: (entry: Pick<ConfigEntry, 'kind' | 'name'>) => intentionsOf(entry),
   reply: () => ({ json: {} }),
 }
 
@@ -104,6 +106,11 @@ function shownSource({ name, action, permissions, description, legacy }: Intenti
     ...(Object.keys(meta).length > 0 && { LegacyMeta: meta }),
     ...(legacy && { LegacyCreateTime: goTime(legacy.createdMs), LegacyUpdateTime: goTime(legacy.updatedMs) }),
   }
+}
+
+/** The destination whose intentions an entry is. */
+function intentionsOf({ kind, name }: Pick<ConfigEntry, 'kind' | 'name'>): string | undefined {
+  return kind === 'service-intentions' ? name : undefined
 }
 
 function partsOf(rest: string): [kind: string, name: string] {

@@ -36,6 +36,7 @@ import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
+import { enforcementRoute, expiryRoute } from './enforcement.ts'
 import { eventFireRoute, eventListRoute } from './events.ts'
 import {
   federationGatewaysRoute,
@@ -127,6 +128,8 @@ export const routes: readonly Route[] = [
   eventFireRoute,
   eventListRoute,
   ...intentionRoutes,
+  enforcementRoute,
+  expiryRoute,
   ...aclRoutes,
   configWriteRoute,
   configReadRoute,

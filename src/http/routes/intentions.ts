@@ -37,6 +37,7 @@ export const intentionCreateRoute: Route = {
     const intention = legacyBody(body, '')
     return 'status' in intention ? intention : question(intentionsRef, 'create', { ...intention, token })
   },
+  enforces: destinationOf,
   reply: ({ id, warnings }: { id: string } & Warned) => ({ json: { ID: id }, ...warningHeaders(warnings) }),
 }
 
@@ -58,6 +59,7 @@ export const intentionUpdateRoute: Route = {
     const intention = badId(id) ?? legacyBody(body, id)
     return 'status' in intention ? intention : question(intentionsRef, 'update', { ...intention, id, token })
   },
+  enforces: destinationOf,
   reply: ({ id, warnings }: { id: string } & Warned) => ({ json: { ID: id }, ...warningHeaders(warnings) }),
 }
 
@@ -67,6 +69,7 @@ export const intentionDeleteRoute: Route = {
   path: '/v1/connect/intentions/*id',
   statusOf: STATUS_OF,
   ask: ({ rest: id, token }) => badId(id) ?? question(intentionsRef, 'delete', { id, token }),
+  enforces: ({ id }: { id: string }, view) => intentionById(view, id).intention?.destination,
   reply: () => ({ json: true }),
 }
 
@@ -91,6 +94,7 @@ export const intentionExactPutRoute: Route = {
     const text = exactBody(body, names)
     return 'status' in text ? text : question(intentionsRef, 'put', { ...text, ...names, token })
   },
+  enforces: destinationOf,
   reply: ({ warnings }: Warned) => ({ json: true, ...warningHeaders(warnings) }),
 }
 
@@ -103,6 +107,7 @@ export const intentionExactDeleteRoute: Route = {
     const names = namesOf(query)
     return 'status' in names ? names : question(intentionsRef, 'deleteExact', { ...names, token })
   },
+  enforces: destinationOf,
   reply: () => ({ json: true }),
 }
 
@@ -157,6 +162,10 @@ export const intentionRoutes: readonly Route[] = [
   intentionMatchRoute,
   intentionCheckRoute,
 ]
+
+function destinationOf({ destination }: { destination: string }): string {
+  return destination
+}
 
 function one({ index, intention }: { index: number; intention: Intention | undefined }): Reading {
   return intention ? { index, json: shownIntention(intention) } : { index, status: 404, text: NOT_FOUND }

@@ -24,8 +24,14 @@ function shownStatus(status: ProxyStatus): object {
     ConnectionsRefused: status.refusedConnections,
     ClosedByIntentions: status.closedByIntentions,
     IntentionIndex: status.intentionIndex,
+    EnforcedMs: status.enforcedMs,
+    RootsIndex: status.rootsIndex,
+    TrustedRoots: status.bundle,
     LeafSerialNumber: status.leafSerial,
-    LeafValidBefore: status.leafValidUntilMs === 0 ? null : goTime(status.leafValidUntilMs),
+    LeafSigningKeyID: status.leafKeyId,
+    LeafRenewAt: timeOrNull(status.leafRenewAtMs),
+    LeafRenewalProblem: status.leafWhy,
+    LeafValidBefore: timeOrNull(status.leafValidUntilMs),
     Upstreams: status.upstreams.map((upstream) => ({
       Service: upstream.service,
       Address: upstream.address,
@@ -37,6 +43,10 @@ function shownStatus(status: ProxyStatus): object {
     })),
     Pairs: status.pairs.map(shownPair),
   }
+}
+
+function timeOrNull(ms: number): string | null {
+  return ms === 0 ? null : goTime(ms)
 }
 
 function shownPair({ side, service, accepted, refused, open, receivedBytes, sentBytes }: ProxyPair): object {
