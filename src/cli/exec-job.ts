@@ -76,7 +76,7 @@ function inOrder(news: Replies['news']): Replies['news'] {
 }
 
 function replyOf({ Key, Value }: LockEntry, folder: string): Replies['news'][number] {
-  const [, node = '', what = ''] = /^([^/]+)\/(ack|exit|out)(?:\/\d+)?$/.exec(Key.slice(folder.length)) ?? []
+  const [, node = '', what = ''] = /^([^/]+)\/(ack|exit|out)(?:\/[\da-f]+)?$/.exec(Key.slice(folder.length)) ?? []
   const text = Buffer.from(Value ?? '', 'base64').toString('utf8')
   return { node, what: what === 'ack' || what === 'exit' || what === 'out' ? what : 'other', text }
 }

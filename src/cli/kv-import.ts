@@ -36,11 +36,12 @@ Writes all entries of a JSON list as "kv export" prints it. Entries that exist a
 type Entry = { key: string; flags: string; value: Buffer }
 
 function parseEntries(text: string): Result<Entry[]> {
+  const exact = exactFlags(text, 'flags')
   let list: unknown
   try {
-    list = JSON.parse(exactFlags(text, 'flags'))
+    list = JSON.parse(exact)
   } catch (error) {
-    return refuse('invalid', jsonProblem(error))
+    return refuse('invalid', jsonProblem(exact, error))
   }
   if (!Array.isArray(list)) return refuse('invalid', 'must be a list of entries with key, flags and value')
   const entries: Entry[] = []
@@ -53,9 +54,10 @@ function parseEntries(text: string): Result<Entry[]> {
 }
 
 /** Text that stops too early has Go's words, because scripts look for them. */
-function jsonProblem(error: unknown): string {
+function jsonProblem(text: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return /end of JSON input|^Unterminated/.test(message) ? 'unexpected end of JSON input' : message
+  const position = Number(/at position (\d+)/.exec(message)?.[1] ?? -1)
+  return /end of JSON input|^Unterminated/.test(message) || position >= text.length ? 'unexpected end of JSON input' : message
 }
 
 function parseEntry(item: unknown): Result<Entry> {

@@ -63,6 +63,11 @@ test('a command runs on every node that takes part, and all is tidied up', async
   t.deepEqual(requests.slice(-2).map(({ method, url }) => `${method} ${url}`), [`DELETE /v1/kv/${FOLDER}/?recurse=`, `PUT /v1/session/destroy/${ID}`]) // biome-ignore format: one line
 })
 
+test('pieces of output are numbered in hexadecimal', async (t) => {
+  const { out } = await tryCommand(['exec', ...PATIENT, 'x'], agentWith(['s1/ack', ''], ['s1/exit', '0'], ['s1/out/00009', 'a'], ['s1/out/0000a', 'b'])) // biome-ignore format: one line
+  t.is(out, '    s1: a\n    s1: b\n==> s1: finished with exit code 0\n1 / 1 node(s) completed / acknowledged\n')
+})
+
 test('where nobody takes part, nobody is counted', async (t) => {
   t.like(await tryCommand(['exec', ...QUICK, 'uptime'], agentWith()), { code: 0, out: '0 / 0 node(s) completed / acknowledged\n', err: '' })
 })

@@ -185,6 +185,7 @@ test('import says what is wrong with its data and writes nothing', async (t) => 
   const errorOf = async (data: string) => (await tryCommand(['kv', 'import', data], {})).err
   t.regex((await runCommand(['kv', 'import'])).err, /^Error! Missing DATA argument\n/)
   t.is(await errorOf('[{"key":'), 'Cannot unmarshal data: unexpected end of JSON input\n')
+  t.is(await errorOf('{'), 'Cannot unmarshal data: unexpected end of JSON input\n')
   t.is(await errorOf('{}'), 'Cannot unmarshal data: must be a list of entries with key, flags and value\n')
   t.is(await errorOf('[{"flags":0,"value":""}]'), 'Cannot unmarshal data: entry 1: key must be a string that is not empty\n')
   t.is(

@@ -21,6 +21,12 @@ test('exec runs a command, a script or a program on an agent that allows it, and
     code: 0,
     out: '    s1: from a file\n    s1:\n==> s1: finished with exit code 0\n1 / 1 node(s) completed / acknowledged\n',
   })
+  const { out } = await exec("head -c 300000 /dev/zero | tr '\\0' x")
+  const told = out.split('\n').filter((line) => /^ {4}s1: x+$/.test(line))
+  t.is(
+    told.reduce((length, line) => length + line.length - '    s1: '.length, 0),
+    300_000,
+  )
   t.like(await exec('-node=other', 'true'), { code: 0, out: '0 / 0 node(s) completed / acknowledged\n' })
   t.is((await agent.http('GET', '/v1/kv/_rexec?recurse')).status, 404)
   t.deepEqual(await agent.json('/v1/session/list'), [])
