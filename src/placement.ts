@@ -30,6 +30,7 @@ export const placement: Readonly<Record<string, Place>> = {
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
   intentions: { role: 'state', args: defaultIntention },
+  decisions: { role: 'main' },
   'config-entries': { role: 'state', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   autopilot: { role: 'state', args: ({ autopilot }) => ({ ...autopilot }) },
   feeds: { role: 'state', args: defaultIntention },

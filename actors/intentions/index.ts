@@ -4,10 +4,11 @@ import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/r
 import { authorize, type Token } from '../authorize.ts'
 import { trustBundle } from '../ca/queries.ts'
 import { isLayer7, protocolOf } from '../config-entries/queries.ts'
+import { decisionsRef } from '../decisions/protocol.ts'
 import { commit } from '../ledger.ts'
 import { parseIdentity } from '../spiffe.ts'
 import type { IntentionText, LegacyIntention } from './commands.ts'
-import { type Decision, decide, WILDCARD } from './decide.ts'
+import { type Decision, decide, ruleText, WILDCARD } from './decide.ts'
 import { type Explanation, explain } from './explain.ts'
 import { keptPermissions, permissionsFault, type WrittenPermission } from './permissions.ts'
 import { permissionsNeedHttp } from './protocol-fault.ts'
@@ -28,8 +29,9 @@ export type IntentionsProtocol = {
   check: Call<{ source: string; destination: string; token: Token }, Decision>
   /** How the same decision comes about. */
   explain: Call<{ source: string; destination: string; token: Token }, Explanation>
-  /** Whether somebody with this SPIFFE id may connect to `target` now. Other trust domains may not. */
-  authorize: Call<{ target: string; uri: string; token: Token }, Decision>
+  /** Whether somebody with this SPIFFE id may connect to `target` now. Other trust domains may not. A denial leaves a record;
+   * `serial` of the certificate is for that. */
+  authorize: Call<{ target: string; uri: string; serial?: string; token: Token }, Decision>
 }
 /** What its writer should know of what was written, see warnings.ts. */
 export type Warned = { warnings: string[] }
@@ -108,17 +110,19 @@ export const intentions = defineActor<IntentionsProtocol, IntentionsOwn, Intenti
       return denied ?? decide(intentionsTo(turn.view, destination).intentions, source, destination, defaultAllow)
     },
 
-    authorize({ defaultAllow }, { target, uri, token }, turn) {
+    authorize({ defaultAllow }, { target, uri, serial = '', token }, turn) {
       const denied = authorize(turn.view, token, { resource: 'service', name: target, access: 'write' })
       if (denied) return denied
       const identity = parseIdentity(uri)
       if (isRefused(identity)) return identity
       if (identity.kind !== 'service') return refuse('invalid', `${uri} is not the identity of a service`)
       const trustDomain = trustBundle(turn.view)?.bundle.trustDomain
-      if (identity.trustDomain.toLowerCase() !== trustDomain) {
-        return { allowed: false, reason: `Identity from an external trust domain: ${identity.trustDomain}` }
-      }
-      return decide(intentionsTo(turn.view, target).intentions, identity.service, target, defaultAllow)
+      const isOurs = identity.trustDomain.toLowerCase() === trustDomain
+      const decision = isOurs
+        ? decide(intentionsTo(turn.view, target).intentions, identity.service, target, defaultAllow)
+        : { allowed: false, reason: `Identity from an external trust domain: ${identity.trustDomain}` }
+      if (!decision.allowed) tellDenied(turn, { source: identity.service, destination: target, uri, serial }, decision, isOurs)
+      return decision
     },
 
     created(_state, { caller, pair, result }, turn) {
@@ -154,6 +158,17 @@ function done(caller: Caller<null>, result: Result<null>): { name: 'done'; reque
 
 function mayNotWrite(turn: Turn<IntentionsOwn>, token: Token, destination: string): Refusal | undefined {
   return authorize(turn.view, token, { resource: 'intentions', name: destination, access: 'write' })
+}
+
+function tellDenied(
+  turn: Turn<IntentionsOwn>,
+  who: Pair & { uri: string; serial: string },
+  { rule, reason }: Decision,
+  isOurs: boolean,
+): void {
+  const kind = rule ? 'intention' : isOurs ? 'default' : 'identity'
+  const cause = rule ? ruleText(rule) : reason
+  turn.cast(decisionsRef, 'refused', { side: 'authorize', kind, cause, ...who, from: '', atMs: turn.nowMs })
 }
 
 function mayNotRead(turn: Turn<IntentionsOwn>, token: Token, service: string): Refusal | undefined {

@@ -220,7 +220,7 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   const { enabled, settings, feeds, leaf } = state.args
   entry.definition = definition
   const plan = enabled
-    ? planOf(withCentralSettings(view, definition, settings.defaults), settings)
+    ? planOf(withCentralSettings(view, definition, settings), settings)
     : refuse('invalid', 'connect.enabled: must be true')
   const port = isRefused(plan) ? 0 : plan.inbound.port || assignPort(state.book, serviceId)
   const why = isRefused(plan) ? plan.why : port === undefined ? noPortLeft(settings) : ''
@@ -240,7 +240,17 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   Object.assign(entry, { plan, planned, port, why: '', status: null, announcedPort: 0 })
   const { service, token, upstreams } = plan
   const { datacenter } = settings
-  const args: ProxyArgs = { service, token, upstreams, inbound: { ...plan.inbound, port }, datacenter, feeds, leaf, supervised: true }
+  const args: ProxyArgs = {
+    service,
+    token,
+    upstreams,
+    inbound: { ...plan.inbound, port },
+    datacenter,
+    feeds,
+    leaf,
+    supervised: true,
+    recorded: true,
+  }
   // Ports given out are close to each other, so that sidecars spread over the mesh threads; and they are kept, so that a sidecar
   // is found on its thread again by a supervisor that has lost its memory.
   turn.start('proxy', serviceId, args, port)

@@ -4,6 +4,7 @@ import { isRefused } from '../../src/kernel/refusal.ts'
 import { type Decision, decide, ruleText } from '../intentions/decide.ts'
 import { parseIdentity } from '../spiffe.ts'
 import { pairOf } from './pairs.ts'
+import { kindOf, tellRefused } from './refusals.ts'
 import type { Inbound, ProxyOwn, ProxyState } from './state.ts'
 
 /** Lets a connection of the mesh through to the application, or refuses it with one line in the log. */
@@ -11,20 +12,18 @@ export function admit(state: ProxyState, connection: number, from: string, peer:
   const { inbound } = state.args
   const identity = parseIdentity(peer?.uri ?? '')
   if (!inbound || isRefused(identity) || identity.kind !== 'service') {
-    return turnAway(
-      state,
-      connection,
-      { source: peer?.uri ?? 'nobody', serial: peer?.serial ?? '', from },
-      'its identity is not that of a service',
-      turn,
-    )
+    const { uri = '', serial = '' } = peer ?? {}
+    const cause = 'its identity is not that of a service'
+    tellRefused(state, turn, { side: 'inbound', kind: 'identity', cause, uri, serial, from })
+    return turnAway(state, connection, { source: peer?.uri ?? 'nobody', serial, from }, cause, turn)
   }
   const { service: source, trustDomain } = identity
-  const entry: Inbound = { source, trustDomain, serial: peer?.serial ?? '', from, closing: false }
+  const entry: Inbound = { source, trustDomain, uri: peer?.uri ?? '', serial: peer?.serial ?? '', from, closing: false }
   const decision = judge(state, entry)
   const pair = pairOf(state, 'from', source)
   if (!decision.allowed) {
     pair.refused++
+    tellJudged(state, entry, decision, turn)
     return turnAway(state, connection, entry, ruleOf(decision), turn)
   }
   pair.accepted++
@@ -80,6 +79,7 @@ export function judgeAgain(state: ProxyState, turn: Turn<ProxyOwn>): number[] {
     state.closedByIntentions++
     turn.count('proxy.inbound.closed_by_intentions')
     const rule = ruleOf(decision)
+    tellJudged(state, entry, decision, turn)
     turn.print('warn', 'Closed a connection that is no longer allowed', factsOf(state, entry, rule))
     turn.act('mesh', { do: 'close', connection, why: rule })
   }
@@ -91,6 +91,8 @@ export function applicationAbsent(state: ProxyState, connection: number, why: st
   const entry = state.inbound.get(connection)
   if (!entry || entry.closing) return
   entry.closing = true
+  const { source, uri, serial, from } = entry
+  tellRefused(state, turn, { side: 'inbound', kind: 'application', cause: why, source, uri, serial, from })
   turn.print('error', 'Could not reach the local application', { source: entry.source, service: state.args.service, error: why })
   turn.act('mesh', { do: 'close', connection, why })
 }
@@ -115,6 +117,16 @@ function turnAway(
   turn.count('proxy.inbound.refused')
   turn.print('warn', 'Refused a connection', factsOf(state, who, rule))
   turn.act('mesh', { do: 'close', connection, why: rule })
+}
+
+function tellJudged(
+  state: ProxyState,
+  { source, trustDomain, uri, serial, from }: Inbound,
+  decision: Decision,
+  turn: Turn<ProxyOwn>,
+): void {
+  const kind = kindOf(state, trustDomain, decision)
+  tellRefused(state, turn, { side: 'inbound', kind, cause: ruleOf(decision), source, uri, serial, from })
 }
 
 function ruleOf({ rule, reason }: Decision): string {

@@ -6,6 +6,7 @@ import { admit, applicationAbsent, connectionEnded, enforce, judgeAgain } from '
 import { dialFailed, dialWaiting, giveUp, take } from './outbound.ts'
 import { pairOf } from './pairs.ts'
 import type { ProxyArgs, ProxyProtocol } from './protocol.ts'
+import { tellRefused } from './refusals.ts'
 import { type Door, type Identity, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
 import { statusOf } from './status.ts'
 
@@ -251,6 +252,10 @@ function happened(state: ProxyState, upstream: number, event: MeshEvent, turn: T
       return dialFailed(state, event.connection, event.why, turn)
     case 'handshake-failed':
       turn.count('proxy.inbound.handshake_failed')
+      if (!ONLY_LOOKED.test(event.why)) {
+        const { why: cause, serial = '', from } = event
+        tellRefused(state, turn, { side: 'inbound', kind: 'handshake', cause, serial, from })
+      }
       return turn.print(ONLY_LOOKED.test(event.why) ? 'debug' : 'warn', 'Handshake failed', {
         from: event.from,
         destination: state.args.service,

@@ -2,6 +2,7 @@ import type { Turn } from '../../src/kernel/actor.ts'
 import type { ConnectInstance } from '../feeds/protocol.ts'
 import { serviceUri } from '../spiffe.ts'
 import { pairOf } from './pairs.ts'
+import { tellRefused } from './refusals.ts'
 import type { Outbound, ProxyOwn, ProxyState } from './state.ts'
 
 /** Takes a connection of the application to an upstream. It waits while this sidecar has no certificate or knows no instances. */
@@ -78,6 +79,9 @@ function refuse(state: ProxyState, connection: number, entry: Outbound, why: str
   entry.dialling = true
   pairOf(state, 'to', service).refused++
   turn.count('proxy.outbound.refused')
+  const kind = state.identified && state.instances.has(service) ? 'unreachable' : 'not-ready'
+  const { uri = '', serial = '' } = state.leaf ?? {}
+  tellRefused(state, turn, { side: 'outbound', kind, cause: why, source: state.args.service, destination: service, uri, serial })
   turn.print('error', 'Could not connect to an upstream', { source: state.args.service, upstream: service, error: why })
   turn.act('mesh', { do: 'close', connection, why })
 }

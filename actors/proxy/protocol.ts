@@ -24,6 +24,8 @@ export type ProxyArgs = {
   upstreams: UpstreamArgs[]
   /** Somebody follows its status as long as it is wanted. */
   supervised: boolean
+  /** Refused connections are told to the actor `decisions`; not if not given. */
+  recorded?: boolean
 }
 
 export type InboundArgs = {

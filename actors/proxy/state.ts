@@ -35,7 +35,7 @@ export type Door = { phase: ProxyPhase; why: string; refused: RefusalCode | ''; 
 export type Upstream = UpstreamArgs & { door: Door; open: number }
 
 /** Somebody of the mesh, connected to the application. */
-export type Inbound = { source: string; trustDomain: string; serial: string; from: string; closing: boolean }
+export type Inbound = { source: string; trustDomain: string; uri: string; serial: string; from: string; closing: boolean }
 /** The application, connected or to be connected to somebody of the mesh. */
 export type Outbound = { upstream: number; tried: string[]; lastWhy: string; dialling: boolean; connected: boolean }
 

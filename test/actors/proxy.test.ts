@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Refused } from '../../actors/decisions/protocol.ts'
 import { type ConnectInstance, feedsRef } from '../../actors/feeds/protocol.ts'
 import type { IntentionAction } from '../../actors/intentions/tables.ts'
 import { leafRef } from '../../actors/leaf/protocol.ts'
@@ -344,4 +345,31 @@ test('told to end, it gives its sockets up and opens none again', (t) => {
   accept(7)
   a.value('leaf', LEAF, 11)
   t.deepEqual(mesh(), [])
+})
+
+test('each refused connection leaves a record, where they are kept; somebody who only looked leaves none', (t) => {
+  const { a, ready, accept, event } = tryProxy({ recorded: true })
+  ready([rule('web', 'deny')])
+  accept(1)
+  accept(2, { uri: 'spiffe://other.consul/ns/default/dc/dc1/svc/web', serial: '01' })
+  accept(3, { uri: 'https://example.org', serial: '01' })
+  const failed = (why: string) => event('public', { did: 'handshake-failed', listener: 2, from: '10.0.0.9:1', why, serial: '02' })
+  failed('the connection was closed during the TLS handshake')
+  failed('the certificate has expired')
+  accept(4, { ...WEB, uri: WEB.uri.replace('web', 'api') })
+  a.event('mesh', { did: 'dial-failed', connection: 4, why: 'dial tcp 127.0.0.1:5432: connect: connection refused' }, from('public'))
+  a.value('instances/cache', [])
+  event('upstream', { did: 'accepted', listener: 1, connection: 5, from: '127.0.0.1:1' })
+  const told = a.effects().flatMap((effect) => (effect.did === 'cast' && effect.to === 'decisions' ? [effect.request as Refused] : []))
+  t.deepEqual(
+    told.map(({ side, kind, source, destination, serial, cause }) => [side, kind, source, destination, serial, cause]),
+    [
+      ['inbound', 'intention', 'web', 'db', '0f', 'default/web => default/db (Precedence: 9, Action: DENY)'],
+      ['inbound', 'identity', 'web', 'db', '01', 'Identity from an external trust domain: other.consul'],
+      ['inbound', 'identity', '', 'db', '01', 'its identity is not that of a service'],
+      ['inbound', 'handshake', '', 'db', '02', 'the certificate has expired'],
+      ['inbound', 'application', 'api', 'db', '0f', 'dial tcp 127.0.0.1:5432: connect: connection refused'],
+      ['outbound', 'unreachable', 'db', 'cache', '0a', 'it has no healthy instance'],
+    ],
+  )
 })

@@ -137,7 +137,7 @@ test('a sidecar whose service leaves closes its port and its connections', async
   t.pass()
 })
 
-const intention = (action: string) => ({ source: 'web', destination: 'db', action, permissions: 0, description: '', token: '' })
+const intention = (action: string) => ({ source: 'web', destination: 'db', action, permissions: [], description: '', token: '' })
 const areListening = (count: number) => (list: readonly ManagedProxy[]) =>
   list.filter(({ phase }) => phase === 'listening').length === count
 /** The service listens, and each of its upstreams has so many healthy instances. */

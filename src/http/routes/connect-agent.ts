@@ -32,12 +32,12 @@ export const authorizeRoute: Route = {
   ask({ body, token }) {
     const decoded = decodeBody(body, { Target: 'string', ClientCertURI: 'string', ClientCertSerial: 'string', Namespace: 'ignored' })
     if (isRefused(decoded)) return { status: 400, text: `Bad request: Request decode failed: ${decoded.why}` }
-    const { Target: target = '', ClientCertURI: uri = '' } = decoded
+    const { Target: target = '', ClientCertURI: uri = '', ClientCertSerial: serial = '' } = decoded
     if (target === '') return { status: 400, text: 'Bad request: Target service must be specified' }
     const identity = parseIdentity(uri)
     if (isRefused(identity)) return { status: 400, text: 'Bad request: ClientCertURI not a valid Connect identifier' }
     if (identity.kind !== 'service') return { status: 400, text: 'Bad request: ClientCertURI not a valid Service identifier' }
-    return question(intentionsRef, 'authorize', { target, uri, token })
+    return question(intentionsRef, 'authorize', { target, uri, serial, token })
   },
   reply: ({ allowed, reason }: Decision) => ({ json: { Authorized: allowed, Reason: reason }, headers: { 'X-Cache': 'HIT', Age: '0' } }),
 }

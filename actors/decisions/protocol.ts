@@ -1,0 +1,63 @@
+import { type Call, type Cast, type Feed, refOf } from '../../src/kernel/protocol.ts'
+import type { Token } from '../authorize.ts'
+
+/** Who was refused on this agent and why, kept in memory: as many pairs and causes as `rows.ts` says, the newest ones. */
+export type DecisionsProtocol = {
+  /** Somebody was refused. */
+  refused: Cast<Refused>
+  /** What is kept about a source and a destination, '' for any, the newest last. */
+  list: Call<About, RefusedRow[]>
+  /** The same, again whenever one of them is refused. The index grows with each refusal and is never 0; it begins anew with the agent. */
+  decisions: Feed<About, readonly RefusedRow[]>
+}
+
+export type About = { source: string; destination: string; token: Token }
+
+/**
+ * What was refused: `inbound` a connection of the mesh by the sidecar of the destination, `outbound` one of an application by the
+ * sidecar of the source, `authorize` a question of somebody who speaks Connect by itself.
+ */
+export type RefusedSide = 'inbound' | 'outbound' | 'authorize'
+
+/**
+ * `intention`: one decided; `default`: none matched; `identity`: it is nobody of this mesh; `handshake`: it did not get as far as
+ * showing who it is; `unreachable`: no instance of the destination took it; `application`: the application did not;
+ * `not-ready`: the sidecar has no certificate or no intentions yet.
+ */
+export type RefusedKind = 'intention' | 'default' | 'identity' | 'handshake' | 'unreachable' | 'application' | 'not-ready'
+
+/** What refusals of one row have in common. */
+export type RefusedCause = {
+  side: RefusedSide
+  /** A service's name; '' if it is not known. */
+  source: string
+  destination: string
+  kind: RefusedKind
+  /** The rule that decided, or what went wrong in words. */
+  cause: string
+}
+
+/** One that was refused. What is not known is ''. */
+export type Occurrence = {
+  atMs: number
+  /** SPIFFE id of the source. */
+  uri: string
+  /** Of its certificate, colon-separated hex. */
+  serial: string
+  /** Address and port it came from. */
+  from: string
+}
+
+export type Refused = RefusedCause & Occurrence
+
+export type RefusedRow = RefusedCause & {
+  count: number
+  firstMs: number
+  lastMs: number
+  /** The newest ones, the newest last. */
+  newest: Occurrence[]
+  /** Of the newest of them; grows over all rows. */
+  index: number
+}
+
+export const decisionsRef = refOf<DecisionsProtocol>('decisions')
