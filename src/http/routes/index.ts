@@ -35,6 +35,7 @@ import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-e
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
+import { decisionsRoute } from './decisions.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
 import { enforcementRoute, expiryRoute } from './enforcement.ts'
 import { eventFireRoute, eventListRoute } from './events.ts'
@@ -46,6 +47,7 @@ import {
   healthIngressRoute,
 } from './gateways.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
+import { intentionExplainRoute } from './intention-explain.ts'
 import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { managedProxyRoute } from './managed-proxy.ts'
@@ -116,6 +118,7 @@ export const routes: readonly Route[] = [
   ...agentRuntimeRoutes,
   actorsRoute,
   proxiesRoute,
+  decisionsRoute,
   caRootsRoute,
   agentCaRootsRoute,
   caConfigurationRoute,
@@ -128,6 +131,7 @@ export const routes: readonly Route[] = [
   eventFireRoute,
   eventListRoute,
   ...intentionRoutes,
+  intentionExplainRoute,
   enforcementRoute,
   expiryRoute,
   ...aclRoutes,
