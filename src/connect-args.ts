@@ -34,11 +34,17 @@ export function proxiesArgs(config: Config): ProxiesArgs {
       portMin: ports.proxyMinPort,
       portMax: ports.proxyMaxPort,
       defaults: managedProxyDefaults(config),
+      centralConfig: hasCentralConfig(config),
       command: connect.proxyDefaults.daemonCommand,
     },
     feeds: feedsRef,
     leaf: leafRef,
   }
+}
+
+/** Whether proxies of this agent have what the cluster's entries say of them. */
+export function hasCentralConfig({ keys }: Config): boolean {
+  return keys['enable_central_service_config'] === true
 }
 
 /** `connect.proxy_defaults.config`. Misfits were refused when the configuration was read. */

@@ -1,7 +1,7 @@
 import type { AgentFacts } from '../actors/local/protocol.ts'
 import type { LocalArgs } from '../actors/local/state.ts'
 import type { Config } from './config/config.ts'
-import { managedProxyDefaults } from './connect-args.ts'
+import { hasCentralConfig, managedProxyDefaults } from './connect-args.ts'
 import { COMPATIBLE_VERSION, VERSION } from './version.ts'
 
 /** What the agent's own registrations begin with. */
@@ -20,6 +20,7 @@ export function localArgs(config: Config): LocalArgs {
     remoteScripts: check.enableRemoteScripts,
     allowManagedApiRegistration: connect.proxy.allowManagedApiRegistration,
     proxyDefaults: managedProxyDefaults(config),
+    centralConfig: hasCentralConfig(config),
     syncIntervalMs: antiEntropy.intervalMs,
     reapIntervalMs: antiEntropy.checkReapIntervalMs,
     deregisterMinMs: antiEntropy.checkDeregisterMinMs,

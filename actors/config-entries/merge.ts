@@ -5,11 +5,16 @@ import type { DefaultsContent, UpstreamSettings } from './tables.ts'
 
 /**
  * A proxy's registration over what the central settings say of it and of its service: `proxy-defaults` is below
- * `service-defaults`, and both are below the registration. Services that are no proxies stay as they are. Source: connect §10.
+ * `service-defaults`, and both are below the registration. Services that are no proxies stay as they are, and so do all without
+ * `centralConfig`. Source: connect §10.
  */
-export function withCentralDefaults(view: View, service: ServiceDefinition): ServiceDefinition {
+export function withCentralDefaults(
+  view: View,
+  service: ServiceDefinition,
+  { centralConfig }: { centralConfig: boolean },
+): ServiceDefinition {
   const { kind, proxy, name } = service
-  if (proxy === undefined || !(kind === 'connect-proxy' || kind.endsWith('-gateway'))) return service
+  if (!centralConfig || proxy === undefined || !(kind === 'connect-proxy' || kind.endsWith('-gateway'))) return service
   const forAll = proxyDefaults(view)?.content
   const own = serviceDefaults(view, kind === 'connect-proxy' ? proxy.destinationServiceName : name)?.content
   const upstreams = proxy.upstreams.map((upstream) => resolvedUpstream(view, upstream, forAll, own))

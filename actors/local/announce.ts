@@ -50,7 +50,7 @@ export function announceService(state: LocalState, turn: LocalTurn, serviceId: s
     turn,
     of,
     `service ${JSON.stringify(serviceId)}`,
-    instanceRegistration(withCentralDefaults(turn.view, entry.definition)),
+    instanceRegistration(withCentralDefaults(turn.view, entry.definition, state.args)),
     checks,
   )
 }
@@ -60,7 +60,7 @@ export function announceCheck(state: LocalState, turn: LocalTurn, checkId: strin
   const entry = state.checks.get(checkId)
   if (!entry) return
   const service = state.services.get(entry.definition.serviceId)?.definition
-  const registration = service && instanceRegistration(withCentralDefaults(turn.view, service))
+  const registration = service && instanceRegistration(withCentralDefaults(turn.view, service, state.args))
   register(state, turn, of, `check ${JSON.stringify(checkId)}`, registration, [checkRegistration(state, entry)])
 }
 
@@ -117,7 +117,7 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
     const own = checksOfService(state, id)
     const isSame =
       record !== undefined &&
-      isSameInstance(record, withCentralDefaults(turn.view, definition)) &&
+      isSameInstance(record, withCentralDefaults(turn.view, definition, state.args)) &&
       own.every((check) => isSameCheck(state, checks, check))
     if (!isSame) announceService(state, turn, id, of)
   }

@@ -121,7 +121,7 @@ export const calls: Calls = {
 
   list(state, _request, turn) {
     const services = [...state.services.values()].map(({ definition, origin }) => ({
-      definition: withCentralDefaults(turn.view, definition),
+      definition: withCentralDefaults(turn.view, definition, state.args),
       origin,
     }))
     return {

@@ -64,7 +64,7 @@ export function tellAll(state: LocalState, turn: LocalTurn): void {
 /** A service as it is announced: a proxy has what the central settings say. */
 export function localService(state: LocalState, turn: LocalTurn, serviceId: string): LocalService | null {
   const entry = state.services.get(serviceId)
-  return entry ? { definition: withCentralDefaults(turn.view, entry.definition), origin: entry.origin } : null
+  return entry ? { definition: withCentralDefaults(turn.view, entry.definition, state.args), origin: entry.origin } : null
 }
 
 function managedServices(state: LocalState): unknown {

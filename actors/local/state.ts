@@ -24,6 +24,8 @@ export type LocalArgs = {
   allowManagedApiRegistration: boolean
   /** What managed proxies have unless their service says otherwise. */
   proxyDefaults: ManagedProxyConfig
+  /** Whether proxies have what the central settings say of them. */
+  centralConfig: boolean
   syncIntervalMs: number
   reapIntervalMs: number
   /** Shortest time after which a critical service is removed. */

@@ -1,16 +1,16 @@
 import type { View } from '../../src/kernel/tables.ts'
 import { proxyDefaults, serviceDefaults } from '../config-entries/queries.ts'
 import type { ManagedProxyConfig, ServiceDefinition } from '../definitions.ts'
-import { withDefaults } from './plan.ts'
+import { type ProxySettings, withDefaults } from './plan.ts'
 
 /**
- * A service whose managed proxy also has what the cluster says of it, under what its agent (`defaults`) and itself say: timeouts of
+ * A service whose managed proxy also has what the cluster says of it, under what its agent and itself say: timeouts of
  * `proxy-defaults`, and for its upstreams those of its own `service-defaults`. Values of another type than expected are left out: the
  * entry is also for other proxies. Source: connect §8, §10.
  */
-export function withCentralSettings(view: View, service: ServiceDefinition, defaults: ManagedProxyConfig): ServiceDefinition {
+export function withCentralSettings(view: View, service: ServiceDefinition, { defaults, centralConfig }: ProxySettings): ServiceDefinition {
   const { connect, name } = service
-  if (!connect?.proxy) return service
+  if (!connect?.proxy || !centralConfig) return service
   const own = withDefaults(defaults, connect.proxy.config)
   const forAll = proxyDefaults(view)?.content.Config ?? {}
   const { Defaults, Overrides = [] } = serviceDefaults(view, name)?.content.UpstreamConfig ?? {}

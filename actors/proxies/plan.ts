@@ -12,6 +12,8 @@ export type ProxySettings = {
   portMax: number
   /** `proxy_defaults.config`. */
   defaults: ManagedProxyConfig
+  /** Whether central settings count. */
+  centralConfig: boolean
   /** `proxy_defaults.daemon_command`. */
   command: readonly string[]
 }

@@ -4,6 +4,7 @@ import { configEntries } from '../../actors/config-entries/index.ts'
 import { withCentralDefaults } from '../../actors/config-entries/merge.ts'
 import { configEntry, configList } from '../../actors/config-entries/queries.ts'
 import { intentionById, intentionsFrom } from '../../actors/intentions/queries.ts'
+import { withCentralSettings } from '../../actors/proxies/central.ts'
 import { serviceFromApi } from '../../src/config/definitions.ts'
 import { configEntryOf } from '../../src/config/entries/index.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
@@ -104,7 +105,7 @@ const PROXY = {
 test('a registration wins over service-defaults, and these over proxy-defaults', (t) => {
   const tables = emptyTables()
   const service = granted(serviceFromApi(PROXY))
-  t.is(withCentralDefaults(tables.view(), service), service)
+  t.is(withCentralDefaults(tables.view(), service, { centralConfig: true }), service)
   written(
     tables,
     { Kind: 'proxy-defaults', Config: { protocol: 'http', local_connect_timeout_ms: 5, x: 1 }, MeshGateway: { Mode: 'local' } },
@@ -118,7 +119,7 @@ test('a registration wins over service-defaults, and these over proxy-defaults',
     },
     { Kind: 'service-defaults', Name: 'db', Protocol: 'grpc' },
   )
-  const { proxy } = withCentralDefaults(tables.view(), service)
+  const { proxy } = withCentralDefaults(tables.view(), service, { centralConfig: true })
   t.deepEqual(proxy?.config, { protocol: 'http2', local_connect_timeout_ms: 9, x: 1 })
   t.deepEqual(proxy?.meshGateway, { mode: 'remote' })
   t.true(proxy?.expose.checks)
@@ -137,4 +138,17 @@ test('a sidecar of this agent is announced anew when the central settings change
   t.deepEqual(feed.values.at(-1)?.definition.proxy?.config, { protocol: 'http' })
   a.commit('config.delete', { kind: 'service-defaults', name: 'web' })
   t.deepEqual(told(), {})
+})
+
+test('an agent without enable_central_service_config leaves its proxies as they were registered', (t) => {
+  const a = tryLocal({ centralConfig: false })
+  a.commit('config.set', { kind: 'service-defaults', name: 'web', content: { Protocol: 'http' } })
+  a.register(granted(serviceFromApi({ Name: 'web', Port: 80, Connect: { SidecarService: {} } })))
+  t.deepEqual(serviceInstances(a.tables.view(), 'web-sidecar-proxy').instances[0]?.instance.proxy?.config, {})
+  const managed = granted(serviceFromApi({ Name: 'web', Port: 80, Connect: { Proxy: {} } }))
+  a.commit('config.set', { kind: 'proxy-defaults', name: 'global', content: { Config: { handshake_timeout_ms: 9 } } })
+  const settings = { datacenter: 'dc1', bindAddress: '', portMin: 0, portMax: 0, defaults: { upstreams: [], opaque: {} }, command: [] }
+  t.is(withCentralSettings(a.tables.view(), managed, { ...settings, centralConfig: false }), managed)
+  const changed = withCentralSettings(a.tables.view(), managed, { ...settings, centralConfig: true })
+  t.is(changed.connect?.proxy?.config.handshakeTimeoutMs, 9)
 })

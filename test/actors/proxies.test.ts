@@ -17,6 +17,7 @@ const SETTINGS: ProxySettings = {
   portMin: 20_000,
   portMax: 20_002,
   defaults: { upstreams: [], opaque: {} },
+  centralConfig: true,
   command: [],
 }
 

@@ -19,6 +19,7 @@ const SETTINGS = {
   portMax: 20_255,
   defaults: { upstreams: [], opaque: {} },
   command: [],
+  centralConfig: true,
 }
 
 function definition(name: string): ServiceDefinition {

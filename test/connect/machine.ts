@@ -111,6 +111,7 @@ export function startMachine({ ports, defaultAllow = true, store = memoryStore()
       portMax: ports.to,
       defaults: { upstreams: [], opaque: {} },
       command: [],
+      centralConfig: true,
     },
     feeds: feedsRef,
     leaf: leafRef,

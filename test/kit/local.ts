@@ -96,6 +96,7 @@ export function localArgs(given: Partial<LocalArgs> = {}): LocalArgs {
     remoteScripts: false,
     allowManagedApiRegistration: false,
     proxyDefaults: { upstreams: [], opaque: {} },
+    centralConfig: true,
     syncIntervalMs: 60_000,
     reapIntervalMs: 30_000,
     deregisterMinMs: 60_000,

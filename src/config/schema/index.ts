@@ -51,7 +51,7 @@ export const configFields = {
   discovery_max_stale: { type: 'duration' },
   dns_config: { type: 'object', fields: dnsFields },
   domain: { type: 'string', default: 'consul.', flag: 'domain' },
-  enable_central_service_config: { type: 'boolean', default: true, now: 'harmless' },
+  enable_central_service_config: { type: 'boolean', default: true },
   enable_debug: { type: 'boolean' },
   enable_local_script_checks: { type: 'boolean', optional: true, flag: 'enable-local-script-checks' },
   enable_script_checks: { type: 'boolean', flag: 'enable-script-checks' },
