@@ -18,8 +18,8 @@ export class Apis {
   /** An edge thread begins to run: connections to the one before it are lost. */
   begun(node: SimNode): void {
     this.#open.get(node.name)?.end()
-    const { config, layout } = node
-    this.#open.set(node.name, this.#run.mutations.wrapApi(createSimApi({ host: node.edge, config, layout })))
+    const { config, layout, files } = node
+    this.#open.set(node.name, this.#run.mutations.wrapApi(createSimApi({ host: node.edge, config, layout, files })))
   }
 
   /**

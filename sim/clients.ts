@@ -4,6 +4,7 @@ import { createRouter } from '../src/http/router.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Layout } from '../src/placement.ts'
+import type { SnapshotFiles } from './ports/snapshots.ts'
 
 /** What a request has besides its method and path. */
 export type SimRequest = {
@@ -27,7 +28,8 @@ export type SimApi = {
   /** The thread has ended: connections are lost, present ones and those that are tried later. */
   end(): void
 }
-export type SimApiOptions = { host: Host; config: Config; layout: Layout }
+/** `files` is where bodies are kept that may be of any size, and where files wait that are sent. */
+export type SimApiOptions = { host: Host; config: Config; layout: Layout; files: SnapshotFiles }
 
 type Connection = { readonly done: (reply: SimReply | 'lost') => void; giveUp: () => void }
 
@@ -36,14 +38,15 @@ const NO_HEADERS = {}
 const LOCALHOST = '127.0.0.1'
 const find = createRouter(routes)
 
-export function createSimApi({ host, config, layout }: SimApiOptions): SimApi {
+export function createSimApi({ host, config, layout, files }: SimApiOptions): SimApi {
   const api = createApi({ host, config, layout, routes })
   const open = new Set<Connection>()
   let hasEnded = false
 
   function answer(connection: Connection, answered: ApiAnswer): void {
     open.delete(connection)
-    connection.done(new SimReply(answered))
+    const file = answered.file === undefined ? undefined : files.take(answered.file)
+    connection.done(new SimReply(file ? { ...answered, bytes: Buffer.from(file) } : answered))
   }
 
   function arrive(connection: Connection, request: ApiRequest): void {
@@ -61,7 +64,7 @@ export function createSimApi({ host, config, layout }: SimApiOptions): SimApi {
         return nothing
       }
       open.add(connection)
-      const given = apiRequest(method, path, request)
+      const given = apiRequest(method, path, request, files)
       connection.giveUp = host.ports.clock.after(0, () => arrive(connection, given))
       return () => {
         if (open.delete(connection)) connection.giveUp()
@@ -93,6 +96,10 @@ export class SimReply {
     return Number(this.header('X-Consul-Index') ?? 0)
   }
 
+  get bytes(): Buffer {
+    return this.#answer.bytes
+  }
+
   get text(): string {
     return this.#answer.bytes.toString()
   }
@@ -116,7 +123,12 @@ function needsPromises(method: string, path: string): boolean {
   return found !== undefined && 'route' in found && 'run' in found.route
 }
 
-function apiRequest(method: string, path: string, { query, body, headers = NO_HEADERS, token }: SimRequest): ApiRequest {
+function apiRequest(
+  method: string,
+  path: string,
+  { query, body, headers = NO_HEADERS, token }: SimRequest,
+  files: SnapshotFiles,
+): ApiRequest {
   const bytes = bytesOf(body)
   return {
     method,
@@ -124,6 +136,7 @@ function apiRequest(method: string, path: string, { query, body, headers = NO_HE
     headers: token === undefined ? headers : { ...headers, 'x-consul-token': token },
     from: LOCALHOST,
     readBody: (bytesMax, done) => done(bytes.byteLength > bytesMax ? bytes.byteLength : bytes),
+    keepBody: (done) => done({ path: files.add(bytes) }),
   }
 }
 

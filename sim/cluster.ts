@@ -9,6 +9,7 @@ import { SimNetwork } from './ports/network.ts'
 import { addressOf, type SimAnswer } from './ports/probes.ts'
 import { SharedStates } from './ports/shared-states.ts'
 import type { State } from './ports/tables.ts'
+import { Recording } from './recording.ts'
 import type { World } from './world.ts'
 
 export type ClusterOptions = {
@@ -31,6 +32,8 @@ export class Cluster {
   readonly nodes = new Map<string, SimNode>()
   /** The log that all servers share. A lone agent needs none. */
   readonly log: SimLog | undefined
+  /** What was ordered by the log of a lone agent. */
+  readonly recording = new Recording()
   readonly #options: ClusterOptions
   readonly #stopListening = new Map<Application, () => void>()
   readonly #disturbedUntil = new Map<string, number>()
@@ -61,6 +64,7 @@ export class Cluster {
         printed,
         clock: this.#drawClock(name),
         sharedStates: shared,
+        recording: this.log ? undefined : this.recording,
         createLog: (life) => this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life),
         ended: () => this.#ended(node),
         threadRestarted: (roles) => roles.includes('edge') && options.booted(node),

@@ -3,6 +3,11 @@ import type { AnyActor, AnyHandler } from '../src/kernel/instance.ts'
 /** Crashes that actors have ahead of them, by name: each happens to the next message that one of that name handles. */
 export class Crashes {
   readonly #ahead = new Map<string, number>()
+  readonly #struck: (actor: string) => void
+
+  constructor(struck: (actor: string) => void) {
+    this.#struck = struck
+  }
 
   /** The definition, with the crashes that it has ahead. */
   into(definition: AnyActor): AnyActor {
@@ -31,6 +36,7 @@ export class Crashes {
     if (left === undefined) return
     if (left > 1) this.#ahead.set(name, left - 1)
     else this.#ahead.delete(name)
+    this.#struck(name)
     throw new Error(`simulated bug in "${message}" of ${name}`)
   }
 }

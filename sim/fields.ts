@@ -69,6 +69,14 @@ export const freshValue: Field<string> = {
   smaller: () => [],
 }
 
+/** Any agent. */
+export const anyNode: Field<string> = {
+  about: 'the name of an agent',
+  draw: (random, { nodes }) => pick(random, nodes),
+  isAllowed: (value, { nodes }) => typeof value === 'string' && nodes.includes(value),
+  smaller: () => [],
+}
+
 /** Another agent than the one the event is about. */
 export const otherNode: Field<string> = {
   about: 'the name of an agent',

@@ -20,6 +20,8 @@ export type Kind = {
   oncePerRun?: boolean
   /** Runs with fewer agents do not have it. */
   nodesMin?: number
+  /** Runs with more agents do not have it. */
+  nodesMax?: number
   /** What a campaign must come across because of it. That a fault came is always one of these. */
   marks?: readonly Mark[]
   fields: Fields

@@ -20,13 +20,16 @@ import type { SimNetwork } from './ports/network.ts'
 import { createSimProbes, type SimAnswer } from './ports/probes.ts'
 import type { SharedStates } from './ports/shared-states.ts'
 import { createSimSigner, readSimCertificate } from './ports/signer.ts'
+import { createSimSnapshots, SnapshotFiles } from './ports/snapshots.ts'
 import { createSimStore, type SimStore } from './ports/store.ts'
 import { createSimTables, type SimTables, type State } from './ports/tables.ts'
+import type { Recording } from './recording.ts'
 import { Schedule } from './schedule.ts'
 import { SimThreads } from './threads.ts'
 import type { World } from './world.ts'
 
 const COMMIT_MS_MAX = 2
+const SNAPSHOT_PORTION_MS_MAX = 4
 const PROBE_MS_MAX = 5
 const SIGNER_MS_MAX = 2
 const SLOW_SIGNER_MS_MIN = 1_000
@@ -54,6 +57,8 @@ export type SimNodeOptions = {
   createLog(life: LogLife): Devices['log']
   /** Lets copies of the same tables share what they have in common. */
   sharedStates?: SharedStates<State> | undefined
+  /** Takes what the log of a lone agent orders. */
+  recording?: Recording | undefined
   printed: (line: string) => void
   /** The process has ended by itself, on a machine that goes on. Whoever wants it back starts it. */
   ended?(why: string): void
@@ -74,6 +79,10 @@ export class SimNode {
   readonly clock: MachineClock
   readonly tables: SimTables
   readonly store: SimStore
+  /** Snapshots that come in or go out. */
+  readonly files = new SnapshotFiles()
+  /** When something of the agent began anew, in ms of the world: its process, a thread, an actor by its name. */
+  readonly interruptions: { what: 'process' | Role | `actor ${string}`; atMs: number }[] = []
   /** What probes see, by address. */
   readonly answers = new Map<string, SimAnswer>()
   mesh: SimMesh | undefined
@@ -82,7 +91,7 @@ export class SimNode {
   /** `busy`: the signer refuses everything. `slow`: it answers after seconds. */
   signerFailing: 'busy' | 'slow' | undefined
   readonly #options: SimNodeOptions
-  readonly #crashes = new Crashes()
+  readonly #crashes = new Crashes((actor) => this.#interrupted(`actor ${actor}`))
   readonly #definitions: readonly AnyActor[]
   #threads: SimThreads | undefined
 
@@ -139,6 +148,8 @@ export class SimNode {
   start(): void {
     assert(!this.isUp, `${this.name} is started only while it is down`)
     const { world, layout, threadRestarted } = this.#options
+    this.files.clear()
+    this.#interrupted('process')
     this.#threads = new SimThreads({
       node: this.name,
       world,
@@ -249,11 +260,16 @@ export class SimNode {
   /** What the thread has opened is closed: commits under way are durable or lost, and it is not told which. */
   #threadEnded(thread: number): void {
     const roles = this.layout[thread] ?? []
+    for (const role of roles) this.#interrupted(role)
     if (roles.includes('state')) {
       this.tables.crash()
       this.store.disk.crash()
     }
     if (roles.includes('mesh')) this.mesh?.close()
+  }
+
+  #interrupted(what: SimNode['interruptions'][number]['what']): void {
+    this.interruptions.push({ what, atMs: this.#options.world.nowMs })
   }
 
   #ports(
@@ -272,6 +288,7 @@ export class SimNode {
       tables: this.tables,
       devices: {
         ...(roles.includes('edge') && this.#edgeDevices(schedule, api)),
+        ...((roles.includes('edge') || roles.includes('state')) && { snapshots: this.#snapshots(schedule, thread) }),
         ...(roles.includes('main') && this.#mainDevices(schedule)),
         ...(roles.includes('state') && this.#stateDevices(schedule, onCommitted)),
         ...(roles.includes('mesh') && this.#meshDevices()),
@@ -283,6 +300,17 @@ export class SimNode {
   /** The handlers of watches run here, with chance of their own. */
   #edgeDevices(schedule: Schedule, api: Devices['api']): Partial<Devices> {
     return { probes: this.#probes(schedule, `watches/${this.name}`), api }
+  }
+
+  #snapshots(schedule: Schedule, thread: number): Devices['snapshots'] {
+    const stream = this.#options.world.streams.stream(`snapshots/${this.name}/${thread}`)
+    return createSimSnapshots({
+      tables: this.tables,
+      files: this.files,
+      wallMs: () => this.wallMs(),
+      later: (ms, work) => schedule.later(ms, work),
+      drawPortionMs: () => stream.next() * SNAPSHOT_PORTION_MS_MAX * this.diskSlowness,
+    })
   }
 
   #probes(schedule: Schedule, name: string): Devices['probes'] {
@@ -301,13 +329,14 @@ export class SimNode {
   }
 
   #stateDevices(schedule: Schedule, onCommitted: (notice: ChangeNotice) => void): Partial<Devices> {
-    const { world, mutations, createLog } = this.#options
+    const { world, mutations, createLog, recording } = this.#options
     // The disk is done when it is done; the thread hears of it in a turn of its own.
     const tables: LogLife['tables'] = {
       view: () => this.tables.view(),
       transact: (work, durable) => this.tables.transact(work, (result) => schedule.later(0, () => durable(result))),
     }
-    const life = { tables, apply: applyGroup, onCommitted, after: (ms: number, work: () => void) => schedule.after(ms, work) }
+    const apply = recording?.of(applyGroup) ?? applyGroup
+    const life = { tables, apply, onCommitted, after: (ms: number, work: () => void) => schedule.after(ms, work) }
     const log = createLog(mutations.wrapLife(life, this.name))
     const store: Devices['store'] = {
       perform: (request, done, event) => this.store.perform(request, (result) => schedule.later(0, () => done(result)), event),

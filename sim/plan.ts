@@ -149,7 +149,7 @@ function eventFault(event: unknown, context: DrawContext): string | undefined {
 }
 
 function isPossible(kind: Kind, scenario: Scenario, nodes: number): boolean {
-  return scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= nodes
+  return scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= nodes && nodes <= (kind.nodesMax ?? nodes)
 }
 
 /** The chance that a run has a kind that is possible in it. */

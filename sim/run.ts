@@ -43,6 +43,8 @@ export class Run {
   readonly readings: Reading[] = []
   /** What each client saw of each key on each node when it looked last. */
   readonly seen = new Map<string, { value: string | null; index: number }>()
+  /** Something takes until then to be at rest, although nothing is in its way. */
+  restsByMs = 0
   #failure: Failure | undefined
   #hasBegun = false
   #restedMs = 0

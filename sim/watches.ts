@@ -3,6 +3,7 @@ import type { SimReply } from './clients.ts'
 import { indexesOf } from './indexes.ts'
 import { perRun } from './per-run.ts'
 import type { Run } from './run.ts'
+import { snapshotsOf } from './snapshots.ts'
 
 const RETRY_MS = 500
 /** Clocks of machines are not the world's: what comes this part of the wait before its end comes at its end. */
@@ -20,6 +21,8 @@ export type Watch = {
   index: number
   status: number
   body: string
+  /** When it was told so. */
+  toldMs: number
   /** Since when it waits for an answer; undefined while it does not. */
   waitsSinceMs: number | undefined
   giveUp: () => void
@@ -38,7 +41,7 @@ export class Watches {
   }
 
   start(node: string, url: string, waitMs: number, forMs: number): void {
-    const seen = { index: 0, status: 0, body: '', waitsSinceMs: undefined }
+    const seen = { index: 0, status: 0, body: '', toldMs: 0, waitsSinceMs: undefined }
     const watch: Watch = { node, url, waitMs, ...seen, giveUp: () => undefined, isOver: false }
     this.all.push(watch)
     this.#ask(watch)
@@ -70,15 +73,20 @@ export class Watches {
     // Whoever is answered without end would keep time from going on.
     if (this.wrong !== undefined) return
     const { index, status, text } = reply
-    Object.assign(watch, { index, status, body: text })
+    Object.assign(watch, { index, status, body: text, toldMs: this.#run.world.nowMs })
     this.#ask(watch)
   }
 
-  #fault({ node, url, index: before, status: statusBefore, body, waitMs, waitsSinceMs = 0 }: Watch, reply: SimReply): string | undefined {
+  #fault(
+    { node, url, index: before, status: statusBefore, body, waitMs, toldMs, waitsSinceMs = 0 }: Watch,
+    reply: SimReply,
+  ): string | undefined {
     const { index, status, text } = reply
     const run = this.#run
     const { nowMs } = run.world
     const who = `whoever watches ${url} on ${node}`
+    // What was restored may have a lower index.
+    if (before > 0 && snapshotsOf(run).mayRestoreBetween(toldMs, nowMs)) return undefined
     if (index < before) return `${who} was told index ${index} after ${before}`
     if (before === 0) return undefined
     const waitedMs = nowMs - waitsSinceMs

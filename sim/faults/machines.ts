@@ -4,7 +4,24 @@ import { defineFault, type Kind } from '../kind.ts'
 /** Threads and actors that crashed run again, as a rule, after this long. */
 const THREAD_RESTART_MS = 1_500
 const ACTOR_RESTART_MS = 10_000
-const ACTORS = ['kv', 'ledger', 'catalog', 'local', 'checks', 'ca', 'leaf', 'intentions', 'feeds', 'proxies', 'proxy'] as const
+const ACTORS = [
+  'kv',
+  'ledger',
+  'catalog',
+  'local',
+  'checks',
+  'ca',
+  'leaf',
+  'intentions',
+  'feeds',
+  'proxies',
+  'proxy',
+  'sessions',
+  'events',
+  'snapshots',
+  'prepared-queries',
+  'coordinates',
+] as const
 
 const crash = defineFault({
   name: 'crash',

@@ -3,6 +3,7 @@ import { decide } from '../../actors/intentions/decide.ts'
 import { intentionsTo } from '../../actors/intentions/queries.ts'
 import { parseIdentity } from '../../actors/spiffe.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { currentCopy } from '../../src/kernel/tables.ts'
 import { connectionsOf, DENY_WITHIN_MS, placeOf } from '../connections.ts'
 import type { SimNode } from '../node.ts'
 import { perRun } from '../per-run.ts'
@@ -71,7 +72,7 @@ export const identitiesAreTrue: Invariant = {
 const lookedAt = perRun((_run: Run) => ({ nextMs: 0 }))
 
 type Deny = { source: string; destination: string; sinceMs: number }
-type Known = { index: number; denies: Deny[] }
+type Known = { index: number; copy: number; denies: Deny[] }
 const knownByNode = perRun((_run: Run) => new Map<string, Known>())
 
 /** What the tables of a node deny, and since when. */
@@ -80,16 +81,17 @@ function knownDenies(run: Run, node: SimNode): Deny[] {
   const index = indexOf(view, 'intentions')
   const all = knownByNode(run)
   const before = all.get(node.name)
-  if (before?.index === index) return before.denies
+  const copy = currentCopy(view)
+  if (before?.index === index && before.copy === copy) return before.denies
   const defaultAllow = node.config.acl.defaultPolicy === 'allow'
   const denies = connectionsOf(run)
     .asked.pairs()
     .filter(({ source, destination }) => !decide(intentionsTo(view, destination).intentions, source, destination, defaultAllow).allowed)
     .map(({ source, destination }) => {
-      const known = before?.denies.find((deny) => deny.source === source && deny.destination === destination)
-      return known ?? { source, destination, sinceMs: run.world.nowMs }
+      const known = before?.copy === copy && before.denies.find((deny) => deny.source === source && deny.destination === destination)
+      return known || { source, destination, sinceMs: run.world.nowMs }
     })
-  all.set(node.name, { index, denies })
+  all.set(node.name, { index, copy, denies })
   return denies
 }
 

@@ -1,11 +1,13 @@
 import { leavesAreFresh } from './certificates.ts'
 import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './connections.ts'
+import { eventsAreTrue } from './events.ts'
 import { kvIsLinearizable, registrationsSurvive } from './histories.ts'
 import type { Invariant } from './invariant.ts'
-import { aLockHasOneHolder } from './locks.ts'
+import { aLockHasOneHolder, sessionsHaveRoots } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
+import { snapshotsAreWhole } from './snapshots.ts'
 import { transactionsAreWhole } from './transfers.ts'
 
 export type { Invariant } from './invariant.ts'
@@ -18,6 +20,7 @@ export const invariants: readonly Invariant[] = [
   registrationsSurvive,
   transactionsAreWhole,
   aLockHasOneHolder,
+  sessionsHaveRoots,
   indexNeverGoesBack,
   mailboxesAreBounded,
   readersMissNothing,
@@ -27,4 +30,6 @@ export const invariants: readonly Invariant[] = [
   deniedCarriesNothing,
   identitiesAreTrue,
   leavesAreFresh,
+  eventsAreTrue,
+  snapshotsAreWhole,
 ]

@@ -2,6 +2,7 @@ import { apisOf } from '../apis.ts'
 import { indexesOf } from '../indexes.ts'
 import { readersOf } from '../readers.ts'
 import type { Run } from '../run.ts'
+import { snapshotsOf } from '../snapshots.ts'
 import { type Watch, watchesOf } from '../watches.ts'
 import type { Invariant } from './invariant.ts'
 
@@ -51,6 +52,8 @@ export const watchesMissNothing: Invariant = {
 }
 
 /** Whether it waits, and nothing has changed on its agent for a while. */
-function isSettled(run: Run, { node, waitsSinceMs }: Watch): boolean {
+function isSettled(run: Run, { node, toldMs, waitsSinceMs }: Watch): boolean {
+  // Whoever asks for what comes after an index that a restore took back has to wait for it.
+  if (snapshotsOf(run).mayRestoreBetween(toldMs, run.world.nowMs)) return false
   return waitsSinceMs !== undefined && run.world.nowMs - indexesOf(run).changedAtMs(node) > TOLD_WITHIN_MS
 }

@@ -74,6 +74,17 @@ export class IntentionModel {
     this.#judge(nowMs)
   }
 
+  /** Every rule may become what it once was, until that is settled: then it was one of these, and stays so until it is changed. */
+  unsettle(nowMs: number): (nowMs: number) => void {
+    const asked = [...this.#rules.values()].flatMap(([first]) => {
+      const { source, destination } = first ?? { source: ANY, destination: ANY }
+      return (['allow', 'deny', 'none'] as const).map((action) => this.ask(source, destination, action, nowMs))
+    })
+    return (settledMs) => {
+      for (const one of asked) this.lose(one, settledMs, false)
+    }
+  }
+
   /** Since when a connection is surely denied; undefined: it may be allowed. */
   deniedSinceMs(source: string, destination: string): number | undefined {
     return this.#deniedSinceMs.get(`${source} > ${destination}`)?.sinceMs

@@ -5,6 +5,9 @@ export type LockHistory = { sessions: Map<string, SessionLife>; steps: LockStep[
 export type SessionLife = {
   /** It does not end sooner than this after it was last renewed. */
   livesMs: number
+  /** Its node, and the check without which it ends; '' if it has none. */
+  node: string
+  check: string
   /** A key that it held when it ended may not be taken for so long. */
   delayMs: number
   /** When it was asked for, and each time it was asked to be renewed and was. */
@@ -13,12 +16,15 @@ export type SessionLife = {
 
 /** `answeredMs` is Infinity while nobody knows what came of it. `key` is '' where it is about the session alone. */
 export type LockStep = {
-  do: 'acquire' | 'release' | 'destroy'
+  /** `uproot`: what sessions live by may have gone, as `SessionLife` names it. */
+  do: 'acquire' | 'release' | 'destroy' | 'uproot'
   key: string
   session: string
   invokedMs: number
   answeredMs: number
   outcome?: boolean
+  /** What was uprooted; absent: everything. */
+  uproots?: { node: string; check?: string }
 }
 
 /**
@@ -39,7 +45,9 @@ export function lockFault({ sessions, steps }: LockHistory): string | undefined 
     )
     if (!destroyed || heldUntilMs(holding, life, without(steps, destroyed)) < destroyed.answeredMs) continue
     const freeMs = destroyed.invokedMs + life.delayMs
-    const early = others.find((other) => other.invokedMs >= destroyed.answeredMs && other.answeredMs < freeMs)
+    const early = others.find(
+      (other) => other.invokedMs >= destroyed.answeredMs && other.answeredMs < freeMs && !isUndone(steps, destroyed, other),
+    )
     if (early)
       return `${stepText(early)}, although its holder was lost: ${stepText(destroyed)}, so it was free from ${freeMs.toFixed(1)} ms on`
   }
@@ -47,14 +55,27 @@ export function lockFault({ sessions, steps }: LockHistory): string | undefined 
 }
 
 /** Until when a lock that was taken is held whatever else happened; before its answer if nothing is certain. */
-function heldUntilMs(holding: LockStep, { livesMs, renewedMs }: SessionLife, steps: readonly LockStep[]): number {
-  let untilMs = Math.max(...renewedMs) + livesMs
+function heldUntilMs(holding: LockStep, life: SessionLife, steps: readonly LockStep[]): number {
+  let untilMs = Math.max(...life.renewedMs) + life.livesMs
   for (const step of steps) {
-    const mayEndIt = step.session === holding.session && (step.do === 'destroy' || (step.do === 'release' && step.key === holding.key))
+    const isOwn = step.session === holding.session
+    const mayEndIt = isOwn ? step.do === 'destroy' || (step.do === 'release' && step.key === holding.key) : uproots(step, life)
     // What was answered before the lock was asked for has not ended it.
     if (mayEndIt && step.answeredMs >= holding.invokedMs) untilMs = Math.min(untilMs, step.invokedMs)
   }
   return untilMs
+}
+
+function uproots({ do: what, uproots: roots }: LockStep, { node, check }: SessionLife): boolean {
+  if (what !== 'uproot' || !roots) return what === 'uproot'
+  return roots.node === node && (roots.check === undefined || roots.check === check)
+}
+
+/** Whether something took everything back to what it was, between these two. */
+function isUndone(steps: readonly LockStep[], from: LockStep, until: LockStep): boolean {
+  return steps.some(
+    (step) => step.do === 'uproot' && !step.uproots && step.invokedMs <= until.answeredMs && step.answeredMs >= from.invokedMs,
+  )
 }
 
 function without(steps: readonly LockStep[], left: LockStep): LockStep[] {

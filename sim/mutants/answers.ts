@@ -35,7 +35,7 @@ export const watchHearsNothing: Mutant = mutant({
       ...api,
       request(method, path, request, done) {
         const { query } = request
-        if (query?.['index'] === undefined) return api.request(method, path, request, done)
+        if (query?.['index'] === undefined || path.startsWith('/v1/event/')) return api.request(method, path, request, done)
         return api.request(method, path, { ...request, query: { ...query, index: String(Number.MAX_SAFE_INTEGER) } }, done)
       },
     }),

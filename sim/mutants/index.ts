@@ -10,7 +10,9 @@ import {
   treeKeepsFirst,
 } from './changes.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
-import { lockDelayIgnored, renewalForgotten, sessionsOutliveTheirTime } from './locks.ts'
+import { eventsLost, eventsTwice, eventsUntold } from './events.ts'
+import { mailboxTooSmall } from './kernel.ts'
+import { lockDelayIgnored, renewalForgotten, sessionsOutliveTheirChecks, sessionsOutliveTheirTime } from './locks.ts'
 import {
   deniedGetsIn,
   denyLeavesOpen,
@@ -22,6 +24,7 @@ import {
   wrongInstances,
 } from './mesh.ts'
 import type { Mutant } from './mutant.ts'
+import { restoreLeavesOut } from './snapshots.ts'
 import { halfTransactions } from './transactions.ts'
 
 export { type Mutant, type Mutations, SOUND } from './mutant.ts'
@@ -57,4 +60,10 @@ export const mutants: readonly Mutant[] = [
   lockDelayIgnored,
   renewalForgotten,
   sessionsOutliveTheirTime,
+  sessionsOutliveTheirChecks,
+  eventsTwice,
+  eventsLost,
+  eventsUntold,
+  restoreLeavesOut,
+  mailboxTooSmall,
 ]

@@ -1,4 +1,5 @@
 import { sessionById } from '../../actors/sessions/queries.ts'
+import { sessionTable } from '../../actors/sessions/tables.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { type AnyCommand, type Mutant, mutant, wrapApply, wrapHandler } from './mutant.ts'
@@ -30,6 +31,20 @@ export const sessionsOutliveTheirTime: Mutant = mutant({
   nodes: 1,
   runsMax: 10,
   mutations: rewritten('sessions.expire', { began: -1 }),
+})
+
+export const sessionsOutliveTheirChecks: Mutant = mutant({
+  name: 'sessions-outlive-their-checks',
+  about: 'a session stays when its check becomes critical or goes',
+  caughtBy: 'sessions-have-roots',
+  runsMax: 20,
+  mutations: wrapApply((apply) => (tx, commands) => {
+    const before = [...tx.range(sessionTable)].filter(([, { nodeChecks }]) => nodeChecks.length > 1)
+    const applied = apply(tx, commands)
+    const isAboutHealth = (commands as AnyCommand[]).every(({ kind }) => kind.startsWith('catalog.'))
+    for (const [id, session] of isAboutHealth ? before : []) if (!tx.get(sessionTable, id)) tx.put(sessionTable, id, session)
+    return applied
+  }),
 })
 
 /** Changes the requests of one kind of command before they are applied. */

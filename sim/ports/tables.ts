@@ -3,7 +3,17 @@ import sortedBtree from 'sorted-btree'
 import { compareKeys, keyFault } from '../../src/kernel/keys.ts'
 import type { Tables } from '../../src/kernel/ports.ts'
 import { assert, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
-import type { RangeOptions, Table, Transaction, View } from '../../src/kernel/tables.ts'
+import {
+  CURRENT_COPY,
+  copyTable,
+  LOADED_COPY,
+  OUTSIDE_COPIES,
+  type RangeOptions,
+  type Table,
+  type Transaction,
+  type View,
+} from '../../src/kernel/tables.ts'
+import type { SnapshotRow } from '../../src/snapshot/format.ts'
 import type { SharedStates } from './shared-states.ts'
 
 export type SimTablesOptions = {
@@ -26,6 +36,19 @@ export type SimTables = Tables & {
   failing: boolean
   /** Makes the next transaction be refused by the disk. */
   failNext(): void
+  /** The newest durable state, as it is now for ever. */
+  hold(): View
+  /** The copy of the tables that is not in use (see `copyTable`). */
+  readonly spare: SpareTables
+}
+
+/** Each of these is a commit of its own, answered once it is durable; a disk that cannot take it refuses, and nothing has changed. */
+export type SpareTables = {
+  put(rows: readonly SnapshotRow[], durable: (result: Result<null>) => void): void
+  /** Removes up to so many rows; answers whether there are more. */
+  clear(rowsMax: number, durable: (result: Result<boolean>) => void): void
+  /** Says what the copy holds; from now on `copyTable` tells. */
+  finish(loaded: { id: string; index: number }, durable: (result: Result<null>) => void): void
 }
 
 /** Tables in memory with the contract of the real ones. Records are packed, so that a changed record cannot change the table. */
@@ -54,31 +77,39 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, 
     })
   }
 
+  function change<R>(work: (change: Change) => R, durable: (result: Result<R>) => void): void {
+    assert(isOpen, 'transact is called on open tables')
+    const changing = begin(written)
+    const { transaction, adopt, end } = changing
+    shared?.begin(transaction, { base: written, adopt })
+    let result: R
+    let state: State
+    try {
+      result = work(changing)
+    } finally {
+      state = end()
+    }
+    shared?.end(transaction, state)
+    if (tables.full || tables.failing || failsNext) {
+      const refusal: Refusal = tables.full ? FULL : FAILED
+      failsNext = false
+      commit(written, () => durable(refusal))
+    } else {
+      written = state
+      commit(written, () => durable(result as Result<R>))
+    }
+  }
+
   const tables: SimTables = {
     full: false,
     failing: false,
     view: () => viewOf(() => visible),
-    transact(work, durable) {
-      assert(isOpen, 'transact is called on open tables')
-      const { transaction, adopt, end } = begin(written)
-      shared?.begin(transaction, { base: written, adopt })
-      let result: ReturnType<typeof work>
-      let state: State
-      try {
-        result = work(transaction)
-      } finally {
-        state = end()
-      }
-      shared?.end(transaction, state)
-      if (tables.full || tables.failing || failsNext) {
-        const refusal: Refusal = tables.full ? FULL : FAILED
-        failsNext = false
-        commit(written, () => durable(refusal))
-      } else {
-        written = state
-        commit(written, () => durable(result as Result<typeof result>))
-      }
+    transact: (work, durable) => change(({ transaction }) => work(transaction), durable),
+    hold() {
+      const held = visible
+      return viewOf(() => held)
     },
+    spare: spareOf(change),
     close() {
       isOpen = false
     },
@@ -102,6 +133,8 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, 
 export type State = ReadonlyMap<number, Tree>
 type Tree = sortedBtree.default<string, Uint8Array>
 type Commit = { readonly state: State; readonly answer: () => void; isDue: boolean }
+/** A transaction with what is below it: the state it changes, and its trees by their numbers in the state. */
+type Change = { transaction: Transaction; state: State; treeAt(id: number): Tree; adopt(state: State): void; end(): State }
 
 const EMPTY: State = new Map()
 const FULL = refuse('busy', 'disk full: simulated')
@@ -112,23 +145,66 @@ const packr = new Packr({ useRecords: false, copyBuffers: true })
 function viewOf(current: () => State): View {
   return {
     get<Record>(table: Table<Record>, key: string) {
-      const packed = current().get(table.id)?.get(key.toWellFormed())
+      const state = current()
+      const packed = state.get(physical(state, table.id))?.get(key.toWellFormed())
       return packed === undefined ? undefined : (packr.unpack(packed) as Record)
     },
     range<Record>(table: Table<Record>, options: RangeOptions = {}) {
-      return { [Symbol.iterator]: () => rows<Record>(() => current().get(table.id), options) }
+      const tree = () => current().get(physical(current(), table.id))
+      return { [Symbol.iterator]: () => rows<Record>(tree, options) }
     },
   }
 }
 
+/** The highest bit of a number says in which copy a table is. */
+const COPY_BIT = 0x8000
+
+function physical(state: State, id: number): number {
+  return OUTSIDE_COPIES.includes(id) ? id : id | copyBitOf(state)
+}
+
+function copyBitOf(state: State): number {
+  return state.get(copyTable.id)?.has(CURRENT_COPY) ? COPY_BIT : 0
+}
+
+function spareOf(change: <R>(work: (change: Change) => R, durable: (result: Result<R>) => void) => void): SpareTables {
+  const spareBit = ({ state }: Change) => copyBitOf(state) ^ COPY_BIT
+  return {
+    put: (given, durable) =>
+      change((changing) => {
+        for (const [id, key, record] of given) changing.treeAt(id | spareBit(changing)).set(key, packr.pack(record))
+        return null
+      }, durable),
+    clear: (rowsMax, durable) =>
+      change((changing) => {
+        changing.transaction.delete(copyTable, LOADED_COPY)
+        let left = rowsMax
+        for (const id of [...changing.state.keys()]) {
+          if ((id & COPY_BIT) !== spareBit(changing) || OUTSIDE_COPIES.includes(id)) continue
+          const tree = changing.treeAt(id)
+          for (let key = tree.minKey(); key !== undefined && left > 0; key = tree.minKey()) {
+            tree.delete(key)
+            left--
+          }
+        }
+        return left === 0
+      }, durable),
+    finish: (loaded, durable) =>
+      change(({ transaction }) => {
+        transaction.put(copyTable, LOADED_COPY, loaded)
+        return null
+      }, durable),
+  }
+}
+
 /** A transaction on copies of the tables it changes. One that has taken over a state needs no changes of its own. */
-function begin(base: State): { transaction: Transaction; adopt(state: State): void; end(): State } {
+function begin(base: State): Change {
   const state = new Map(base)
   const own = new Set<number>()
   let adopted: State | undefined
   let isRunning = true
 
-  function treeOf(id: number): Tree {
+  function treeAt(id: number): Tree {
     assert(isRunning, 'a transaction is used only while its work runs')
     if (!own.has(id)) {
       own.add(id)
@@ -138,6 +214,8 @@ function begin(base: State): { transaction: Transaction; adopt(state: State): vo
   }
 
   return {
+    state,
+    treeAt,
     adopt(known) {
       adopted = known
     },
@@ -151,10 +229,10 @@ function begin(base: State): { transaction: Transaction; adopt(state: State): vo
         if (adopted) return
         const fault = keyFault(key)
         if (fault !== undefined) throw new Error(`table ${table.name}: ${fault}`)
-        treeOf(table.id).set(key, packr.pack(record))
+        treeAt(physical(state, table.id)).set(key, packr.pack(record))
       },
       delete(table, key) {
-        return adopted ? false : treeOf(table.id).delete(key.toWellFormed())
+        return adopted ? false : treeAt(physical(state, table.id)).delete(key.toWellFormed())
       },
     },
   }

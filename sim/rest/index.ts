@@ -39,7 +39,7 @@ export class Rest {
       const reason = notYet(this.#run, this)
       if (reason === undefined) continue
       this.#heldAtMs = undefined
-      if (sinceMs > REST_WITHIN_MS) {
+      if (sinceMs > Math.max(REST_WITHIN_MS, this.#run.restsByMs - this.beganMs)) {
         this.#run.fail(name, sentence, `${reason}, ${(sinceMs / 1_000).toFixed(0)} s after all trouble has ended`)
         return
       }

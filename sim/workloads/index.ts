@@ -1,8 +1,10 @@
 import type { Kind } from '../kind.ts'
+import { eventBurst, eventFire, eventFollow, eventList } from './events.ts'
 import { allow, deny, forgetRule } from './intentions.ts'
 import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
-import { lockLose, lockRelease, lockRenew, lockTake } from './locks.ts'
+import { lockFail, lockLose, lockRelease, lockRenew, lockTake, nodeRemove } from './locks.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
+import { snapshotRestore, snapshotSave } from './snapshots.ts'
 import { stranger } from './strangers.ts'
 import { crowd, traffic } from './traffic.ts'
 import { transfer } from './transfers.ts'
@@ -20,6 +22,8 @@ export const workloads: readonly Kind[] = [
   lockRelease,
   lockRenew,
   lockLose,
+  lockFail,
+  nodeRemove,
   watch,
   register,
   deregister,
@@ -31,4 +35,10 @@ export const workloads: readonly Kind[] = [
   deny,
   allow,
   forgetRule,
+  eventFire,
+  eventBurst,
+  eventList,
+  eventFollow,
+  snapshotSave,
+  snapshotRestore,
 ]

@@ -5,6 +5,7 @@ import { createSimApi, type SimReply, type SimRequest } from '../../sim/clients.
 import { SOUND } from '../../sim/mutants/index.ts'
 import { SEPARATE, SimNode } from '../../sim/node.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
+import { SnapshotFiles } from '../../sim/ports/snapshots.ts'
 import { createSimTables } from '../../sim/ports/tables.ts'
 import { World } from '../../sim/world.ts'
 import { hostInMemory } from '../../src/config/host.ts'
@@ -27,7 +28,7 @@ function edge() {
   const config = configured()
   state.start('ledger', '', undefined)
   state.start('kv', '', { valueBytesMax: config.limits.kvMaxValueSize })
-  const api = createSimApi({ host, config, layout: [['state'], ['edge']] })
+  const api = createSimApi({ host, config, layout: [['state'], ['edge']], files: new SnapshotFiles() })
 
   /** Sends a request; what becomes of it is looked at later. */
   const send = (method: string, path: string, request: SimRequest = {}) => {
@@ -167,7 +168,7 @@ test('clients of a simulated agent register, wait for health, and notice what ha
   const node = new SimNode({ world, network, config, layout: SEPARATE, mutations: SOUND, createLog: localLog, printed: () => undefined })
   node.start()
   const pass = (ms: number) => world.runUntil(world.nowMs + ms)
-  const api = createSimApi({ host: node.edge, config: node.config, layout: node.layout })
+  const api = createSimApi({ host: node.edge, config: node.config, layout: node.layout, files: node.files })
   const replies: [string, number | 'lost', number][] = []
   const send = (method: string, path: string, request: SimRequest = {}) =>
     api.request(method, path, request, (reply) =>

@@ -3,7 +3,7 @@ import { type LockHistory, type LockStep, lockFault } from '../../sim/models/loc
 
 /** A session `a` and a session `b`, each asked for at 0 ms and renewed as given; they live for 100 ms, with a lock delay of 50 ms. */
 function history(steps: LockStep[], renewed: { a?: number[]; b?: number[] } = {}): LockHistory {
-  const life = (times: number[] = []) => ({ livesMs: 100, delayMs: 50, renewedMs: [0, ...times] })
+  const life = (times: number[] = []) => ({ livesMs: 100, node: 'n1', check: '', delayMs: 50, renewedMs: [0, ...times] })
   return {
     sessions: new Map([
       ['a', life(renewed.a)],
