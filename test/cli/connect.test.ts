@@ -33,6 +33,126 @@ test('ca set-config sends a file', async (t) => {
   t.is(refused.err, `Error parsing config file: ${bad}: must be an object with Provider and Config\n`)
 })
 
+const PLAN = {
+  Does: 'rotation',
+  Refused: '',
+  RootID: '',
+  PrivateKeyType: 'rsa',
+  PrivateKeyBits: 2048,
+  CrossSigned: true,
+  Proxies: 212,
+  Trusting: 211,
+  Behind: ['n1/web-7'],
+  NotReporting: 3,
+  Leaves: 215,
+  LeavesWithinMs: 30_000,
+  RetireAt: '2026-11-26T00:00:00Z',
+}
+
+test('ca set-config -plan prints what would happen', async (t) => {
+  const file = join(temporaryDirectory(t), 'ca.json')
+  writeFileSync(file, '{"Config": {}}')
+  const planned = (json: object) =>
+    tryCommand(['connect', 'ca', 'set-config', '-plan', `-config-file=${file}`], { 'PUT /v1/connect/ca/configuration': { json } })
+  const { out, code, seen } = await planned(PLAN)
+  t.deepEqual(seen, ['PUT /v1/connect/ca/configuration?plan= {"Config":{}}'])
+  t.is(code, 0)
+  t.is(
+    out,
+    `New root:      made anew (rsa-2048)
+Cross-signed:  yes: it signs at once, and whoever trusts the old root trusts its leaves
+Proxies:       211 of 212 trust the present root; not n1/web-7
+Not reporting: 3
+Leaves:        215 to be made anew, within 30s
+Old root:      trusted until 2026-11-26T00:00:00Z at least
+Nothing was changed.
+`,
+  )
+  const refused = await planned({ ...PLAN, Refused: 'no cross-signing', CrossSigned: false, RootID: 'aa' })
+  t.is(refused.code, 1)
+  t.regex(refused.out, /^It would be refused: no cross-signing\nNew root: {6}aa \(rsa-2048\)\n.*no: it is only trusted/)
+  t.is(
+    (await planned({ ...PLAN, Does: 'settings', RootID: 'aa' })).out,
+    'Only settings would change; the root aa stays.\nNothing was changed.\n',
+  )
+  t.is((await planned({ ...PLAN, Does: 'nothing' })).out, 'The configuration is the same: nothing would change.\n')
+})
+
+const ROTATION = {
+  FromRootID: 'aa',
+  ToRootID: 'bb',
+  Phase: 'active',
+  CanAbort: true,
+  NotReporting: 1,
+  Says: '211 of 212 proxies, waiting for n1/web-7',
+}
+const STATUS = {
+  Provider: 'consul',
+  TrustDomain: 'x.consul',
+  Roots: [
+    { ID: 'aa', State: 'retiring', PrivateKeyType: 'ec', PrivateKeyBits: 256, NotAfter: '2036', Presenting: 1, LeavesUntil: '2027' },
+    { ID: 'bb', State: 'active', PrivateKeyType: 'rsa', PrivateKeyBits: 2048, NotAfter: '2036', Presenting: 211, LeavesUntil: null },
+  ],
+  Rotation: ROTATION,
+}
+const LEAF = { Node: 'n1', ServiceID: 'web', Issued: '2026', RenewAt: '2027', ValidBefore: '2028', Risk: '' }
+const EXPIRY = { Oldest: LEAF, NextRenewal: LEAF, AtRisk: [], WithoutLeaf: [] }
+
+test('ca status prints roots, the change of the root and what is at risk', async (t) => {
+  const status = (state: object, expiry: object, ...flags: string[]) =>
+    tryCommand(['connect', 'ca', 'status', ...flags], {
+      'GET /v1/tribune/connect/ca/status': { json: state },
+      'GET /v1/tribune/connect/expiry': { json: expiry },
+    })
+  const { out, code } = await status(STATUS, EXPIRY)
+  t.is(code, 0)
+  t.is(
+    out,
+    `Provider:     consul
+Trust domain: x.consul
+
+Root  State     Key       Ends  Presenting  Leaves until
+aa    retiring  ec-256    2036  1           2027
+bb    active    rsa-2048  2036  211         -
+
+Rotation:     active: 211 of 212 proxies, waiting for n1/web-7 (1 in the mesh do not report)
+              "tribune connect ca abort" goes back
+Oldest leaf:  n1/web, of 2026, ends 2028
+Next renewal: n1/web, at 2027
+At risk:      none
+`,
+  )
+  const risky = await status({ ...STATUS, Rotation: null }, { ...EXPIRY, AtRisk: [{ ...LEAF, Risk: 'it has ended' }], WithoutLeaf: [LEAF] })
+  t.is(risky.code, 1)
+  t.regex(risky.out, /Rotation: {5}none\n.*\n.*\nAt risk:\n {2}n1\/web, ends 2028: it has ended\nWithout leaf: n1\/web\n$/)
+  t.deepEqual(JSON.parse((await status(STATUS, EXPIRY, '-format=json')).out), { ...STATUS, Expiry: EXPIRY })
+})
+
+test('ca status -follow prints each step until the change of the root is over', async (t) => {
+  const steps = [
+    STATUS,
+    STATUS,
+    { ...STATUS, Rotation: { ...ROTATION, Phase: 'retiring', Says: '212 of 212' } },
+    { ...STATUS, Rotation: null },
+  ]
+  let asked = 0
+  const { out, code, seen } = await tryCommand(['connect', 'ca', 'status', '-follow'], {
+    'GET /v1/tribune/connect/ca/status': () => ({ json: steps[asked++], headers: { 'X-Consul-Index': String(asked) } }),
+  })
+  t.is(code, 0)
+  t.is(out, 'active: 211 of 212 proxies, waiting for n1/web-7\nretiring: 212 of 212\nNo change of the root is under way\n')
+  t.is(seen[1], 'GET /v1/tribune/connect/ca/status?index=1&wait=60s')
+})
+
+test('ca abort says which root signs again', async (t) => {
+  const done = await tryCommand(['connect', 'ca', 'abort'], { 'PUT /v1/tribune/connect/ca/abort': { json: { ActiveRootID: 'aa' } } })
+  t.is(done.out, 'Rotation aborted! The active root is aa\n')
+  const none = await tryCommand(['connect', 'ca', 'abort'], {
+    'PUT /v1/tribune/connect/ca/abort': { status: 404, text: 'there is no rotation to abort' },
+  })
+  t.is(none.err, 'Error aborting the rotation: Unexpected response code: 404 (there is no rotation to abort)\n')
+})
+
 test('proxy prints what flags ask for', async (t) => {
   const args = ['connect', 'proxy', '-service=foo', '-upstream=db:28181', '-upstream', 'cache:10.0.0.1:28182']
   const { out, code } = await tryCommand(args, {}, ended)

@@ -1,8 +1,10 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { lastIndex } from '../../actors/command.ts'
 import { goTime } from '../../src/http/go-time.ts'
-import { CA_SETTINGS, fakeRoot, foundCa } from '../kit/ca.ts'
+import { CA_SETTINGS, fakeRoot, foundCa, rotateCa } from '../kit/ca.ts'
 import { asked, read, requested, run, settings } from '../kit/http.ts'
+import { report, tell, withSidecar } from '../kit/reports.ts'
 import { emptyTables } from '../kit/tables.ts'
 
 const CLUSTER = '0846e11b-0000-4000-8000-000000000001'
@@ -96,6 +98,108 @@ test('a configuration is judged before anybody is asked', (t) => {
     text: 'Bad request: Provider State is read-only. It must be omitted or identical to the current value',
   })
   t.like(put('{'), { status: 400 })
+})
+
+test('a plan is shown, a change answers nothing', (t) => {
+  const { route, request } = requested('PUT', '/v1/connect/ca/configuration?plan', {
+    Config: { PrivateKeyBits: 384 },
+    ForceWithoutCrossSigning: true,
+  })
+  if (!('ask' in route)) throw new Error('asks the authority')
+  t.like(route.ask(request, settings), { name: 'configure', request: { rehearse: true, settings: { forceWithoutCrossSigning: true } } })
+  const plan = {
+    does: 'rotation',
+    refusedWhy: '',
+    rootId: 'aa',
+    keyType: 'ec',
+    keyBits: 384,
+    crossSigned: true,
+    proxies: 3,
+    trusting: 2,
+    behind: ['n1/web'],
+    silent: 1,
+    leaves: 4,
+    leavesMs: 30_000,
+    retireAtMs: Date.UTC(2026, 10, 26),
+  }
+  t.deepEqual(route.reply({ plan } as never, request, settings).json, {
+    Does: 'rotation',
+    Refused: '',
+    RootID: 'aa',
+    PrivateKeyType: 'ec',
+    PrivateKeyBits: 384,
+    CrossSigned: true,
+    Proxies: 3,
+    Trusting: 2,
+    Behind: ['n1/web'],
+    NotReporting: 1,
+    Leaves: 4,
+    LeavesWithinMs: 30_000,
+    RetireAt: '2026-11-26T00:00:00Z',
+  })
+  t.deepEqual(route.reply({ plan: undefined } as never, request, settings), {})
+})
+
+test('lifetimes, kinds of keys and providers that Consul does not have are refused with its texts', (t) => {
+  const put = (Config: object, Provider = 'consul') => asked('PUT', '/v1/connect/ca/configuration', { Provider, Config })
+  for (const [config, why] of [
+    [{ LeafCertTTL: '8761h', SkipValidate: false }, 'leaf cert TTL must be less than 8760h0m0s'],
+    [{ IntermediateCertTTL: '2h' }, 'Intermediate Cert TTL must be greater or equal than 3h'],
+    [
+      { LeafCertTTL: '72h', IntermediateCertTTL: '100h' },
+      'Intermediate Cert TTL must be greater or equal than 3 * LeafCertTTL (>=216h0m0s).',
+    ],
+    [{ PrivateKeyType: 'dsa' }, "private key type must be either 'ec' or 'rsa'"],
+    [{ PrivateKeyBits: 255 }, 'EC key length must be one of (224, 256, 384, 521) bits'],
+    [{ PrivateKeyType: 'rsa', PrivateKeyBits: 1024 }, 'RSA key length must be 2048 or 4096 bits'],
+    [{ CSRMaxPerSecond: -1 }, "error decoding 'CSRMaxPerSecond': must be a number of at least 0"],
+    [{ PrivateKey: 5 }, "error decoding 'PrivateKey': must be a text"],
+  ] as const) {
+    t.deepEqual(put(config), { status: 500, text: `error configuring provider: ${why}` })
+  }
+  t.like(put({ LeafCertTTL: '1s', SkipValidate: true }), { request: { settings: { leafCertTtlMs: 1_000 } } })
+  t.like(put({ Unknown: 1, PrivateKey: 'K' }), { request: { settings: { shown: { Unknown: 1, PrivateKey: 'hidden' } } } })
+  t.like(put({ Token: 'T' }, 'vault'), { request: { provider: 'vault', settings: { csrMaxPerSecond: 50, shown: { Token: 'hidden' } } } })
+})
+
+test('GET /v1/tribune/connect/ca/status says how far a change of the root is', (t) => {
+  const tables = founded()
+  t.like(read(tables.view(), '/v1/tribune/connect/ca/status').json, {
+    Provider: 'consul',
+    ActiveRootID: '13:8e',
+    Roots: [{ State: 'active', Presenting: null, LeavesUntil: null }],
+    Rotation: null,
+  })
+  for (const name of ['db', 'web']) withSidecar(tables, 'n1', name)
+  rotateCa(tables, 'aa')
+  tell(tables, 'n1', [report({ serviceId: 'db', bundle: ['13:8e', 'aa'], leafKeyId: 'key-of-aa' })])
+  tell(tables, 'n1', [report({ serviceId: 'web', bundle: ['13:8e', 'aa'], leafKeyId: 'f2:b5' })])
+  const { json, index } = read(tables.view(), '/v1/tribune/connect/ca/status')
+  t.is(index, lastIndex(tables.view()))
+  t.like(json, {
+    ActiveRootID: 'aa',
+    Roots: [
+      { ID: '13:8e', State: 'retiring', Presenting: 1 },
+      { ID: 'aa', State: 'active', Presenting: 1 },
+    ],
+    Rotation: {
+      FromRootID: '13:8e',
+      ToRootID: 'aa',
+      CanAbort: true,
+      Phase: 'active',
+      Proxies: 2,
+      Done: 1,
+      WaitingFor: ['n1/web'],
+      Says: '1 of 2 proxies have the new bundle and a leaf of the new root, waiting for n1/web',
+    },
+  })
+  t.deepEqual(read(emptyTables().view(), '/v1/tribune/connect/ca/status').status, 500)
+})
+
+test('PUT /v1/tribune/connect/ca/abort answers with the root that signs again', (t) => {
+  t.like(asked('PUT', '/v1/tribune/connect/ca/abort'), { name: 'abort', request: { token: '' } })
+  const { route, request } = requested('PUT', '/v1/tribune/connect/ca/abort')
+  t.deepEqual('reply' in route && route.reply({ rootId: 'aa' } as never, request, settings), { json: { ActiveRootID: 'aa' } })
 })
 
 test('a leaf is shown with its key, and says whether it was there already', async (t) => {

@@ -34,6 +34,7 @@ import { catalogDeregisterRoute, catalogRegisterRoute } from './catalog-changes.
 import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-entries.ts'
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
+import { caStatusRoute } from './connect-ca-status.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
 import { decisionsRoute } from './decisions.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
@@ -123,17 +124,18 @@ export const routes: readonly Route[] = [
   agentCaRootsRoute,
   caConfigurationRoute,
   caConfigureRoute,
-  leafRoute,
   caAbortRoute,
+  caStatusRoute,
+  leafRoute,
   authorizeRoute,
   managedProxyRoute,
   ...queryRoutes,
   eventFireRoute,
   eventListRoute,
   ...intentionRoutes,
-  intentionExplainRoute,
   enforcementRoute,
   expiryRoute,
+  intentionExplainRoute,
   ...aclRoutes,
   configWriteRoute,
   configReadRoute,
