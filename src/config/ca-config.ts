@@ -1,6 +1,6 @@
 import { type CaProvider, type CaSettings, HIDDEN } from '../../actors/ca/tables.ts'
 import { keyKind } from '../authorities/built-in.ts'
-import { isRefused } from '../kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import type { CaConfig } from './config.ts'
 import { formatDuration, parseDuration } from './durations.ts'
 
@@ -109,11 +109,19 @@ function number({ config, problems }: Read, name: string, otherwise: number): nu
   return otherwise
 }
 
+function durationMs(value: unknown): Result<number> {
+  if (typeof value === 'string') return parseDuration(value)
+  if (typeof value === 'number' && Math.abs(value) <= NANOSECONDS_MAX) return value / 1e6
+  return refuse('invalid', `time: invalid duration ${JSON.stringify(value)}`)
+}
+
+const NANOSECONDS_MAX = 2 ** 63
+
 /** A text such as `72h`, or a number of nanoseconds. */
 function duration({ config, problems }: Read, name: string, otherwiseMs: number): number {
   const value = config[name]
   if (value === undefined || value === null || value === '') return otherwiseMs
-  const ms = typeof value === 'number' ? value / 1e6 : parseDuration(String(value))
+  const ms = durationMs(value)
   if (!isRefused(ms)) return ms
   problems.push(`error decoding '${name}': ${ms.why}`)
   return otherwiseMs

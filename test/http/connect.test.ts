@@ -93,6 +93,16 @@ test('a configuration is judged before anybody is asked', (t) => {
     status: 500,
     text: `error configuring provider: error decoding 'LeafCertTTL': time: invalid duration "x"`,
   })
+  for (const [value, shown] of [
+    ['{"a":1}', '{"a":1}'],
+    ['[true]', '[true]'],
+    ['1e300', '1e+300'],
+  ]) {
+    t.like(put(`{"Config":{"RotationPeriod":${value}}}`), {
+      status: 500,
+      text: `error configuring provider: error decoding 'RotationPeriod': time: invalid duration ${shown}`,
+    })
+  }
   t.like(put({ State: { a: 'b' } }), {
     status: 400,
     text: 'Bad request: Provider State is read-only. It must be omitted or identical to the current value',
