@@ -47,7 +47,7 @@ function wordsBelow(name: string): string[] {
 }
 
 function takesNext(flags: FlagTable, name: string): boolean {
-  return Object.hasOwn(flags, name) && flags[name]?.kind !== 'boolean'
+  return Object.hasOwn(flags, name) && !['boolean', 'limit'].includes(flags[name]?.kind ?? '')
 }
 
 function valuesOf(flags: FlagTable, name = ''): string[] {

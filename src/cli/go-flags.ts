@@ -7,10 +7,11 @@ import { isRefused } from '../kernel/refusal.ts'
  * - `string`; `int` and `uint` are whole numbers (decimal, `0x…`, `0o…`, `0b…`), `uint64` one of up to 64 bits; `duration` is Go's
  *   (`1m30s`)
  * - `boolean`: `-x`, `-x=true`, `-x=false`; never takes the next argument
+ * - `limit`: a duration above 0, as in `-x=10s`; `-x` is five seconds, and never takes the next argument
  * - `strings`: may be repeated, every use adds one
  * - `pairs`: `key=value`, may be repeated, every use adds one key
  */
-export type FlagKind = 'string' | 'boolean' | 'int' | 'uint' | 'uint64' | 'duration' | 'strings' | 'pairs'
+export type FlagKind = 'string' | 'boolean' | 'limit' | 'int' | 'uint' | 'uint64' | 'duration' | 'strings' | 'pairs'
 export type FlagSpec = Readonly<Record<string, FlagKind>>
 
 type ValueOf<Kind extends FlagKind> = Kind extends 'string'
@@ -62,6 +63,7 @@ export function goFlags<const Spec extends FlagSpec>(
     }
     let given = equals < 0 ? undefined : text.slice(equals + 1)
     if (given === undefined && kind === 'boolean') given = 'true'
+    if (given === undefined && kind === 'limit') given = LIMIT
     if (given === undefined) {
       given = args[next]
       next += 1
@@ -81,6 +83,8 @@ export function goFlags<const Spec extends FlagSpec>(
 type FlagValue = string | boolean | number | bigint | string[] | Record<string, string>
 type Read = { value: FlagValue } | { problem: string }
 
+/** Of a limit that is not given. */
+const LIMIT = '5s'
 const PARSE_ERROR = 'parse error'
 const OUT_OF_RANGE = 'value out of range'
 const UINT64_MAX = 2n ** 64n - 1n
@@ -102,6 +106,11 @@ const readers: Record<FlagKind, (given: string, before: FlagValue | undefined) =
   duration: (given) => {
     const ms = parseDuration(given)
     return isRefused(ms) ? { problem: PARSE_ERROR } : { value: ms }
+  },
+  limit: (given) => {
+    const ms = parseDuration(given)
+    if (isRefused(ms)) return { problem: PARSE_ERROR }
+    return ms > 0 ? { value: ms } : { problem: OUT_OF_RANGE }
   },
   strings: (given, before) => ({ value: [...(Array.isArray(before) ? before : []), given] }),
   pairs: (given, before) => {

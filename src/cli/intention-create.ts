@@ -1,6 +1,7 @@
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
-import type { HttpClient } from './http.ts'
+import { sayEnforced, waitFlag, waitParams } from './enforcement.ts'
+import type { HttpClient, HttpReply } from './http.ts'
 import { findIntention, type Intention, intentionText, splitName, warn } from './intentions.ts'
 import { readData } from './kv-data.ts'
 
@@ -17,6 +18,10 @@ An intention for the same two services must not exist yet, unless -replace is gi
 
     $ tribune intention create -replace -deny web db
 
+With -wait it says once every proxy of the destination has the change in force, and has closed the connections that it forbids; or which has not in time.
+
+    $ tribune intention create -deny -wait=10s web db
+
 With -file the arguments are JSON files, each with one intention in the form of the HTTP API.
 `,
   answers: 'servers',
@@ -27,6 +32,7 @@ With -file the arguments are JSON files, each with one intention in the form of 
     file: { kind: 'boolean', about: 'Read intentions from the files that are named.' },
     meta: { kind: 'pairs', about: 'A note of the form key=value to keep with the intention. May be repeated.' },
     replace: { kind: 'boolean', about: 'Replace an intention for the same services.' },
+    ...waitFlag,
   },
   async run({ flags, rest, io, http, fail, misused }) {
     if (flags.allow && flags.deny) return misused('Only one of -allow or -deny may be specified.')
@@ -34,13 +40,16 @@ With -file the arguments are JSON files, each with one intention in the form of 
       ? await fromFiles(rest)
       : fromArguments(rest, { Action: flags.deny ? 'deny' : 'allow', ...(flags.meta === undefined ? {} : { Meta: flags.meta }) })
     if (isRefused(intentions)) return misused(`Error: ${intentions.why}`)
+    let exitCode = 0
     for (const intention of intentions) {
-      const done = await create(http, intention, flags.replace === true)
+      const done = await create(http, intention, flags.replace === true, waitParams(flags.wait))
       if (isRefused(done)) return fail(`Error creating intention ${JSON.stringify(intentionText(intention))}: ${done.why}`)
       if (done.created) io.out(`Created: ${intentionText(intention)}`)
-      warn(io, done)
+      warn(io, done.reply)
+      if (flags.wait === undefined) continue
+      exitCode = Math.max(exitCode, await sayEnforced({ io, http, fail }, intention.DestinationName, done.reply))
     }
-    return 0
+    return exitCode
   },
 })
 
@@ -97,10 +106,11 @@ async function create(
   http: HttpClient,
   intention: Intention,
   replace: boolean,
-): Promise<Result<{ created: boolean; warnings: readonly string[] }>> {
+  wait: ReturnType<typeof waitParams>,
+): Promise<Result<{ created: boolean; reply: HttpReply }>> {
   const body = { SourceType: 'consul', ...intention }
   const { SourceName: source, DestinationName: destination, Permissions: permissions = [] } = intention
-  const exact = () => http.request('PUT', '/v1/connect/intentions/exact', { params: { source, destination }, body })
+  const exact = () => http.request('PUT', '/v1/connect/intentions/exact', { params: { source, destination, ...wait }, body })
   if (replace || permissions.length > 0) {
     const before = await findIntention(http, source, destination)
     if (isRefused(before)) return before
@@ -110,10 +120,10 @@ async function create(
       const reply =
         id === '' || permissions.length > 0
           ? await exact()
-          : await http.request('PUT', `/v1/connect/intentions/${id}`, { body: { ...body, ID: id } })
-      return isRefused(reply) ? reply : { created: false, warnings: reply.warnings }
+          : await http.request('PUT', `/v1/connect/intentions/${id}`, { params: wait, body: { ...body, ID: id } })
+      return isRefused(reply) ? reply : { created: false, reply }
     }
   }
-  const reply = permissions.length > 0 ? await exact() : await http.request('POST', '/v1/connect/intentions', { body })
-  return isRefused(reply) ? reply : { created: true, warnings: reply.warnings }
+  const reply = permissions.length > 0 ? await exact() : await http.request('POST', '/v1/connect/intentions', { params: wait, body })
+  return isRefused(reply) ? reply : { created: true, reply }
 }

@@ -209,3 +209,85 @@ test('list shows a table, or JSON', async (t) => {
   t.is(JSON.parse((await tryCommand(['intention', 'list', '-format=json'], answers)).out).length, 2)
   t.is((await tryCommand(['intention', 'list'], { 'GET /v1/connect/intentions': { json: [] } })).out, '')
 })
+
+const proof = (enforced: string, closed: string, silent = '0') => ({
+  'X-Tribune-Enforced': String(enforced === '2/2'),
+  'X-Tribune-Intention-Index': '830',
+  'X-Tribune-Enforced-Proxies': enforced,
+  'X-Tribune-Enforced-Ms': enforced === '2/2' ? '38' : '5000',
+  'X-Tribune-Closed-Connections': closed,
+  'X-Tribune-Silent-Proxies': silent,
+})
+const ENFORCEMENT = {
+  'GET /v1/tribune/enforcement': {
+    json: {
+      Destination: 'db',
+      IntentionIndex: 830,
+      Enforced: false,
+      Proxies: [
+        { Node: 'n1', ServiceID: 'db-1', Service: 'db', Enforced: true, IntentionIndex: 830 },
+        { Node: 'n2', ServiceID: 'db-2', Service: 'db', Enforced: false, IntentionIndex: 812 },
+        { Node: 'n3', ServiceID: 'db-3', Service: 'db', Enforced: false, IntentionIndex: 0 },
+      ],
+      Silent: [
+        { Node: 'n4', ServiceID: 'db-envoy', Service: 'db', Kind: 'proxy' },
+        { Node: 'n5', ServiceID: 'db-native', Service: 'db', Kind: 'native' },
+      ],
+    },
+  },
+}
+
+test('create -wait says once every proxy has it in force', async (t) => {
+  const answers = { 'POST /v1/connect/intentions': { json: { ID: INTENTION.ID }, headers: proof('2/2', '14') } }
+  const { out, err, code, seen } = await tryCommand(['intention', 'create', '-deny', '-wait', 'web', 'db'], answers)
+  t.is(out, 'Created: web => db (deny)\nenforced on 2 of 2 proxies in 38 ms, 14 connections closed\n')
+  t.is(err, '')
+  t.is(code, 0)
+  t.regex(seen[0] ?? '', /^POST \/v1\/connect\/intentions\?wait-enforced=5000ms /)
+})
+
+test('create -wait names the proxies that have it not, what they have, and those that tell nothing', async (t) => {
+  const answers = { ...ENFORCEMENT, 'POST /v1/connect/intentions': { json: { ID: INTENTION.ID }, headers: proof('1/3', '1', '2') } }
+  const { out, err, code, seen } = await tryCommand(['intention', 'create', '-deny', '-wait=10s', 'web', 'db'], answers)
+  t.is(out, 'Created: web => db (deny)\nenforced on 1 of 3 proxies after 5000 ms, 1 connection closed\n')
+  t.is(
+    err,
+    [
+      'missing: db-2 on n2, has those of index 812, not 830',
+      'missing: db-3 on n3, has told of none, not 830',
+      'not known: db-envoy on n4, a proxy that the agent does not run',
+      'not known: db-native on n5, a service that is in the mesh by itself',
+      '',
+    ].join('\n'),
+  )
+  t.is(code, 2)
+  t.regex(seen[0] ?? '', /wait-enforced=10000ms/)
+  t.is(seen[1], 'GET /v1/tribune/enforcement?destination=db&intention-index=830')
+})
+
+test('delete -wait says the same, of one with an ID too', async (t) => {
+  const exact = await tryCommand(['intention', 'delete', '-wait', 'web', 'db'], {
+    [`DELETE ${EXACT}`]: { json: true, headers: proof('2/2', '0') },
+  })
+  t.is(exact.out, 'Intention deleted.\nenforced on 2 of 2 proxies in 38 ms, 0 connections closed\n')
+  t.deepEqual(exact.seen, [`DELETE ${EXACT}?destination=db&source=web&wait-enforced=5000ms`])
+  const path = `/v1/connect/intentions/${INTENTION.ID}`
+  const byId = await tryCommand(['intention', 'delete', '-wait', INTENTION.ID], {
+    ...ENFORCEMENT,
+    [`GET ${path}`]: { json: INTENTION },
+    [`DELETE ${path}`]: { json: true, headers: proof('1/2', '0') },
+  })
+  t.is(byId.code, 2)
+  t.is(byId.seen.at(-1), 'GET /v1/tribune/enforcement?destination=db&intention-index=830')
+})
+
+test('-wait needs an agent that knows what its proxies have in force, and a time', async (t) => {
+  const { err, code } = await tryCommand(['intention', 'create', '-wait', 'web', 'db'], CREATE)
+  t.is(err, 'the agent does not say what its proxies have in force\n')
+  t.is(code, 1)
+  t.regex(
+    (await runCommand(['intention', 'create', '-wait=0s', 'web', 'db'])).err,
+    /^invalid value "0s" for flag -wait: value out of range/,
+  )
+  t.regex((await runCommand(['intention', 'create', '-wait=x', 'web', 'db'])).err, /^invalid value "x" for flag -wait: parse error/)
+})
