@@ -1,6 +1,6 @@
 import type { TelemetryConfig } from '../config/config.ts'
 import { type Measured, together } from '../kernel/sample.ts'
-import { isKept, type Metric, metricKey, parseMetricKey } from './names.ts'
+import { clientCounters, isKept, type Metric, metricKey, parseMetricKey } from './names.ts'
 
 /** What one thread counted: counters since it began, and samples since the last time. */
 export type ThreadMeasures = { counters: [key: string, total: number][]; samples: [key: string, measured: Measured][] }
@@ -18,6 +18,8 @@ export const INTERVAL_MS = 10_000
 export type CollectorOptions = {
   /** Name of this machine; it becomes a part of the names of gauges. */
   hostname: string
+  /** Name of the agent. */
+  node: string
   wallMs(): number
   settings(): TelemetryConfig
 }
@@ -110,6 +112,7 @@ export class Collector {
       this.#totals.samples.set(named, { count: count + measured.count, sum: sum + measured.sum })
       this.#grownMs.samples.set(named, this.#options.wallMs())
     }
+    for (const counter of clientCounters(parseMetricKey(key), this.#options.node)) this.#count(counter, measured.count)
   }
 
   /** The names that requests had before they got labels. */

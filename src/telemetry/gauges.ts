@@ -2,9 +2,11 @@ import { serviceInstances } from '../../actors/catalog/queries.ts'
 import { nodeTable } from '../../actors/catalog/records.ts'
 import { summaryTable } from '../../actors/catalog/tables.ts'
 import { lastIndex } from '../../actors/command.ts'
+import { OTHER_KINDS } from '../../actors/config-entries/entry.ts'
 import { defaultsTable } from '../../actors/config-entries/tables.ts'
 import { destinationTable } from '../../actors/intentions/tables.ts'
 import { kvTable } from '../../actors/kv/tables.ts'
+import { termTable } from '../../actors/sessions/tables.ts'
 import type { Table, View } from '../kernel/tables.ts'
 import { COMPATIBLE_VERSION } from '../version.ts'
 import type { Gauge } from './collector.ts'
@@ -15,11 +17,15 @@ export type Counts = {
   instances: number
   nodes: number
   entries: number
-  configEntries: number
+  /** By kind; 0 for kinds of which there are none. */
+  configEntries: Record<string, number>
+  /** Sessions that must be renewed. */
+  sessionTtls: number
   connect: Record<string, number>
 }
 
 const PORTION = 512
+const ENTRY_KINDS = ['proxy-defaults', 'service-defaults', 'service-intentions', ...OTHER_KINDS]
 const CONNECT_KINDS = ['connect-native', 'connect-proxy', 'ingress-gateway', 'mesh-gateway', 'terminating-gateway']
 
 /** Counts rows a portion at a time; `pause` lets other work of this thread go on in between. */
@@ -38,8 +44,11 @@ export async function countState(view: () => View, pause: () => Promise<void>): 
   }
   const nodes = await countRows(view, pause, nodeTable.rows)
   const entries = await countRows(view, pause, kvTable)
-  const configEntries = (await countRows(view, pause, defaultsTable)) + (await countRows(view, pause, destinationTable))
-  return { services, instances, nodes, entries, configEntries, connect }
+  const configEntries: Record<string, number> = Object.fromEntries(ENTRY_KINDS.map((kind) => [kind, 0]))
+  await countRows(view, pause, defaultsTable, ({ kind }) => (configEntries[kind] = (configEntries[kind] ?? 0) + 1))
+  configEntries['service-intentions'] = await countRows(view, pause, destinationTable)
+  const sessionTtls = await countRows(view, pause, termTable)
+  return { services, instances, nodes, entries, configEntries, sessionTtls, connect }
 }
 
 /** The gauges of a server that is well. `heapBytes` and `actors` are those of all threads. */
@@ -65,7 +74,8 @@ export function gaugesOf(
     gauge('consul.state.services', counts.services, here),
     gauge('consul.state.service_instances', counts.instances, here),
     gauge('consul.state.kv_entries', counts.entries, here),
-    gauge('consul.state.config_entries', counts.configEntries, here),
+    ...Object.entries(counts.configEntries).map(([kind, count]) => gauge('consul.state.config_entries', count, { ...here, kind })),
+    gauge('session_ttl.active', counts.sessionTtls),
     ...Object.entries(counts.connect).map(([kind, count]) => gauge('consul.state.connect_instances', count, { ...here, kind })),
     gauge('version', 1, { version: COMPATIBLE_VERSION, pre_release: '' }),
   ]

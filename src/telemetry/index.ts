@@ -36,7 +36,12 @@ const COUNT_AGAIN_PARTS = 20
 /** Puts together what all threads measure, and tells whoever asks or was configured. */
 export function startTelemetry({ host, layout, config, world }: TelemetryOptions): Telemetry {
   const { clock, tables } = host.ports
-  const collector = new Collector({ hostname: os.hostname(), wallMs: () => clock.wallMs(), settings: () => config().telemetry })
+  const collector = new Collector({
+    hostname: os.hostname(),
+    node: config().node.name,
+    wallMs: () => clock.wallMs(),
+    settings: () => config().telemetry,
+  })
   let usage = { heapBytes: 0, actors: 0 }
   let counts: { counts: Counts; dueMs: number } | undefined
   const { statsdAddress, statsiteAddress, dogstatsdAddress, dogstatsdTags } = config().telemetry

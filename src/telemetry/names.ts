@@ -21,6 +21,28 @@ export function pathLabel(path: string): string {
     .join('.')
 }
 
+/** The counters that a request to an endpoint counts for besides, as agents of Consul count what they ask servers. */
+export function clientCounters({ name, labels }: Metric, node: string): string[] {
+  const { method = '', path = '' } = labels
+  if (name !== 'api.http' || path.startsWith('v1.agent.') || path.startsWith('v1.tribune.')) return []
+  const asked = ['client.rpc', 'rpc.request', ...(method === 'GET' ? ['rpc.query'] : [])]
+  const catalog = CATALOG_CALLS[path]
+  if (catalog === undefined) return asked
+  return [...asked, metricKey(`client.api.${catalog}`, { node }), metricKey(`client.api.success.${catalog}`, { node })]
+}
+
+const CATALOG_CALLS: Readonly<Record<string, string>> = {
+  'v1.catalog.datacenters': 'catalog_datacenters',
+  'v1.catalog.nodes': 'catalog_nodes',
+  'v1.catalog.services': 'catalog_services',
+  'v1.catalog.service._': 'catalog_service_nodes',
+  'v1.catalog.node._': 'catalog_node_services',
+  'v1.catalog.node-services._': 'catalog_node_service_list',
+  'v1.catalog.gateway-services._': 'catalog_gateway_services',
+  'v1.catalog.register': 'catalog_register',
+  'v1.catalog.deregister': 'catalog_deregister',
+}
+
 export type NameFilter = {
   readonly filterDefault: boolean
   readonly allowedPrefixes: readonly string[]

@@ -4,8 +4,11 @@ import type { TelemetryConfig } from '../../src/config/config.ts'
 import { quantile, Sample, together } from '../../src/kernel/sample.ts'
 import { Collector } from '../../src/telemetry/collector.ts'
 import { metricsJson, metricsPrometheus } from '../../src/telemetry/formats.ts'
-import { isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
+import { countState, gaugesOf } from '../../src/telemetry/gauges.ts'
+import { clientCounters, isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from '../../src/telemetry/sinks.ts'
+import { timedLog } from '../../src/telemetry/timed-log.ts'
+import { emptyTables } from '../kit/tables.ts'
 
 const SETTINGS: TelemetryConfig = {
   metricsPrefix: 'consul',
@@ -28,10 +31,11 @@ function measured(...values: number[]) {
 }
 
 function collector(changes: Partial<TelemetryConfig> = {}): Collector {
-  return new Collector({ hostname: 'vm', wallMs: () => 1_234_567_890, settings: () => ({ ...SETTINGS, ...changes }) })
+  return new Collector({ hostname: 'vm', node: 'n1', wallMs: () => 1_234_567_890, settings: () => ({ ...SETTINGS, ...changes }) })
 }
 
 const GET_KV = metricKey('api.http', { method: 'GET', path: pathLabel('/v1/kv/*key') })
+const GET_SELF = metricKey('api.http', { method: 'GET', path: pathLabel('/v1/agent/self') })
 
 test('a sample knows its count, sum and bounds, and its quantiles to within a fifth', (t) => {
   fc.assert(
@@ -79,7 +83,7 @@ test('counters are what came since the last time, also after a thread began anew
 
 test('JSON and Prometheus have the shapes of the reference', (t) => {
   const all = collector({ disableCompat19: true })
-  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_KV, measured(1, 3)]] })
+  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_SELF, measured(1, 3)]] })
   const gauges = all.gauges([{ name: 'autopilot.healthy', value: 1, labels: {} }])
   const shown = metricsJson(all.shown, gauges)
   t.deepEqual(Object.keys(shown), ['Timestamp', 'Gauges', 'Points', 'Counters', 'Samples'])
@@ -92,29 +96,32 @@ test('JSON and Prometheus have the shapes of the reference', (t) => {
   const text = metricsPrometheus(all.totals, all.recent, gauges)
   t.regex(text, /# TYPE consul_raft_apply counter\nconsul_raft_apply 3\n/)
   t.regex(text, /consul_vm_autopilot_healthy 1\n/)
-  t.regex(text, /consul_api_http\{method="GET",path="v1\.kv\._",quantile="0\.99"\} 3\n/)
-  t.regex(text, /consul_api_http_sum\{method="GET",path="v1\.kv\._"\} 4\nconsul_api_http_count\{method="GET",path="v1\.kv\._"\} 2\n/)
+  t.regex(text, /consul_api_http\{method="GET",path="v1\.agent\.self",quantile="0\.99"\} 3\n/)
+  t.regex(
+    text,
+    /consul_api_http_sum\{method="GET",path="v1\.agent\.self"\} 4\nconsul_api_http_count\{method="GET",path="v1\.agent\.self"\} 2\n/,
+  )
 })
 
 test('servers of metrics get lines, with labels as parts of names or as tags', (t) => {
   const all = collector({ disableCompat19: true })
-  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_KV, measured(1, 3)]] })
+  all.add(0, { counters: [['raft.apply', 3]], samples: [[GET_SELF, measured(1, 3)]] })
   const given = [{ name: 'consul.state.nodes', value: 1, labels: { datacenter: 'dc1' } }]
   const gauges = all.gauges(given)
   t.deepEqual(metricsStatsd(all.shown, gauges), [
     'consul.vm.consul.state.nodes.dc1:1|g',
     'consul.raft.apply:3|c',
-    'consul.api.http.GET.v1.kv._:2|ms|@0.5',
+    'consul.api.http.GET.v1.agent.self:2|ms|@0.5',
   ])
   t.deepEqual(metricsStatsite(all.shown, gauges), [
     'consul.vm.consul.state.nodes.dc1:1|g',
     'consul.raft.apply:3|c',
-    'consul.api.http.GET.v1.kv._:2|ms',
+    'consul.api.http.GET.v1.agent.self:2|ms',
   ])
   t.deepEqual(metricsDogstatsd(all.shown, all.gauges(given, { withHostname: false }), ['env:test', 'a,b|c']), [
     'consul.consul.state.nodes:1|g|#env:test,a_b_c,datacenter:dc1',
     'consul.raft.apply:3|c|#env:test,a_b_c',
-    'consul.api.http:2|ms|@0.5|#env:test,a_b_c,method:GET,path:v1.kv._',
+    'consul.api.http:2|ms|@0.5|#env:test,a_b_c,method:GET,path:v1.agent.self',
   ])
   t.deepEqual(metricsDogstatsd({ ...all.shown, samples: new Map() }, [], []), ['consul.raft.apply:3|c'])
 })
@@ -134,8 +141,8 @@ test('gauges are filtered by their whole names, whether or not they are sent wit
 test('Prometheus is no longer told of what was not measured for the retention time', (t) => {
   let nowMs = 0
   const settings = { ...SETTINGS, prometheusRetentionMs: 60_000, disableCompat19: true }
-  const all = new Collector({ hostname: 'vm', wallMs: () => nowMs, settings: () => settings })
-  all.add(0, { counters: [['x', 5]], samples: [[GET_KV, measured(1)]] })
+  const all = new Collector({ hostname: 'vm', node: 'n1', wallMs: () => nowMs, settings: () => settings })
+  all.add(0, { counters: [['x', 5]], samples: [[GET_SELF, measured(1)]] })
   nowMs = 60_000
   all.add(0, { counters: [['x', 6]], samples: [] })
   t.deepEqual([all.totals.counters.size, all.totals.samples.size], [1, 1])
@@ -151,4 +158,83 @@ test('requests also count under their older name unless that is switched off', (
   const all = collector()
   all.add(0, { counters: [], samples: [[GET_KV, measured(1)]] })
   t.deepEqual([...all.shown.samples.keys()], ['consul.api.http;method=GET;path=v1.kv._', 'consul.http.GET.v1.kv._'])
+})
+
+test('requests count as what agents ask servers, those to the catalog by name', (t) => {
+  const counters = (method: string, path: string) =>
+    clientCounters(parseMetricKey(metricKey('api.http', { method, path: pathLabel(path) })), 'n1')
+  t.deepEqual(counters('GET', '/v1/agent/self'), [])
+  t.deepEqual(counters('PUT', '/v1/kv/*key'), ['client.rpc', 'rpc.request'])
+  t.deepEqual(counters('GET', '/v1/catalog/service/*name'), [
+    'client.rpc',
+    'rpc.request',
+    'rpc.query',
+    'client.api.catalog_service_nodes;node=n1',
+    'client.api.success.catalog_service_nodes;node=n1',
+  ])
+  t.deepEqual(clientCounters({ name: 'dns.domain_query', labels: {} }, 'n1'), [])
+})
+
+test('changes of state are measured under the names of Consul', (t) => {
+  const measured = new Map<string, number>()
+  const host = {
+    ports: { clock: { monotonicMs: () => 0 } },
+    count: () => undefined,
+    samples: { of: (name: string) => ({ add: () => measured.set(name, (measured.get(name) ?? 0) + 1) }) },
+  }
+  const log = timedLog({ perform: (_request, done) => done({ outcomes: [], notice: { index: 1, touched: [] } }) }, () => host as never)
+  const commands = [
+    { kind: 'catalog.register' },
+    { kind: 'sessions.renew' },
+    { kind: 'config.set', request: { kind: 'proxy-defaults' } },
+    { kind: 'config.delete', request: { kind: 'service-defaults' } },
+    { kind: 'ca.bootstrap' },
+  ]
+  log.perform(
+    { commands },
+    () => undefined,
+    () => undefined,
+  )
+  t.deepEqual(
+    [...measured.keys()],
+    [
+      'raft.commitTime',
+      'catalog.register',
+      'fsm.register',
+      'session.renew',
+      'config_entry.apply',
+      'fsm.config_entry.proxy-defaults',
+      'config_entry.delete',
+      'fsm.config_entry.service-defaults',
+      'fsm.ca',
+      'consul.fsm.ca',
+    ],
+  )
+})
+
+test('what the tables hold is counted by kind', async (t) => {
+  const tables = emptyTables()
+  const set = (kind: string, name: string) => ({ kind: 'config.set', atMs: 0, request: { kind, name, content: {} } })
+  tables.apply([set('service-defaults', 'a'), set('service-defaults', 'b'), set('proxy-defaults', 'global')])
+  const counts = await countState(
+    () => tables.view(),
+    () => Promise.resolve(),
+  )
+  const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1')
+  const entries = gauges.filter(({ name }) => name === 'consul.state.config_entries').map(({ labels, value }) => [labels['kind'], value])
+  t.deepEqual(Object.fromEntries(entries), {
+    'proxy-defaults': 1,
+    'service-defaults': 2,
+    'service-intentions': 0,
+    'service-router': 0,
+    'service-splitter': 0,
+    'service-resolver': 0,
+    'ingress-gateway': 0,
+    'terminating-gateway': 0,
+    mesh: 0,
+  })
+  t.like(
+    gauges.find(({ name }) => name === 'session_ttl.active'),
+    { value: 0 },
+  )
 })
