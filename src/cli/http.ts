@@ -32,6 +32,8 @@ export type RequestOptions = {
   signal?: AbortSignal
   /** Gets the pieces of a good answer's body as they come; the reply's own is empty then. */
   take?: (piece: Buffer) => void
+  /** A good answer begins; what goes wrong after that does so on the way. */
+  began?: () => void
 }
 export type HttpReply = {
   readonly status: number
@@ -93,6 +95,7 @@ async function exchange(settings: HttpSettings, method: HttpMethod, target: stri
       }
       const chunks: Buffer[] = []
       const isGood = (incoming.statusCode ?? 0) >= 200 && (incoming.statusCode ?? 0) < 300
+      if (isGood) options.began?.()
       const take = isGood && options.take ? options.take : (chunk: Buffer) => chunks.push(chunk)
       incoming.on('data', take)
       incoming.on('error', fail)
