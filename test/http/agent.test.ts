@@ -1,7 +1,8 @@
 import test from 'ava'
 import type { LocalCheck, LocalService } from '../../actors/local/protocol.ts'
-import { asked, run } from '../kit/http.ts'
+import { asked, requested, run, settings } from '../kit/http.ts'
 import { localArgs, service } from '../kit/local.ts'
+import { emptyTables } from '../kit/tables.ts'
 
 const web: LocalService = { definition: service({ id: 'web1', name: 'web', tags: ['v1'], meta: { ver: '1' }, port: 8080 }), origin: 'api' }
 const up: LocalCheck = {
@@ -146,4 +147,23 @@ test('the agent tells who it is, in a version that clients accept', async (t) =>
     ],
   })
   t.like(await run('GET', '/v1/agent/members?wan=1', { facts }), { json: [{ Name: 'n1.dc1', Port: 8302 }] })
+})
+
+test('the agent tells its statistics as texts, and no place in the network when it keeps none', async (t) => {
+  const answers: Record<string, unknown> = { facts: localArgs().facts, list: { services: [web], checks: [up] } }
+  const host = { ports: { tables: { view: () => emptyTables().view() } }, stats: () => [{}, {}] }
+  const { route, request } = requested('GET', '/v1/agent/self')
+  const self = async (coordinates: boolean) => {
+    const context = { host, settings: { ...settings, coordinates }, asked: async (_to: unknown, name: string) => answers[name] }
+    return 'run' in route ? await route.run(request, context as never) : undefined
+  }
+  const serf = { members: '1', failed: '0', encrypted: 'false' }
+  t.like(await self(true), {
+    json: {
+      Config: { NodeName: 'n1', Server: true },
+      Coord: { Error: 1.5 },
+      Stats: { agent: { services: '1', check_ttls: '1' }, raft: { state: 'Leader', term: '2' }, serf_lan: serf, serf_wan: serf },
+    },
+  })
+  t.like(await self(false), { json: { Coord: null, Stats: { runtime: { goroutines: '2', os: process.platform } } } })
 })

@@ -8,7 +8,7 @@ import { question, type Route } from '../route.ts'
 export const agentSelfRoute: Route = {
   method: 'GET',
   path: '/v1/agent/self',
-  async run(_request, { host, asked }) {
+  async run(_request, { host, asked, settings }) {
     const facts = await asked(localRef, 'facts', null)
     if (isRefused(facts)) return facts
     const list = await asked(localRef, 'list', null)
@@ -26,9 +26,9 @@ export const agentSelfRoute: Route = {
           Version: compatibleVersion,
         },
         DebugConfig: facts.debugConfig,
-        Coord: { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 },
+        Coord: settings.coordinates ? { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 } : null,
         Member: memberShape(facts),
-        Stats: statsOf(facts, list, lastIndex(host.ports.tables.view())),
+        Stats: statsOf(facts, list, lastIndex(host.ports.tables.view()), host.stats().length),
         Meta: { ...facts.nodeMeta, 'consul-network-segment': '' },
         Tribune: { Version: facts.version },
       },
@@ -87,8 +87,28 @@ function memberShape({ node, address, ports, datacenter, nodeId, server, compati
   }
 }
 
+const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' }
+/** Consul's first election gives this one to a server that is alone. */
+const RAFT_TERM = '2'
+/** Of a pool with nobody else in it. */
+const SERF_STATS = {
+  encrypted: 'false',
+  event_queue: '0',
+  failed: '0',
+  health_score: '0',
+  intent_queue: '0',
+  left: '0',
+  members: '1',
+  query_queue: '0',
+}
+
 /** Facts for people, in sections, all as text. */
-function statsOf(facts: AgentFacts, { services, checks }: LocalList, index: number): Record<string, Record<string, string>> {
+function statsOf(
+  facts: AgentFacts,
+  { services, checks }: LocalList,
+  index: number,
+  actors: number,
+): Record<string, Record<string, string>> {
   const { server, address, ports, compatibleVersion } = facts
   const ttls = checks.filter(({ type }) => type === 'ttl').length
   const monitors = checks.filter(({ type }) => type === 'http' || type === 'tcp' || type === 'script').length
@@ -106,18 +126,25 @@ function statsOf(facts: AgentFacts, { services, checks }: LocalList, index: numb
     raft: {
       applied_index: String(index),
       commit_index: String(index),
+      fsm_pending: '0',
+      last_contact: '0',
       last_log_index: String(index),
+      last_log_term: RAFT_TERM,
       num_peers: '0',
       protocol_version: '3',
       state: 'Leader',
+      term: RAFT_TERM,
     },
     runtime: {
-      arch: process.arch,
+      arch: GO_ARCHITECTURES[process.arch] ?? process.arch,
       cpu_count: String(os.availableParallelism()),
+      goroutines: String(actors),
+      max_procs: String(os.availableParallelism()),
       os: process.platform,
       version: `node ${process.version}`,
     },
-    serf_lan: { failed: '0', left: '0', members: '1' },
+    serf_lan: SERF_STATS,
+    ...(server && { serf_wan: SERF_STATS }),
     tribune: { version: facts.version },
   }
 }
