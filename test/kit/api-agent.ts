@@ -9,7 +9,6 @@ import { loadConfig, parseAgentFlags } from '../../src/config/index.ts'
 import { type ApiAnswer, createApi } from '../../src/http/api.ts'
 import { routes } from '../../src/http/routes/index.ts'
 import type { Devices } from '../../src/kernel/ports.ts'
-import { refuse } from '../../src/kernel/refusal.ts'
 import { localLog } from '../../src/local-log.ts'
 import { granted } from './asking.ts'
 
@@ -64,7 +63,6 @@ export function apiAgent(seed: string): ApiAgent {
   })
   node.start()
   node.hostOf('main').ports.devices.process = WILLING
-  for (const role of ['edge', 'state'] as const) node.hostOf(role).ports.devices.snapshots ??= NO_FILES
   const api = createApi({ host: node.edge, config, layout: node.layout, routes })
   const pass = (ms: number) => world.runUntil(world.nowMs + ms)
   pass(STARTED_MS)
@@ -81,7 +79,7 @@ export function apiAgent(seed: string): ApiAgent {
           ...asked,
           from: '127.0.0.1',
           readBody: (bytesMax, done) => done(body.byteLength > bytesMax ? body.byteLength : body),
-          keepBody: (done) => done({ path: '/body' }),
+          keepBody: (done) => done({ path: node.files.add(body) }),
         },
         (given) => {
           answer = given
@@ -122,8 +120,6 @@ const WILLING: Devices['process'] = {
     done(request.do === 'host' ? { warnings: [], host: {} } : { warnings: [] })
   },
 }
-
-const NO_FILES: Devices['snapshots'] = { perform: (_request, done) => done(refuse('invalid', 'failed to decompress snapshot: EOF')) }
 
 function configured() {
   const file = { connect: { enabled: true } }

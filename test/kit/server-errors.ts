@@ -40,7 +40,7 @@ const SERVER_ERRORS: readonly [under: string, texts: readonly RegExp[]][] = [
   ['/v1/coordinate/update', [/^(incompatible|invalid) coordinate$/]],
   // Here the answer is 500, although its text begins as one of 400.
   ['/v1/agent/health/service/', [/^Bad request: Missing service(ID| Name)$/]],
-  ['/v1/snapshot', [/^failed to decompress snapshot: /]],
+  ['/v1/snapshot', [/^failed to (decompress|read) snapshot: /]],
   [
     '/v1/catalog/',
     [
