@@ -136,6 +136,7 @@ test('what a writer should know comes in headers, one for each sentence, in ASCI
 
 test('/v1/tribune/intentions/explain shows every place that an intention could be in', async (t) => {
   const rule = { id: '', source: '*', destination: 'db', action: 'deny' as const }
+  t.like(asked('GET', '/v1/tribune/intentions/explain?source=web'), { status: 400, text: `required query parameter 'destination' not set` })
   const url = '/v1/tribune/intentions/explain?source=web&destination=db'
   t.like(asked('GET', url), { name: 'explain', request: { source: 'web', destination: 'db' } })
   t.deepEqual(await run('GET', url, { explain: explain([rule], 'web', 'db', true) }), {

@@ -74,12 +74,12 @@ export function exactBody(body: Buffer, names: Names): { action: string; permiss
   return { action: Action, permissions, description: Description }
 }
 
-/** `source` and `destination` of the query. */
-export function namesOf(query: URLSearchParams): Names | Wrong {
+/** `source` and `destination` of the query. Endpoints of Consul answer 500 where one is missing, our own 400. */
+export function namesOf(query: URLSearchParams, missingStatus: 400 | 500 = 500): Names | Wrong {
   const names: Names = { source: '', destination: '' }
   for (const field of ['source', 'destination'] as const) {
     const written = query.get(field) ?? ''
-    if (written === '') return { status: 500, text: `required query parameter '${field}' not set` }
+    if (written === '') return { status: missingStatus, text: `required query parameter '${field}' not set` }
     const name = nameOf(written)
     if (isRefused(name)) return badNamespace(field, name.why)
     names[field] = name

@@ -9,7 +9,7 @@ export const intentionExplainRoute: Route = {
   method: 'GET',
   path: '/v1/tribune/intentions/explain',
   ask({ query, token }) {
-    const names = namesOf(query)
+    const names = namesOf(query, 400)
     return 'status' in names ? names : question(intentionsRef, 'explain', { ...names, token })
   },
   reply: (explanation: Explanation) => ({ json: shownExplanation(explanation) }),
