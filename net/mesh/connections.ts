@@ -1,8 +1,9 @@
 import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
-import { type Credentials, type Destination, dial } from './dialer.ts'
+import type { Carriers } from './carriers.ts'
+import { type Destination, dial } from './dialer.ts'
 import { failureOf } from './reasons.ts'
-import { type Leg, reset, splice, type Traffic } from './splice.ts'
+import { type Leg, splice, type Traffic } from './splice.ts'
 
 export type Arrival = {
   readonly owner: string
@@ -11,6 +12,8 @@ export type Arrival = {
   readonly from: string
   readonly peer?: MeshPeer
   readonly event: (event: MeshEvent) => void
+  /** Called once the leg is gone. */
+  readonly closed?: () => void
 }
 
 type Connection = Traffic & {
@@ -46,7 +49,7 @@ export class Connections {
 
   /** Takes over an accepted leg that nobody has read from, and reports it. */
   accept(arrival: Arrival): void {
-    const { owner, leg, event, listener, from, peer } = arrival
+    const { owner, leg, event, listener, from, peer, closed } = arrival
     const number = ++this.#last
     const connection: Connection = {
       number,
@@ -63,19 +66,19 @@ export class Connections {
       sentBytes: 0,
     }
     this.#open.set(number, connection)
-    this.#watch(connection, leg, 'the caller')
+    this.#watch(connection, leg, 'the caller', closed)
     event({ did: 'accepted', listener, connection: number, from, ...(peer === undefined ? {} : { peer }) })
   }
 
   /** Begins to dial for a connection that waits. */
-  connect(number: number, to: Destination, credentialsOf: (owner: string) => Credentials | undefined): Result<object> {
+  connect(number: number, to: Destination, carriersOf: (owner: string) => Carriers | undefined): Result<object> {
     const connection = this.#open.get(number)
     if (connection === undefined || connection.why !== undefined) return this.#absent(number)
     if (connection.phase !== 'waiting') {
       return refuse('conflict', `connection ${number} is already ${connection.phase === 'spliced' ? 'connected' : 'being connected'}`)
     }
     connection.phase = 'dialling'
-    connection.giveUp = dial(to, credentialsOf(connection.owner), (outcome) => {
+    connection.giveUp = dial(to, carriersOf(connection.owner), (outcome) => {
       connection.giveUp = undefined
       if ('why' in outcome) {
         connection.phase = 'waiting'
@@ -107,20 +110,21 @@ export class Connections {
     return known ? refuse('gone', `connection ${number} has ended`) : refuse('missing', `there is no connection ${number}`)
   }
 
-  #watch(connection: Connection, leg: Leg, who: string): void {
+  #watch(connection: Connection, leg: Leg, who: string, closed?: () => void): void {
     connection.legsOpen += 1
-    const failed = (error: unknown) => {
-      const { code, message } = failureOf(error)
-      end(connection, code === 'ECONNRESET' || code === 'EPIPE' ? `reset by ${who}` : `${who}: ${message}`)
-    }
-    leg.stream.on('error', failed)
-    if (leg.tcp !== leg.stream) leg.tcp.on('error', failed)
-    leg.stream.once('close', () => {
-      connection.legsOpen -= 1
-      if (connection.phase !== 'spliced') connection.why ??= `closed by ${who}`
-      connection.giveUp?.()
-      if (connection.legsOpen === 0) this.#finish(connection)
-    })
+    leg.watch(
+      (error) => {
+        const { code, message } = failureOf(error)
+        end(connection, code === 'ECONNRESET' || code === 'EPIPE' ? `reset by ${who}` : `${who}: ${message}`)
+      },
+      () => {
+        closed?.()
+        connection.legsOpen -= 1
+        if (connection.phase !== 'spliced') connection.why ??= `closed by ${who}`
+        connection.giveUp?.()
+        if (connection.legsOpen === 0) this.#finish(connection)
+      },
+    )
   }
 
   #finish(connection: Connection): void {
@@ -143,6 +147,6 @@ function end(connection: Connection, why: string): void {
   connection.why ??= why
   connection.giveUp?.()
   connection.giveUp = undefined
-  reset(connection.accepted)
-  if (connection.dialled !== undefined) reset(connection.dialled)
+  connection.accepted.reset()
+  connection.dialled?.reset()
 }

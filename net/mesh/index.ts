@@ -1,13 +1,15 @@
 import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
+import { Carriers, Speakers } from './carriers.ts'
 import { Connections } from './connections.ts'
-import { type Credentials, SessionCache } from './dialer.ts'
 import { Listener } from './listener.ts'
-import { readIdentity } from './tls.ts'
+import { type Identity, readIdentity } from './tls.ts'
 
 export type MeshOptions = {
   /** For `openMs`; any start. */
   readonly monotonicMs?: () => number
+  /** How long a TLS connection that was shared stays open for the next one to come. */
+  readonly idleMs?: number
 }
 
 export type MeshDevice = Device<MeshRequest, MeshOutcome, MeshEvent> & {
@@ -15,23 +17,24 @@ export type MeshDevice = Device<MeshRequest, MeshOutcome, MeshEvent> & {
   close(): Promise<void>
 }
 
-type Owner = { credentials: Credentials | undefined; readonly listeners: Map<number, Listener> }
+type Owner = { identity: Identity | undefined; carriers: Carriers | undefined; readonly listeners: Map<number, Listener> }
 
 /**
  * The data plane on this thread's sockets. Events of a listener and of its connections go to the `event` function that came
  * with its `listen` request. Requests about a connection that has ended are refused with `gone`, about one that never was
  * with `missing`. `connectionsMax` 0 sets no limit.
  */
-export function createMesh({ monotonicMs = () => performance.now() }: MeshOptions = {}): MeshDevice {
+export function createMesh({ monotonicMs = () => performance.now(), idleMs = IDLE_MS }: MeshOptions = {}): MeshDevice {
   const owners = new Map<string, Owner>()
   const listenerOwners = new Map<number, Owner>()
   const connections = new Connections(monotonicMs)
+  const speakers = new Speakers()
   let lastListener = 0
 
   const ownerOf = (name: string): Owner => {
     const known = owners.get(name)
     if (known !== undefined) return known
-    const owner: Owner = { credentials: undefined, listeners: new Map() }
+    const owner: Owner = { identity: undefined, carriers: undefined, listeners: new Map() }
     owners.set(name, owner)
     return owner
   }
@@ -47,11 +50,21 @@ export function createMesh({ monotonicMs = () => performance.now() }: MeshOption
           ...request,
           listener: number,
           event,
-          arrived: (leg, from, peer) => {
-            connections.accept({ owner: request.owner, listener: number, leg, from, event, ...(peer === undefined ? {} : { peer }) })
+          // Whoever dialled ends it first, so that what it asks for does not meet with its end.
+          idleMs: idleMs * 4,
+          arrived: (leg, from, peer, closed) => {
+            connections.accept({
+              owner: request.owner,
+              listener: number,
+              leg,
+              from,
+              event,
+              ...(peer && { peer }),
+              ...(closed && { closed }),
+            })
           },
         })
-        if (owner.credentials !== undefined) listener.identify(owner.credentials.identity)
+        if (owner.identity !== undefined) listener.identify(owner.identity)
         owner.listeners.set(number, listener)
         listenerOwners.set(number, owner)
         listener.open((outcome) => {
@@ -74,14 +87,16 @@ export function createMesh({ monotonicMs = () => performance.now() }: MeshOption
         const identity = readIdentity(request.certPem, request.keyPem, request.rootsPem)
         if (isRefused(identity)) return done(identity)
         const owner = ownerOf(request.owner)
-        owner.credentials = { identity, sessions: new SessionCache() }
+        owner.carriers?.retire()
+        owner.identity = identity
+        owner.carriers = new Carriers(identity, speakers, idleMs)
         for (const listener of owner.listeners.values()) listener.identify(identity)
         return done({})
       }
       case 'connect': {
         const bad = connectProblem(request)
         if (bad !== undefined) return done(refuse('invalid', bad))
-        return done(connections.connect(request.connection, request, (owner) => owners.get(owner)?.credentials))
+        return done(connections.connect(request.connection, request, (owner) => owners.get(owner)?.carriers))
       }
       case 'close':
         return done(connections.close(request.connection, request.why))
@@ -100,9 +115,9 @@ export function createMesh({ monotonicMs = () => performance.now() }: MeshOption
       listenerOwners.delete(number)
     }
     owner.listeners.clear()
-    owner.credentials = undefined
     owners.delete(name)
     connections.closeAllOf(name, why)
+    owner.carriers?.retire()
   }
 
   return {
@@ -113,6 +128,8 @@ export function createMesh({ monotonicMs = () => performance.now() }: MeshOption
     },
   }
 }
+
+const IDLE_MS = 30_000
 
 function listenProblem({ port, handshakeMs, connectionsMax }: Extract<MeshRequest, { do: 'listen' }>): string | undefined {
   if (!isPort(port, 0)) return `port: must be a whole number from 0 to 65535, got ${port}`

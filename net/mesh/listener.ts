@@ -2,10 +2,14 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import { Carrier } from './carrier.ts'
 import { joinHostPort, KEEP_ALIVE_MS, TIMER_MS_MAX } from './dialer.ts'
+import { PROTOCOL, REFUSED } from './frames.ts'
+import { proposes } from './hello.ts'
 import { type Failure, failureOf, handshakeReason, systemReason } from './reasons.ts'
-import { type Leg, reset } from './splice.ts'
-import { type Identity, peerCertificate } from './tls.ts'
+import { resetSocket, SocketLeg } from './socket-leg.ts'
+import type { Leg } from './splice.ts'
+import { type Identity, type PeerCertificate, peerCertificate } from './tls.ts'
 
 export type ListenerOptions = {
   readonly listener: number
@@ -15,9 +19,11 @@ export type ListenerOptions = {
   readonly handshakeMs: number
   /** 0: as many as the system allows. */
   readonly connectionsMax: number
+  /** How long a TLS connection that is shared stays without a connection on it. */
+  readonly idleMs: number
   readonly event: (event: MeshEvent) => void
-  /** Takes a leg over: plain for `upstream`, after a verified handshake for `public`. */
-  readonly arrived: (leg: Leg, from: string, peer?: MeshPeer) => void
+  /** Takes a leg over: plain for `upstream`, after a verified handshake for `public`. `closed` is to be called once it is gone. */
+  readonly arrived: (leg: Leg, from: string, peer?: MeshPeer, closed?: () => void) => void
 }
 
 type Handshake = { readonly tcp: Socket; readonly closed: () => void; readonly deadline: NodeJS.Timeout }
@@ -27,7 +33,11 @@ export class Listener {
   readonly #options: ListenerOptions
   readonly #server: Server
   readonly #handshakes = new Map<string, Handshake>()
-  #tls: TlsServer | undefined
+  /** One that proposes nothing, and one for those who propose `tribune/1`: Node refuses whoever proposes only other protocols. */
+  #tls: { readonly alone: TlsServer; readonly shared: TlsServer } | undefined
+  readonly #carriers = new Set<Carrier>()
+  /** Connections that have arrived and are open. */
+  #open = 0
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -39,7 +49,7 @@ export class Listener {
       keepAliveInitialDelay: KEEP_ALIVE_MS,
       pauseOnConnect: options.side === 'upstream',
     })
-    if (options.connectionsMax > 0) this.#server.maxConnections = options.connectionsMax
+    if (options.connectionsMax > 0 && options.side === 'upstream') this.#server.maxConnections = options.connectionsMax
   }
 
   /** Binds. `done` is called once, with the port or with the refusal of the system. */
@@ -52,7 +62,7 @@ export class Listener {
       this.#server.on('error', (error) => this.#broken(failureOf(error)))
       this.#server.on('drop', (dropped) => {
         const from = joinHostPort(dropped?.remoteAddress ?? '', dropped?.remotePort ?? 0)
-        this.#failed(from, `too many connections: ${this.#options.connectionsMax} are open, which is the limit`)
+        this.#failed(from, this.#tooMany)
       })
       this.#server.on('connection', (socket) => this.#accept(socket))
       const bound = this.#server.address()
@@ -61,16 +71,18 @@ export class Listener {
     this.#server.listen({ host: address === '' ? '0.0.0.0' : address, port, backlog: BACKLOG })
   }
 
-  /** In use for every handshake that begins from now on. */
+  /** In use for every handshake that begins from now on. New connections need one. */
   identify(identity: Identity): void {
     if (this.#options.side !== 'public') return
-    if (this.#tls === undefined) this.#tls = this.#tlsServer(identity)
-    else this.#tls.setSecureContext(identity.secure)
+    if (this.#tls === undefined) this.#tls = { alone: this.#tlsServer(identity, []), shared: this.#tlsServer(identity, [PROTOCOL]) }
+    else for (const server of Object.values(this.#tls)) server.setSecureContext(identity.secure)
+    this.#retireCarriers()
   }
 
   /** Stops listening at once. Handshakes in progress end and are reported with `why`. */
   close(why: string): void {
     this.#server.close()
+    this.#retireCarriers()
     for (const from of [...this.#handshakes.keys()]) {
       const tcp = this.#settle(from)
       this.#failed(from, why)
@@ -86,12 +98,17 @@ export class Listener {
       return
     }
     if (this.#options.side === 'upstream') {
-      this.#options.arrived({ stream: tcp, tcp }, from)
+      this.#options.arrived(new SocketLeg({ stream: tcp, tcp }), from)
       return
     }
     if (this.#tls === undefined) {
       this.#failed(from, 'this sidecar has no certificate yet')
       tcp.resetAndDestroy()
+      return
+    }
+    if (this.#isFull) {
+      this.#failed(from, this.#tooMany)
+      tcp.destroy()
       return
     }
     const giveUp = (why: string) => {
@@ -103,13 +120,18 @@ export class Listener {
     const closed = () => giveUp(CLOSED_EARLY)
     this.#handshakes.set(from, { tcp, closed, deadline })
     tcp.once('close', closed)
-    this.#tls.emit('connection', tcp)
+    // What fails is closed too, which is what counts.
+    tcp.on('error', () => undefined)
+    proposes(tcp, PROTOCOL, (isProposed) => {
+      if (this.#handshakes.has(from)) this.#tls?.[isProposed ? 'shared' : 'alone'].emit('connection', tcp)
+    })
   }
 
   /** A TLS server that is fed by ours. It lets every chain through its handshake, so that the certificate can be reported. */
-  #tlsServer(identity: Identity): TlsServer {
+  #tlsServer(identity: Identity, protocols: string[]): TlsServer {
     const server = createTlsServer({
       ...identity.secure,
+      ...(protocols.length > 0 && { ALPNProtocols: protocols }),
       requestCert: true,
       rejectUnauthorized: false,
       handshakeTimeout: Math.min(this.#options.handshakeMs, TIMER_MS_MAX),
@@ -135,14 +157,54 @@ export class Listener {
     const peer = peerCertificate(stream)
     const why = unacceptable(stream, peer)
     if (peer !== undefined && why === undefined) {
+      if (stream.alpnProtocol === PROTOCOL) return this.#share(stream, tcp, from, peer)
       stream.allowHalfOpen = true
-      this.#options.arrived({ stream, tcp }, from, { uri: peer.uri, serial: peer.serial })
-      return
+      return this.#arrived(new SocketLeg({ stream, tcp }), from, peer)
     }
     // The peer takes its handshake for done: a reset tells it that it was not heard.
     endReported(stream)
-    reset({ stream, tcp })
+    resetSocket(stream, tcp)
     this.#failed(from, why ?? NO_CERTIFICATE, peer?.serial)
+  }
+
+  #share(stream: TLSSocket, tcp: Socket, from: string, peer: PeerCertificate): void {
+    const carrier = new Carrier({
+      stream,
+      tcp,
+      peer,
+      idleMs: this.#options.idleMs,
+      host: {
+        refusal: () => {
+          if (!this.#isFull) return undefined
+          this.#failed(from, this.#tooMany)
+          return REFUSED.limit
+        },
+        arrived: (leg) => this.#arrived(leg, from, peer),
+      },
+      ended: () => this.#carriers.delete(carrier),
+    })
+    this.#carriers.add(carrier)
+    if (!this.#server.listening) carrier.retire()
+  }
+
+  #arrived(leg: Leg, from: string, { uri, serial }: PeerCertificate): void {
+    this.#open += 1
+    this.#options.arrived(leg, from, { uri, serial }, () => {
+      this.#open -= 1
+    })
+  }
+
+  #retireCarriers(): void {
+    for (const carrier of [...this.#carriers]) carrier.retire()
+  }
+
+  get #isFull(): boolean {
+    const { connectionsMax } = this.#options
+    return connectionsMax > 0 && this.#open >= connectionsMax
+  }
+
+  get #tooMany(): string {
+    return `too many connections: ${this.#options.connectionsMax} are open, which is the limit`
   }
 
   /** Takes a handshake off the list. Undefined if it was already reported. */
