@@ -51,6 +51,9 @@ export type TrustBundle = {
   rootNames: string[]
 }
 
+/** TLS 1.3 has no signatures with shorter keys, which a root may have. */
+const LEAF_EC_BITS_MIN = 256
+
 export function trustBundle(view: View): { index: number; bundle: TrustBundle } | undefined {
   const found = caRoots(view)
   const active = found?.roots.find(({ id }) => id === found.activeRootId)
@@ -62,7 +65,7 @@ export function trustBundle(view: View): { index: number; bundle: TrustBundle } 
       activeRootId: active.id,
       signingKeyId: active.signingKeyId,
       keyType: active.keyType,
-      keyBits: active.keyBits,
+      keyBits: active.keyType === 'ec' ? Math.max(active.keyBits, LEAF_EC_BITS_MIN) : active.keyBits,
       rootIds: found.roots.map(({ id }) => id),
       rootsPem: found.roots.map(({ certPem }) => certPem),
       rootNames: found.roots.map(({ commonName }) => commonName),

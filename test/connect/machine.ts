@@ -21,6 +21,7 @@ import { openTemporaryTables } from '../../net/tables.ts'
 import { defineActor } from '../../src/kernel/actor.ts'
 import { Host } from '../../src/kernel/host.ts'
 import type { AnyActor } from '../../src/kernel/instance.ts'
+import type { Random } from '../../src/kernel/ports.ts'
 import type { Call, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { localLog } from '../../src/local-log.ts'
@@ -53,7 +54,9 @@ const standIn = defineActor<StandInProtocol, { done: Cast<null> }, StandInState>
     },
     proxyListening(state, { serviceId, port }, turn) {
       const name = state.services.find(({ id }) => id === serviceId)?.name ?? ''
-      commit(turn, 'catalog.register', registration(serviceId, name, port), () => ({ name: 'done', request: null }))
+      const own = { ...registration(serviceId, name, port), service: serviceFields(serviceId, name, port) }
+      commit(turn, 'catalog.register', own, () => ({ name: 'done', request: null }))
+      commit(turn, 'catalog.register', registration(serviceId, name, port, true), () => ({ name: 'done', request: null }))
       return null
     },
     done: () => undefined,
@@ -66,10 +69,11 @@ export type MachineOptions = {
   defaultAllow?: boolean
   /** What the agent keeps. */
   store?: ReturnType<typeof memoryStore>
+  random?: Random
 }
 
 /** Everything of Connect on one thread with real sockets, real certificates and the tables of a temporary directory. */
-export function startMachine({ ports, defaultAllow = true, store = memoryStore() }: MachineOptions) {
+export function startMachine({ ports, defaultAllow = true, store = memoryStore(), random = realRandom }: MachineOptions) {
   const tables = openTemporaryTables()
   const mesh = createMesh()
   const signer = createSigner()
@@ -87,7 +91,7 @@ export function startMachine({ ports, defaultAllow = true, store = memoryStore()
     },
     ports: {
       clock: realClock,
-      random: () => realRandom,
+      random: () => random,
       tables,
       devices: {
         log: localLog({ tables, apply: applyGroup, onCommitted: (notice) => host.notify(notice) }),
@@ -127,6 +131,8 @@ export function startMachine({ ports, defaultAllow = true, store = memoryStore()
 
   return {
     host,
+    tables,
+    signer,
     lines,
     start,
     proxiesArgs,
@@ -269,7 +275,7 @@ export async function registerInstance(host: Host, id: string, service: string, 
   await asked(host, 'ledger', 'commit', { kind: 'catalog.register', atMs: 0, request: registration(id, service, port) })
 }
 
-function registration(serviceId: string, destination: string, port: number): CatalogRegister {
+function registration(serviceId: string, destination: string, port: number, reports = false): CatalogRegister {
   return {
     node: 'n1',
     id: '',
@@ -281,7 +287,7 @@ function registration(serviceId: string, destination: string, port: number): Cat
     service: {
       ...serviceFields(managedProxyId(serviceId), `${destination}-proxy`, port),
       kind: 'connect-proxy',
-      proxy: proxyDefinition(destination, serviceId),
+      proxy: { ...proxyDefinition(destination, serviceId), ...(reports && { reports }) },
     },
   }
 }
