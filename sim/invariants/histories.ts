@@ -10,6 +10,13 @@ export const kvIsLinearizable: Invariant = {
   broken: (run) => firstFault(run, 'kv/'),
 }
 
+export const queriesAreLinearizable: Invariant = {
+  name: 'queries-are-linearizable',
+  sentence: 'no acknowledged change of a prepared query is lost, and whoever asks it sees one order of changes',
+  when: 'rest',
+  broken: (run) => firstFault(run, 'query/'),
+}
+
 export const registrationsSurvive: Invariant = {
   name: 'registrations-survive',
   sentence: 'an agent has the registrations that it acknowledged, whatever happened to its machine',

@@ -1,7 +1,8 @@
 import { leavesAreFresh } from './certificates.ts'
 import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './connections.ts'
+import { nearestComeFirst, queriesAreTrue } from './discovery.ts'
 import { eventsAreTrue } from './events.ts'
-import { kvIsLinearizable, registrationsSurvive } from './histories.ts'
+import { kvIsLinearizable, queriesAreLinearizable, registrationsSurvive } from './histories.ts'
 import type { Invariant } from './invariant.ts'
 import { aLockHasOneHolder, sessionsHaveRoots } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
@@ -30,6 +31,9 @@ export const invariants: readonly Invariant[] = [
   deniedCarriesNothing,
   identitiesAreTrue,
   leavesAreFresh,
+  queriesAreTrue,
+  queriesAreLinearizable,
+  nearestComeFirst,
   eventsAreTrue,
   snapshotsAreWhole,
 ]

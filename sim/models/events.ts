@@ -52,8 +52,10 @@ export function listFault(listed: Listed, fired: readonly Fired[], beganMs: read
   const due = fired.filter((one) => one.node === node && one.concerns && one.answeredMs < invokedMs && one.invokedMs > began)
   const missing = due.find((one) => (name === '' || one.name === name) && !shown.includes(one))
   if (!missing) return undefined
-  const newer = fired.filter((one) => one.node === node && one.concerns && one.invokedMs < answeredMs && one.answeredMs > missing.invokedMs)
-  return newer.length > KEPT_MAX ? undefined : `${where} lacks ${missing.payload}, which was fired at ${missing.answeredMs.toFixed(0)} ms`
+  const newer = fired.filter(
+    (one) => one.node === node && one.concerns && one.invokedMs <= answeredMs && one.answeredMs > missing.invokedMs,
+  )
+  return newer.length >= KEPT_MAX ? undefined : `${where} lacks ${missing.payload}, which was fired at ${missing.answeredMs.toFixed(0)} ms`
 }
 
 function text({ name, payload }: { name: string; payload: string }): string {

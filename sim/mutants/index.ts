@@ -9,6 +9,7 @@ import {
   statusStays,
   treeKeepsFirst,
 } from './changes.ts'
+import { executionsKept, nearIgnored, queryUpdateLost } from './discovery.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
 import { eventsLost, eventsTwice, eventsUntold } from './events.ts'
 import { mailboxTooSmall } from './kernel.ts'
@@ -66,4 +67,7 @@ export const mutants: readonly Mutant[] = [
   eventsUntold,
   restoreLeavesOut,
   mailboxTooSmall,
+  executionsKept,
+  queryUpdateLost,
+  nearIgnored,
 ]

@@ -2,6 +2,7 @@ import type { LocalList } from '../../actors/local/protocol.ts'
 import { localRef } from '../../actors/local/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import type { Upstream } from '../estate.ts'
+import { queriesOf } from '../queries.ts'
 import type { Run } from '../run.ts'
 import { readEveryKey } from '../workloads/kv.ts'
 import { noteRegistrations } from '../workloads/registrations.ts'
@@ -53,6 +54,7 @@ export class Rest {
     } else if ([...this.said.values()].every(({ askedMs }) => askedMs >= (this.#heldAtMs as number))) {
       for (const [node, said] of this.said) noteRegistrations(this.#run, node, said)
       readEveryKey(this.#run)
+      queriesOf(this.#run).readEvery()
       this.isDone = true
     }
   }

@@ -1,8 +1,10 @@
 import type { Kind } from '../kind.ts'
+import { coordinateUpdate, nearestAsk } from './coordinates.ts'
 import { eventBurst, eventFire, eventFollow, eventList } from './events.ts'
 import { allow, deny, forgetRule } from './intentions.ts'
 import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
 import { lockFail, lockLose, lockRelease, lockRenew, lockTake, nodeRemove } from './locks.ts'
+import { queryChange, queryCreate, queryExecute } from './queries.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
 import { snapshotRestore, snapshotSave } from './snapshots.ts'
 import { stranger } from './strangers.ts'
@@ -35,6 +37,11 @@ export const workloads: readonly Kind[] = [
   deny,
   allow,
   forgetRule,
+  queryCreate,
+  queryChange,
+  queryExecute,
+  coordinateUpdate,
+  nearestAsk,
   eventFire,
   eventBurst,
   eventList,

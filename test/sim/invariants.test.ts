@@ -92,6 +92,75 @@ test('bytes of somebody who was denied all the time, or who may not be believed,
   t.regex(heard({ source: 'api' }, 'web') ?? '', /^web on n1 got bytes .* which dialled db/)
 })
 
+test('a restore puts back what was saved, for everybody who looks, over a crash too', (t) => {
+  const at = (atMs: number, what: string, more: object): PlanEvent => ({ atMs, do: what, node: 'n1', ...more })
+  const restore = at(5_000, 'snapshot.restore', { age: 0, damage: 'none' })
+  const events = [write(1_000, 'one'), at(2_000, 'snapshot.save', {}), write(3_000, 'two')]
+  const held = played([...events, restore])
+  t.is(held.failure, undefined)
+  t.is(held.reached.get('snapshot restored'), 1)
+  t.true(held.run.printed.some((line) => line.includes('A snapshot was restored')))
+  for (const crashMs of [5_001, 5_010, 5_040, 5_080, 5_120]) {
+    const { failure } = played([...events, restore, at(crashMs, 'crash', { forMs: 500, how: 'silently' })])
+    t.is(failure, undefined, `crash at ${crashMs} ms`)
+  }
+  const damaged = played([...events, { ...restore, damage: 'bit' }, { ...restore, damage: 'cut' }])
+  t.is(damaged.failure, undefined)
+  t.is(damaged.reached.get('damaged snapshot refused'), 2)
+})
+
+test('events are fired, listed and waited for, and forgotten by an agent that begins anew', (t) => {
+  const at = (atMs: number, what: string, more: object): PlanEvent => ({ atMs, do: what, node: 'n1', ...more })
+  const fire = (atMs: number, payload: string) => at(atMs, 'event.fire', { event: 'deploy', payload, filter: 'none' })
+  const { failure, reached } = played([
+    at(500, 'event.follow', { waitMs: 5_000, forMs: 19_000 }),
+    fire(1_000, 'one'),
+    at(2_000, 'event.burst', { payload: 'many' }),
+    at(3_000, 'event.list', { name: '' }),
+    at(4_000, 'crash', { forMs: 1_000, how: 'aloud' }),
+    fire(8_000, 'two'),
+    at(9_000, 'event.list', { name: 'deploy' }),
+  ])
+  t.is(failure, undefined)
+  t.true((reached.get('event heard of') ?? 0) >= 2)
+  t.true((reached.get('events seen') ?? 0) >= 3)
+  t.is(reached.get('event fired'), 302)
+})
+
+test('prepared queries are kept over a crash and answered as the catalog is', (t) => {
+  const at = (atMs: number, what: string, more: object): PlanEvent => ({ atMs, do: what, node: 'n1', ...more })
+  const wish = { name: 'q-a', service: 'web', onlyPassing: 'true', ttlMs: 7 }
+  const ask = (atMs: number, more: object) =>
+    at(atMs, 'query.execute', { name: '', which: 0, limit: 0, order: 'none', near: 'n1', ...more })
+  const { failure, reached } = played([
+    at(3_000, 'query.create', wish),
+    at(3_100, 'query.create', { ...wish, name: 'find-', ttlMs: 8 }),
+    ask(4_000, {}),
+    ask(4_001, { name: 'find-db', limit: 1 }),
+    at(5_000, 'crash', { forMs: 1_000, how: 'silently' }),
+    at(9_000, 'query.change', { ...wish, how: 'update', which: 0, service: 'db', ttlMs: 9 }),
+    ask(9_500, { order: 'near' }),
+    at(10_000, 'query.change', { ...wish, how: 'delete', which: 0 }),
+    ask(10_500, {}),
+  ])
+  t.is(failure, undefined)
+  t.is(reached.get('query executed'), 3)
+  t.is(reached.get('query found nothing'), 1)
+})
+
+test('a session ends with its check, and with its node, and agents put their nodes back', (t) => {
+  const take = (atMs: number, client: string): PlanEvent => {
+    return { atMs, do: 'lock.take', node: 'n1', client, key: 'lock/a', delayMs: 0, ends: 'with a check' }
+  }
+  const fail: PlanEvent = { atMs: 3_900, do: 'lock.fail', node: 'n1', client: 'locker-1', how: 'fail' }
+  const remove: PlanEvent = { atMs: 5_000, do: 'node.remove', node: 'n1', removed: 'n1' }
+  const { failure, reached } = played([take(3_000, 'locker-1'), fail, take(4_100, 'locker-2'), remove, take(15_000, 'locker-3')])
+  t.is(failure, undefined)
+  t.true((reached.get('lock taken') ?? 0) >= 2)
+  t.is(reached.get('check of a session failed'), 1)
+  t.is(reached.get('node removed'), 1)
+})
+
 test('a crash that nobody asked for is noticed in what is printed', (t) => {
   const { run } = played([])
   const broken = (line: string) => {

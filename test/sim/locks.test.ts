@@ -66,3 +66,20 @@ test('a lock that is taken too soon after a loss is found', (t) => {
     'b acquire k (30.0 to 31.0 ms), although its holder was lost: a destroy (20.0 to 21.0 ms), so it was free from 70.0 ms on',
   )
 })
+
+test('what uproots a session may end it, and nobody else', (t) => {
+  const uproot = (atMs: number, uproots?: { node: string; check?: string }): LockStep => ({
+    ...step('uproot', '', atMs, NEVER),
+    key: '',
+    ...(uproots && { uproots }),
+  })
+  const fault = (...uproots: LockStep[]) => lockFault(history([step('acquire', 'a', 10, 11), ...uproots, step('acquire', 'b', 20, 21)]))
+  t.is(fault(uproot(15)), undefined, 'a restore')
+  t.is(fault(uproot(15, { node: 'n1' })), undefined)
+  t.is(fault(uproot(15, { node: 'n1', check: '' })), undefined)
+  t.regex(fault(uproot(30)) ?? '', /although it was held/)
+  t.regex(fault(uproot(15, { node: 'n2' })) ?? '', /although it was held/)
+  t.regex(fault(uproot(15, { node: 'n1', check: 'other' })) ?? '', /although it was held/)
+  const restored = { ...uproot(20.5), answeredMs: 25 }
+  t.is(lockFault(history([step('acquire', 'a', 10, 11), step('destroy', 'a', 20, 21), restored, step('acquire', 'b', 30, 31)])), undefined)
+})

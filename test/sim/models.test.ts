@@ -47,6 +47,17 @@ test('a change that nobody heard of again is overtaken by a later one only where
   }
 })
 
+test('what may have become what it once was is sure again once it is changed', (t) => {
+  const model = new IntentionModel(true, WEB_DB)
+  model.acknowledge(model.ask('web', 'db', 'deny', 1), 2)
+  const settled = model.unsettle(3)
+  t.is(model.deniedSinceMs('web', 'db'), undefined)
+  settled(4)
+  t.is(model.deniedSinceMs('web', 'db'), undefined)
+  model.acknowledge(model.ask('web', 'db', 'deny', 5), 6)
+  t.is(model.deniedSinceMs('web', 'db'), 6)
+})
+
 test('of two changes at the same time either may be the last', (t) => {
   const model = new IntentionModel(true, WEB_DB)
   const deny = model.ask('web', 'db', 'deny', 1)
