@@ -21,10 +21,11 @@ export type RefusedSide = 'inbound' | 'outbound' | 'authorize'
 
 /**
  * `intention`: one decided; `default`: none matched; `identity`: it is nobody of this mesh; `handshake`: it did not get as far as
- * showing who it is; `unreachable`: no instance of the destination took it; `application`: the application did not;
+ * showing who it is; `no-instance`: no instance of the destination is healthy; `unreachable`: none took it; `application`: the
+ * application did not;
  * `not-ready`: the sidecar has no certificate or no intentions yet.
  */
-export type RefusedKind = 'intention' | 'default' | 'identity' | 'handshake' | 'unreachable' | 'application' | 'not-ready'
+export type RefusedKind = 'intention' | 'default' | 'identity' | 'handshake' | 'no-instance' | 'unreachable' | 'application' | 'not-ready'
 
 /** What refusals of one row have in common. */
 export type RefusedCause = {

@@ -79,7 +79,7 @@ function refuse(state: ProxyState, connection: number, entry: Outbound, why: str
   entry.dialling = true
   pairOf(state, 'to', service).refused++
   turn.count('proxy.outbound.refused')
-  const kind = state.identified && state.instances.has(service) ? 'unreachable' : 'not-ready'
+  const kind = isReady(state, service) ? (entry.tried.length === 0 ? 'no-instance' : 'unreachable') : 'not-ready'
   const { uri = '', serial = '' } = state.leaf ?? {}
   tellRefused(state, turn, { side: 'outbound', kind, cause: why, source: state.args.service, destination: service, uri, serial })
   turn.print('error', 'Could not connect to an upstream', { source: state.args.service, upstream: service, error: why })

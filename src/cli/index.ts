@@ -22,6 +22,7 @@ export const commands: readonly Listing[] = [
   { name: 'connect expose', load: async () => (await import('./connect-expose.ts')).connectExposeCommand },
   { name: 'connect proxy', load: async () => (await import('./connect-proxy.ts')).connectProxyCommand },
   { name: 'connect redirect-traffic', load: async () => (await import('./connect-redirect-traffic.ts')).connectRedirectTrafficCommand },
+  { name: 'connect why', load: async () => (await import('./connect-why.ts')).connectWhyCommand },
   { name: 'debug', load: async () => (await import('./debug.ts')).debugCommand },
   { name: 'event', load: async () => (await import('./event.ts')).eventCommand },
   { name: 'exec', load: async () => (await import('./exec.ts')).execCommand },

@@ -369,7 +369,7 @@ test('each refused connection leaves a record, where they are kept; somebody who
       ['inbound', 'identity', '', 'db', '01', 'its identity is not that of a service'],
       ['inbound', 'handshake', '', 'db', '02', 'the certificate has expired'],
       ['inbound', 'application', 'api', 'db', '0f', 'dial tcp 127.0.0.1:5432: connect: connection refused'],
-      ['outbound', 'unreachable', 'db', 'cache', '0a', 'it has no healthy instance'],
+      ['outbound', 'no-instance', 'db', 'cache', '0a', 'it has no healthy instance'],
     ],
   )
 })

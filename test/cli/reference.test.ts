@@ -25,6 +25,7 @@ const LISTING = [
   'config list',
   'connect ca status',
   'connect decisions',
+  'connect why',
   'info',
   'intention check',
   'intention get',
@@ -47,6 +48,7 @@ const OWN_FLAGS: Readonly<Record<string, readonly string[]>> = {
 }
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'config list': ['-kind=service-defaults'],
+  'connect why': ['web', 'db'],
   'intention check': ['web', 'db'],
   'intention get': ['web', 'db'],
   'intention match': ['db'],

@@ -35,6 +35,7 @@ import { configDeleteRoute, configReadRoute, configWriteRoute } from './config-e
 import { authorizeRoute, leafRoute } from './connect-agent.ts'
 import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute, caRootsRoute } from './connect-ca.ts'
 import { caStatusRoute } from './connect-ca-status.ts'
+import { connectWhyRoute } from './connect-why.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
 import { decisionsRoute } from './decisions.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
@@ -120,6 +121,7 @@ export const routes: readonly Route[] = [
   actorsRoute,
   proxiesRoute,
   decisionsRoute,
+  connectWhyRoute,
   caRootsRoute,
   agentCaRootsRoute,
   caConfigurationRoute,
