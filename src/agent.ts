@@ -1,3 +1,4 @@
+import { caRef } from '../actors/ca/protocol.ts'
 import { configEntriesRef } from '../actors/config-entries/index.ts'
 import { localRef } from '../actors/local/protocol.ts'
 import { watchesRef } from '../actors/watches/protocol.ts'
@@ -60,7 +61,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
     const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
-    const rest = await Promise.all([watch(threads.host, next), bootstrapEntries(threads.host, next)])
+    const rest = await Promise.all([watch(threads.host, next), bootstrapEntries(threads.host, next), refreshCa(threads.host)])
     return [result, ...rest].find(isRefused) ?? { warnings }
   }
 
@@ -141,6 +142,11 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   ignoreSignals()
   process.off('uncaughtException', crashed)
   return code
+}
+
+/** The files of an external authority may hold something new. */
+function refreshCa(host: Threads['host']): Promise<Result<object>> {
+  return host.asked(caRef, 'refresh', null, RELOAD_WITHIN_MS)
 }
 
 /** The actor stays as it is, with the watches that stay; after a crash it begins with these. */

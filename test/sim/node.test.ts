@@ -233,7 +233,7 @@ test('a signer that refuses, or takes seconds, only delays what needs it', (t) =
   slow.node.signerFailing = 'slow'
   slow.pass(999)
   t.is(caRoots(slow.node.tables.view()), undefined)
-  slow.pass(120_000)
+  slow.pass(300_000)
   const late = slow.connect()
   slow.pass(1_000)
   t.deepEqual(late, ['echo'])
