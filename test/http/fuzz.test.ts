@@ -11,7 +11,7 @@ import { wildRequest } from '../kit/wild-requests.ts'
 
 /** Another one finds other requests: FUZZ_SEED=7 FUZZ_RUNS=400 ava test/http/fuzz.test.ts */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 10)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 30)
 /** Within this, what is gathered to be written together is written. */
 const SETTLED_MS = 6_000
 /** Texts that tell of the inside of the program. No request has one of these. */
@@ -53,8 +53,9 @@ async function problem(agent: ApiAgent, route: Route, asked: ApiAsked): Promise<
   }
   const changed = changedTables(before, agent.state())
   if (changed.length === 0) return undefined
-  const what = `refused, and yet it changed ${changed}`
-  if (!agent.proposed().every((kind) => TIMED.includes(kind))) return what
+  const kinds = agent.proposed()
+  const what = `refused, and yet it changed ${changed} by ${kinds}`
+  if (!kinds.every((kind) => TIMED.includes(kind))) return what
   // If time has changed it, it does not happen again.
   agent.pass(SETTLED_MS)
   const again = agent.state()

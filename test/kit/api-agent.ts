@@ -1,4 +1,4 @@
-import { serialize } from 'node:v8'
+import { Packr } from 'msgpackr'
 import { tables } from '../../actors/tables.ts'
 import { SOUND } from '../../sim/mutants/index.ts'
 import { SEPARATE, SimNode } from '../../sim/node.ts'
@@ -97,8 +97,8 @@ export function apiAgent(seed: string): ApiAgent {
       const view = node.tables.view()
       const own = node.store.disk.view()
       return new Map([
-        ...tables.map((table): [string, Buffer] => [table.name, serialize([...view.range(table)])]),
-        ['own records', serialize([...own.range(OWN)])] as [string, Buffer],
+        ...tables.map((table): [string, Buffer] => [table.name, packr.pack([...view.range(table)])]),
+        ['own records', packr.pack([...own.range(OWN)])] as [string, Buffer],
       ])
     },
     proposed() {
@@ -108,6 +108,9 @@ export function apiAgent(seed: string): ApiAgent {
     },
   }
 }
+
+/** Equal rows are equal bytes. */
+const packr = new Packr({ useRecords: false, copyBuffers: true })
 
 /** The table of the simulated store. */
 const OWN = { name: 'records', id: 1 }
