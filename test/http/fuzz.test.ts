@@ -11,7 +11,7 @@ import { wildRequest } from '../kit/wild-requests.ts'
 
 /** Another one finds other requests: FUZZ_SEED=7 FUZZ_RUNS=400 ava test/http/fuzz.test.ts */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 30)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 20)
 /** Within this, what is gathered to be written together is written. */
 const SETTLED_MS = 6_000
 /** Texts that tell of the inside of the program. No request has one of these. */
