@@ -76,7 +76,7 @@ test('what cannot be asked is the answer', async (t) => {
 
 test('/v1/tribune/connect/why needs two names', async (t) => {
   t.deepEqual(await run('GET', '/v1/tribune/connect/why?source=web', {}), {
-    status: 500,
+    status: 400,
     text: `required query parameter 'destination' not set`,
   })
 })

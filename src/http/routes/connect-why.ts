@@ -10,7 +10,7 @@ export const connectWhyRoute: Route = {
   method: 'GET',
   path: '/v1/tribune/connect/why',
   async run({ query, token }, context) {
-    const names = namesOf(query)
+    const names = namesOf(query, 400)
     if ('status' in names) return names
     const facts = await gatherWhy(context, { ...names, token })
     return isRefused(facts) ? facts : { json: shownWhy(whyOf(facts)) }
