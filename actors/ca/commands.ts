@@ -58,7 +58,8 @@ export const caRotate: CommandFunction<CaRotate, null> = (tx, { index, nowMs }, 
   const known = tx.get(caRootTable, root.id)
   putRoot(tx, { ...known, ...root, active: false, createIndex: known?.createIndex ?? index, modifyIndex: index })
   putOwner(tx, root.id, owner, settings)
-  if (!spreads) activate(tx, root.id, config.leafCertTtlMs, nowMs, index)
+  if (spreads) rememberLeaves(tx, config, settings, nowMs, index)
+  else activate(tx, root.id, config.leafCertTtlMs, nowMs, index)
   putConfig(tx, { ...config, ...settings, modifyIndex: index })
   putRotation(tx, {
     id,
@@ -92,6 +93,7 @@ export const caAbort: CommandFunction<{ id: string }, { rootId: string }> = (tx,
   const owner = tx.get(caAuthorityTable, fromRootId)
   if (!tx.get(caRootTable, fromRootId) || !owner) return refuse('missing', `the former root ${fromRootId} is not trusted any more`)
   if (phase === 'active') activate(tx, fromRootId, config.leafCertTtlMs, nowMs, index)
+  else rememberLeaves(tx, config, owner.settings, nowMs, index)
   putConfig(tx, { ...config, ...owner.settings, modifyIndex: index })
   putRotation(tx, {
     ...rotation,
@@ -150,13 +152,11 @@ export const caNextSerial: CommandFunction<{ count: number }, { from: number }> 
 export const caSetConfig: CommandFunction<CaSetConfig, null> = (tx, { index, nowMs }, { seen, settings, signer, ...owner }) => {
   const config = seenConfig(tx, seen)
   if (isRefused(config)) return config
+  rememberLeaves(tx, config, settings, nowMs, index)
   const root = tx.get(caRootTable, seen.activeRootId)
   assert(root, 'the active root is among the roots')
   putOwner(tx, root.id, owner, settings)
-  const shorter = settings.leafCertTtlMs < config.leafCertTtlMs
-  const leavesUntilMs = shorter ? Math.max(root.leavesUntilMs ?? 0, nowMs + config.leafCertTtlMs) : root.leavesUntilMs
-  const after = { ...root, ...signer, ...(leavesUntilMs !== undefined && { leavesUntilMs }) }
-  if (!same(root, after)) putRoot(tx, { ...after, modifyIndex: index })
+  if (!same(root, { ...root, ...signer })) putRoot(tx, { ...root, ...signer, modifyIndex: index })
   const next = { ...config, ...settings }
   if (!same(config, next)) putConfig(tx, { ...next, modifyIndex: index })
   return null
@@ -170,6 +170,15 @@ function activate(tx: Transaction, rootId: string, leafCertTtlMs: number, nowMs:
       const leavesUntilMs = Math.max(root.leavesUntilMs ?? 0, nowMs + leafCertTtlMs)
       putRoot(tx, { ...root, active: false, leavesUntilMs, modifyIndex: index })
     }
+  }
+}
+
+/** Where leaves get a shorter life, those that the active root signed until now may live as long as they were given. */
+function rememberLeaves(tx: Transaction, before: CaSettings, after: CaSettings, nowMs: number, index: number): void {
+  if (after.leafCertTtlMs >= before.leafCertTtlMs) return
+  for (const [, root] of [...tx.range(caRootTable)]) {
+    const leavesUntilMs = Math.max(root.leavesUntilMs ?? 0, nowMs + before.leafCertTtlMs)
+    if (root.active) putRoot(tx, { ...root, leavesUntilMs, modifyIndex: index })
   }
 }
 

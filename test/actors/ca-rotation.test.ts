@@ -371,6 +371,22 @@ test('one change at a time, and none on top of one that was not seen', async (t)
   granted(await changed(tried, change({ PrivateKeyBits: 384 })))
 })
 
+test('leaves from before their life was made shorter count for the end of the root that signed them', async (t) => {
+  const tried = founded({ DisableCrossSigning: true, LeafCertTTL: '9h' })
+  const { tables, a } = tried
+  granted(await changed(tried, change({ PrivateKeyBits: 384, LeafCertTTL: '2h' }, { force: true })))
+  a.wait(0)
+  t.deepEqual(
+    rootsOf(tables).others.map(({ leavesUntilMs }) => leavesUntilMs),
+    [NOW_MS + 9 * HOUR_MS],
+  )
+  granted(a.call('abort', { token: '' }).result)
+  t.deepEqual(
+    rootsOf(tables).others.map(({ leavesUntilMs }) => leavesUntilMs),
+    [NOW_MS + 2 * HOUR_MS],
+  )
+})
+
 test('two servers that tend the same rotation do it once', async (t) => {
   const one = founded()
   const { tables } = one
