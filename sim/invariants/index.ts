@@ -6,6 +6,7 @@ import { kvIsLinearizable, queriesAreLinearizable, registrationsSurvive } from '
 import type { Invariant } from './invariant.ts'
 import { aLockHasOneHolder, sessionsHaveRoots } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
+import { proofsHold } from './proofs.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
 import { snapshotsAreWhole } from './snapshots.ts'
@@ -29,6 +30,7 @@ export const invariants: readonly Invariant[] = [
   watchesMissNothing,
   deniedIsDenied,
   deniedCarriesNothing,
+  proofsHold,
   identitiesAreTrue,
   leavesAreFresh,
   queriesAreTrue,

@@ -25,6 +25,7 @@ import {
   wrongInstances,
 } from './mesh.ts'
 import type { Mutant } from './mutant.ts'
+import { proofTooEarly, reportsEndWithAFailure } from './proofs.ts'
 import { restoreLeavesOut } from './snapshots.ts'
 import { halfTransactions } from './transactions.ts'
 
@@ -58,6 +59,8 @@ export const mutants: readonly Mutant[] = [
   wrongInstances,
   leafNeverRenewed,
   leafRenewedLate,
+  proofTooEarly,
+  reportsEndWithAFailure,
   lockDelayIgnored,
   renewalForgotten,
   sessionsOutliveTheirTime,

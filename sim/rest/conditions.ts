@@ -1,7 +1,10 @@
+import { caRoots } from '../../actors/ca/queries.ts'
 import { nodeChecks, servicesOf } from '../../actors/catalog/queries.ts'
 import { SERF_HEALTH, SERVER_SERVICE } from '../../actors/catalog/tables.ts'
 import { decide } from '../../actors/intentions/decide.ts'
 import { intentionsTo } from '../../actors/intentions/queries.ts'
+import { meshMembers, proxyReports } from '../../actors/reports/queries.ts'
+import type { ProxyReport } from '../../actors/reports/tables.ts'
 import { heldTable, lockDelayTable, termTable } from '../../actors/sessions/tables.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import type { SimNode } from '../node.ts'
@@ -82,6 +85,24 @@ const upstreamsWork: Condition = {
   },
 }
 
+const reportsAreTrue: Condition = {
+  name: 'reports-are-true',
+  sentence: 'once all trouble has ended, the cluster knows of every sidecar what it has in force, and of no others',
+  notYet({ cluster }) {
+    for (const looker of cluster.nodes.values()) {
+      const view = looker.tables.view()
+      const { proxies } = meshMembers(view)
+      for (const { node, serviceId, service, report } of proxies) {
+        const fault = reportFault(cluster.node(node), view, serviceId, service, report)
+        if (fault !== undefined) return `the report of ${serviceId} on ${node}, as ${looker.name} has it, ${fault}`
+      }
+      const { reports } = proxyReports(view)
+      if (reports.length !== proxies.length) return `${looker.name} has ${reports.length} reports of ${proxies.length} sidecars`
+    }
+    return undefined
+  },
+}
+
 const sessionsEnd: Condition = {
   name: 'sessions-end',
   sentence: 'once all trouble has ended, sessions that nobody renews end, their keys are free and can be taken',
@@ -97,12 +118,39 @@ const sessionsEnd: Condition = {
 }
 
 /** Everything that must be so in the end, what the rest depends on first. */
-export const conditions: readonly Condition[] = [agentsRun, replicasFollow, sessionsEnd, catalogAgrees, servicesPass, upstreamsWork]
+export const conditions: readonly Condition[] = [
+  agentsRun,
+  replicasFollow,
+  sessionsEnd,
+  catalogAgrees,
+  servicesPass,
+  upstreamsWork,
+  reportsAreTrue,
+]
 
 /** What the intentions that an agent knows say about two services. */
 export function mayConnect({ tables, config }: SimNode, source: string, destination: string): boolean {
   const { intentions } = intentionsTo(tables.view(), destination)
   return decide(intentions, source, destination, config.acl.defaultPolicy === 'allow').allowed
+}
+
+function reportFault(
+  { mesh }: SimNode,
+  view: View,
+  serviceId: string,
+  service: string,
+  report: ProxyReport | undefined,
+): string | undefined {
+  if (!report) return 'is missing'
+  const { index } = intentionsTo(view, service)
+  if (report.intentionIndex !== index) return `tells of intentions ${report.intentionIndex} instead of ${index}`
+  const serial = mesh?.leaves().find(({ owner }) => owner === serviceId)?.leaf.serial
+  if (report.leafSerial !== serial) return `tells of the certificate ${report.leafSerial}, and it shows ${serial}`
+  const roots =
+    caRoots(view)
+      ?.roots.map(({ id }) => id)
+      .sort() ?? []
+  return report.bundle.join() === roots.join() ? undefined : `tells of the roots ${report.bundle} instead of ${roots}`
 }
 
 function catalogDifference(view: View, { name }: SimNode, { list }: Said): string | undefined {

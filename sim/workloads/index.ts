@@ -4,6 +4,7 @@ import { eventBurst, eventFire, eventFollow, eventList } from './events.ts'
 import { allow, deny, forgetRule } from './intentions.ts'
 import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
 import { lockFail, lockLose, lockRelease, lockRenew, lockTake, nodeRemove } from './locks.ts'
+import { prove } from './proofs.ts'
 import { queryChange, queryCreate, queryExecute } from './queries.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
 import { snapshotRestore, snapshotSave } from './snapshots.ts'
@@ -37,6 +38,7 @@ export const workloads: readonly Kind[] = [
   deny,
   allow,
   forgetRule,
+  prove,
   queryCreate,
   queryChange,
   queryExecute,

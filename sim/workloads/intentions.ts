@@ -12,7 +12,7 @@ export const STRANGERS = ['api', 'batch'] as const
 const WITHIN_MS = 8_000
 
 /** The names of a rule, as "web > db", "* > db" or the like. */
-const rule: Field<string> = {
+export const rule: Field<string> = {
   about: 'a rule as "source > destination", each the name of a service or *',
   draw(random, { upstreams }) {
     const { source, destination } = pick(random, upstreams)
