@@ -53,7 +53,8 @@ export function expiry(view: View, nowMs: number): Expiry {
   }
 }
 
-function lifeOf(report: ProxyReport, nowMs: number): LeafLife {
+/** How far the leaf of a sidecar is, by the reader's clock. */
+export function lifeOf(report: ProxyReport, nowMs: number): LeafLife {
   const { node, serviceId, service, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy } = report
   const lived = Math.max(0, (nowMs - leafIssuedMs) / Math.max(1, leafValidUntilMs - leafIssuedMs))
   const age =

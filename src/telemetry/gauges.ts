@@ -6,6 +6,8 @@ import { OTHER_KINDS } from '../../actors/config-entries/entry.ts'
 import { defaultsTable } from '../../actors/config-entries/tables.ts'
 import { destinationTable } from '../../actors/intentions/tables.ts'
 import { kvTable } from '../../actors/kv/tables.ts'
+import { lifeOf } from '../../actors/reports/expiry.ts'
+import { type ProxyReport, proxyReportTable } from '../../actors/reports/tables.ts'
 import { termTable } from '../../actors/sessions/tables.ts'
 import type { Table, View } from '../kernel/tables.ts'
 import { COMPATIBLE_VERSION } from '../version.ts'
@@ -22,14 +24,18 @@ export type Counts = {
   /** Sessions that must be renewed. */
   sessionTtls: number
   connect: Record<string, number>
+  leaves: LeafCounts
 }
+
+/** The leaves of sidecars that tell of them. */
+export type LeafCounts = { all: number; atRisk: number; notRenewed: number; firstIssuedMs: number; firstEndMs: number }
 
 const PORTION = 512
 const ENTRY_KINDS = ['proxy-defaults', 'service-defaults', 'service-intentions', ...OTHER_KINDS]
 const CONNECT_KINDS = ['connect-native', 'connect-proxy', 'ingress-gateway', 'mesh-gateway', 'terminating-gateway']
 
 /** Counts rows a portion at a time; `pause` lets other work of this thread go on in between. */
-export async function countState(view: () => View, pause: () => Promise<void>): Promise<Counts> {
+export async function countState(view: () => View, pause: () => Promise<void>, nowMs: number): Promise<Counts> {
   const connect: Record<string, number> = Object.fromEntries(CONNECT_KINDS.map((kind) => [kind, 0]))
   const names: string[] = []
   const services = await countRows(view, pause, summaryTable, (_summary, name) => names.push(name))
@@ -48,7 +54,9 @@ export async function countState(view: () => View, pause: () => Promise<void>): 
   await countRows(view, pause, defaultsTable, ({ kind }) => (configEntries[kind] = (configEntries[kind] ?? 0) + 1))
   configEntries['service-intentions'] = await countRows(view, pause, destinationTable)
   const sessionTtls = await countRows(view, pause, termTable)
-  return { services, instances, nodes, entries, configEntries, sessionTtls, connect }
+  const leaves: LeafCounts = { all: 0, atRisk: 0, notRenewed: 0, firstIssuedMs: nowMs, firstEndMs: Number.POSITIVE_INFINITY }
+  await countRows(view, pause, proxyReportTable, (report) => addLeaf(leaves, report, nowMs))
+  return { services, instances, nodes, entries, configEntries, sessionTtls, connect, leaves }
 }
 
 /** The gauges of a server that is well. `heapBytes` and `actors` are those of all threads. */
@@ -57,6 +65,7 @@ export function gaugesOf(
   counts: Counts,
   process: { heapBytes: number; memoryBytes: number; actors: number },
   datacenter: string,
+  nowMs: number,
 ): Gauge[] {
   const gauge = (name: string, value: number, labels: Record<string, string> = {}): Gauge => ({ name, value, labels })
   const here = { datacenter }
@@ -77,7 +86,32 @@ export function gaugesOf(
     ...Object.entries(counts.configEntries).map(([kind, count]) => gauge('consul.state.config_entries', count, { ...here, kind })),
     gauge('session_ttl.active', counts.sessionTtls),
     ...Object.entries(counts.connect).map(([kind, count]) => gauge('consul.state.connect_instances', count, { ...here, kind })),
+    ...leafGauges(counts.leaves, nowMs).map(([name, value]) => gauge(`tribune.leaf.${name}`, value)),
     gauge('version', 1, { version: COMPATIBLE_VERSION, pre_release: '' }),
+  ]
+}
+
+function addLeaf(leaves: LeafCounts, report: ProxyReport, nowMs: number): void {
+  if (report.leafSerial === '') return
+  leaves.all++
+  if (lifeOf(report, nowMs).why !== '') leaves.atRisk++
+  if (report.leafWhy !== '') leaves.notRenewed++
+  leaves.firstIssuedMs = Math.min(leaves.firstIssuedMs, report.leafIssuedMs)
+  leaves.firstEndMs = Math.min(leaves.firstEndMs, report.leafValidUntilMs)
+}
+
+/** The last two are seconds; without a leaf they are not there. */
+function leafGauges({ all, atRisk, notRenewed, firstIssuedMs, firstEndMs }: LeafCounts, nowMs: number): [name: string, value: number][] {
+  const counted: [string, number][] = [
+    ['count', all],
+    ['at_risk', atRisk],
+    ['renewal_failing', notRenewed],
+  ]
+  if (all === 0) return counted
+  return [
+    ...counted,
+    ['oldest_age_seconds', Math.round((nowMs - firstIssuedMs) / 1_000)],
+    ['first_end_seconds', Math.round((firstEndMs - nowMs) / 1_000)],
   ]
 }
 

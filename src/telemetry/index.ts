@@ -68,11 +68,12 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
   async function countedGauges(): Promise<Gauge[]> {
     const beganMs = clock.monotonicMs()
     if (counts === undefined || beganMs >= counts.dueMs) {
-      const found = await countState(() => tables.view(), pause)
+      const found = await countState(() => tables.view(), pause, clock.wallMs())
       const tookMs = clock.monotonicMs() - beganMs
       counts = { counts: found, dueMs: clock.monotonicMs() + Math.max(COUNT_AGAIN_MS_MIN, tookMs * COUNT_AGAIN_PARTS) }
     }
-    return gaugesOf(tables.view(), counts.counts, { ...usage, memoryBytes: world.memoryBytes() }, config().datacenter)
+    const process = { ...usage, memoryBytes: world.memoryBytes() }
+    return gaugesOf(tables.view(), counts.counts, process, config().datacenter, clock.wallMs())
   }
 
   async function tick(): Promise<void> {

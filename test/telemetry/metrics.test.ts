@@ -8,6 +8,7 @@ import { countState, gaugesOf } from '../../src/telemetry/gauges.ts'
 import { clientCounters, isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from '../../src/telemetry/sinks.ts'
 import { timedLog } from '../../src/telemetry/timed-log.ts'
+import { report, tell, withSidecar } from '../kit/reports.ts'
 import { emptyTables } from '../kit/tables.ts'
 
 const SETTINGS: TelemetryConfig = {
@@ -219,8 +220,9 @@ test('what the tables hold is counted by kind', async (t) => {
   const counts = await countState(
     () => tables.view(),
     () => Promise.resolve(),
+    0,
   )
-  const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1')
+  const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1', 0)
   const entries = gauges.filter(({ name }) => name === 'consul.state.config_entries').map(({ labels, value }) => [labels['kind'], value])
   t.deepEqual(Object.fromEntries(entries), {
     'proxy-defaults': 1,
@@ -237,4 +239,26 @@ test('what the tables hold is counted by kind', async (t) => {
     gauges.find(({ name }) => name === 'session_ttl.active'),
     { value: 0 },
   )
+})
+
+test('leaves are counted: all, those at risk, and when the first was made and will end', async (t) => {
+  const tables = emptyTables()
+  const leafGauges = async (nowMs: number) => {
+    const counts = await countState(
+      () => tables.view(),
+      () => Promise.resolve(),
+      nowMs,
+    )
+    const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1', nowMs)
+    return gauges.flatMap(({ name, value }) => (name.startsWith('tribune.leaf.') ? [`${name.slice('tribune.leaf.'.length)} ${value}`] : []))
+  }
+  t.deepEqual(await leafGauges(0), ['count 0', 'at_risk 0', 'renewal_failing 0'])
+  for (const name of ['a', 'b', 'c', 'd']) withSidecar(tables, 'n1', name)
+  tell(tables, 'n1', [
+    report({ serviceId: 'a', leafIssuedMs: 10_000, leafValidUntilMs: 110_000 }),
+    report({ serviceId: 'b', leafIssuedMs: 90_000, leafValidUntilMs: 200_000 }),
+    report({ serviceId: 'c', leafIssuedMs: 90_000, leafValidUntilMs: 200_000, leafWhy: 'no authority' }),
+    report({ serviceId: 'd', leafSerial: '' }),
+  ])
+  t.deepEqual(await leafGauges(105_000), ['count 3', 'at_risk 2', 'renewal_failing 1', 'oldest_age_seconds 95', 'first_end_seconds 5'])
 })
