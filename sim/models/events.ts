@@ -53,7 +53,7 @@ export function listFault(listed: Listed, fired: readonly Fired[], beganMs: read
   const missing = due.find((one) => (name === '' || one.name === name) && !shown.includes(one))
   if (!missing) return undefined
   const newer = fired.filter(
-    (one) => one.node === node && one.concerns && one.invokedMs <= answeredMs && one.answeredMs > missing.invokedMs,
+    (one) => one.node === node && one.concerns && one.invokedMs <= answeredMs && one.answeredMs >= missing.invokedMs,
   )
   return newer.length >= KEPT_MAX ? undefined : `${where} lacks ${missing.payload}, which was fired at ${missing.answeredMs.toFixed(0)} ms`
 }
