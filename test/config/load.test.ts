@@ -192,6 +192,13 @@ const INVALID: [hcl: string, why: string][] = [
   ['ports { proxy_min_port = 2, proxy_max_port = 1 }', 'proxy_min_port must be less than proxy_max_port. To disable, set both to zero.'],
   ['connect { ca_provider = "x" }', 'x is not a valid CA provider'],
   ['connect { ca_config { leaf_cert_ttl = "1m" } }', 'leaf cert TTL must be greater or equal than 1h0m0s'],
+  ['connect { ca_config { leaf_cert_ttl = "x" } }', `connect.ca_config: error decoding 'LeafCertTTL': time: invalid duration "x"`],
+  ['connect { ca_config { private_key_bits = 255 } }', 'EC key length must be one of (224, 256, 384, 521) bits'],
+  [
+    'connect { ca_config { csr_max_concurrent = -1 } }',
+    "connect.ca_config: error decoding 'CSRMaxConcurrent': must be a number of at least 0",
+  ],
+  ['connect { ca_provider = "aws-pca", ca_config { leaf_cert_ttl = "2h" } }', 'leaf cert TTL must be greater or equal than 24h0m0s'],
   ['log_level = "loud"', 'Invalid log level: loud. Valid log levels are: [TRACE DEBUG INFO WARN ERR]'],
   ['node_id = "x"', 'node_id must be a UUID, got "x"'],
   ['node_meta { "a b" = "c" }', "node_meta invalid: Couldn't load metadata pair ('a b', 'c'): Key contains invalid characters"],
@@ -249,4 +256,27 @@ test('any value under any key is taken or refused, and names the key', (t) => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('the settings of the certificate authority may be written in two ways, and secrets are not among what is shown', (t) => {
+  const file = `connect { ca_provider = "external", ca_config { cert_file = "c", KeyFile = "k", root_file = "r", leaf_cert_ttl = "2h", csr_max_per_second = 9, token = "T" } }`
+  const { provider, settings, config } = configOf(t, ['-dev', '-config-file', 'a.hcl'], { 'a.hcl': file }).connect.ca
+  t.is(provider, 'external')
+  t.deepEqual(config, {
+    IntermediateCertTTL: '8760h',
+    LeafCertTTL: '2h',
+    CertFile: 'c',
+    KeyFile: 'k',
+    RootFile: 'r',
+    CSRMaxPerSecond: 9,
+    Token: 'T',
+  })
+  t.deepEqual(settings, {
+    provider: 'external',
+    leafCertTtlMs: 7_200_000,
+    csrMaxPerSecond: 9,
+    csrMaxConcurrent: 0,
+    forceWithoutCrossSigning: false,
+    shown: { ...config, Token: 'hidden' },
+  })
 })
