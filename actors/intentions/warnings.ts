@@ -1,8 +1,8 @@
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { compileRegexp } from '../../src/kernel/regexp.ts'
-import type { View } from '../../src/kernel/tables.ts'
-import { serviceInstances } from '../catalog/queries.ts'
-import { summaryTable } from '../catalog/tables.ts'
+import { joined, type View } from '../../src/kernel/tables.ts'
+import { instanceTable } from '../catalog/records.ts'
+import { type InstanceRecord, summaryTable } from '../catalog/tables.ts'
 import { precedenceOf, WILDCARD } from './decide.ts'
 import { type Permission, unreachable } from './permissions.ts'
 import { type Intention, intentionExact, intentionList, intentionsFrom, intentionsTo } from './queries.ts'
@@ -32,7 +32,7 @@ export function writeWarnings(view: View, destination: string, sources: readonly
 }
 
 /** `web => db (allow)`, or `web => db (2 permissions)` */
-export function intentionText({
+function intentionText({
   source,
   destination,
   action,
@@ -44,23 +44,25 @@ export function intentionText({
 /** A name that no connection has, by what the catalog has. A service that is not there yet is none of these. */
 function nameWarnings(view: View, name: string): string[] {
   if (name === WILDCARD) return []
-  const { instances } = serviceInstances(view, name)
-  const proxied = instances.map(({ instance }) => instance).find(({ kind }) => kind !== '')
-  if (proxied && instances.every(({ instance }) => instance.kind !== '')) {
-    const owner = proxied.proxy?.destinationServiceName
+  const one = anyInstance(view, name)
+  if (!one) return name.trim() === name ? [] : [`${quoted(name)} begins or ends with a space, and the catalog has no service of that name`]
+  if (one.kind !== '') {
+    const owner = one.proxy?.destinationServiceName
     return owner
       ? [`${quoted(name)} is a proxy: its connections are those of ${quoted(owner)}, so this never matches; name ${quoted(owner)}`]
       : []
   }
   if (view.get(summaryTable, name)) return []
-  const [other] = instances
-  if (other) {
-    const known = quoted(other.instance.name)
-    return [
-      `letter case counts in intentions: the catalog has ${known} and no ${quoted(name)}, so this does not match connections of ${known}`,
-    ]
-  }
-  return name.trim() === name ? [] : [`${quoted(name)} begins or ends with a space, and the catalog has no service of that name`]
+  const known = quoted(one.name)
+  return [
+    `letter case counts in intentions: the catalog has ${known} and no ${quoted(name)}, so this does not match connections of ${known}`,
+  ]
+}
+
+/** One instance of a service, by its name in any letter case. There may be thousands. */
+function anyInstance(view: View, name: string): InstanceRecord | undefined {
+  for (const [, instance] of instanceTable.range(view, joined(name.toLowerCase(), ''))) return instance
+  return undefined
 }
 
 /** Intentions of higher precedence that decide about connections which this one is about too. */
