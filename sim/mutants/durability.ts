@@ -62,6 +62,7 @@ export const noticeLost: Mutant = mutant({
   about: 'of every four commits one wakes no reader of a key, and leaves answers about it kept',
   caughtBy: 'kv-is-linearizable',
   nodes: 1,
+  scenario: 'calm',
   runsMax: 10,
   mutations: {
     wrapLife(life) {
