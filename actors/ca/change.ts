@@ -16,6 +16,8 @@ import { CONFIG_KEY, caAuthorityTable, caConfigTable, caRotationTable, caSerialT
 /** Certificates that lead from a new root to an old one live so long. */
 const CROSS_SIGNED_MS = 7 * 24 * 3_600_000
 const BACKDATED_MS = 60_000
+/** A change that a provider has not answered by then has failed, so that another one can be made. */
+const CHANGE_MS_MAX = 55_000
 /** One for the root, one for what leads from it to the old one. */
 const SERIALS = 2
 const NO_CROSS_SIGNING =
@@ -24,7 +26,15 @@ const NO_CROSS_SIGNING =
 /** How the configuration changes: a new root is prepared, signed by the old one and committed. */
 export const changing: Pick<
   Handlers<CaProtocol, CaOwn, CaState>,
-  'configure' | 'refresh' | 'abort' | 'aborted' | 'changeNumbered' | 'changePrepared' | 'changeCrossSigned' | 'changeSettled'
+  | 'configure'
+  | 'refresh'
+  | 'abort'
+  | 'aborted'
+  | 'changeNumbered'
+  | 'changePrepared'
+  | 'changeCrossSigned'
+  | 'changeSettled'
+  | 'changeOverdue'
 > = {
   configure(state, { token, ...wanted }, turn, caller) {
     if (!state.args.enabled) return refuse('invalid', CONNECT_DISABLED)
@@ -111,6 +121,10 @@ export const changing: Pick<
   changeSettled(state, { id, result }, turn) {
     if (changeOf(state, id)) settle(state, isRefused(result) ? result : { plan: undefined }, turn)
   },
+
+  changeOverdue(state, { id }, turn) {
+    if (changeOf(state, id)) settle(state, refuse('late', 'error configuring provider: it did not answer in time'), turn)
+  },
 }
 
 function begin(state: CaState, wanted: Omit<Change, 'id' | 'seen' | 'serial' | 'crossSerial'>, turn: Turn<CaOwn>): Refusal | undefined {
@@ -129,6 +143,7 @@ function begin(state: CaState, wanted: Omit<Change, 'id' | 'seen' | 'serial' | '
   const seen = { configIndex: config.modifyIndex, activeRootId: authority.rootId }
   const change: Change = { ...wanted, id, seen, serial: 0, crossSerial: 0 }
   state.change = change
+  turn.timer('change', CHANGE_MS_MAX, { name: 'changeOverdue', request: { id } })
   if (change.rehearse) {
     const next = turn.view.get(caSerialTable, SERIAL_KEY)?.next ?? 1
     prepare(state, Object.assign(change, { serial: next, crossSerial: next + 1 }), turn)
@@ -204,6 +219,7 @@ function settlePlan(
 function settle(state: CaState, result: Result<{ plan: CaPlan | undefined }>, turn: Turn<CaOwn>): void {
   const caller = state.change?.caller
   state.change = undefined
+  turn.cancel('change')
   if (caller) turn.answer(caller, result)
   else if (isRefused(result)) turn.print('warn', 'the certificate authority could not be read again', { error: result.why })
 }

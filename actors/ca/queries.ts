@@ -3,6 +3,7 @@ import type { View } from '../../src/kernel/tables.ts'
 import { indexOf } from '../command.ts'
 import { trustDomainOf } from '../spiffe.ts'
 import {
+  type CaAuthorityRecord,
   type CaConfigRecord,
   type CaRoot,
   type CaSettings,
@@ -32,9 +33,12 @@ export function caRoots(view: View): CaRoots | undefined {
   }
 }
 
+/** Of configurations that were written down without them. */
+const SETTINGS_DEFAULT = { provider: 'consul', forceWithoutCrossSigning: false } as const
+
 export function caConfig(view: View): { index: number; config: CaConfigRecord } | undefined {
   const config = view.get(caConfigTable, CONFIG_KEY)
-  return config && { index: indexOf(view, 'connect-ca-config'), config }
+  return config && { index: indexOf(view, 'connect-ca-config'), config: { ...SETTINGS_DEFAULT, ...config } }
 }
 
 /** What proxies and the makers of leaves need to know of the authority. */
@@ -85,11 +89,19 @@ export type RootAuthority = {
 /** Undefined for roots that nobody knows, or knows no more. */
 export function rootAuthority(view: View, rootId: string, datacenter: string): RootAuthority | undefined {
   const config = view.get(caConfigTable, CONFIG_KEY)
-  const owner = view.get(caAuthorityTable, rootId)
   const state = view.get(caKeyTable, rootId)
+  const owner = view.get(caAuthorityTable, rootId) ?? builtInOwner(view, rootId)
   if (!config || !owner || !state) return undefined
   const { provider, settings, crossSigns, crossPem } = owner
   const { clusterId } = config
   const authority = { provider, config: owner.config, trustDomain: trustDomainOf(clusterId), clusterId, datacenter }
-  return { authority, state, settings, crossSigns, crossPem }
+  const certPem = view.get(caRootTable, rootId)?.certPem ?? ''
+  return { authority, state: owner.provider === 'consul' ? { certPem, ...state } : state, settings, crossSigns, crossPem }
+}
+
+/** A root of which only the key was written down is the built-in authority's: snapshots may hold such. */
+function builtInOwner(view: View, rootId: string): CaAuthorityRecord | undefined {
+  const settings = caConfig(view)?.config
+  if (!settings || !view.get(caRootTable, rootId)) return undefined
+  return { provider: 'consul', config: settings.shown, settings, crossSigns: true, crossPem: [], retired: false }
 }

@@ -30,6 +30,7 @@ export type CaOwn = {
   changePrepared: Cast<{ id: string; outcome: Result<AuthorityOutcome> }>
   changeCrossSigned: Cast<{ id: string; prepared: PreparedAuthority; outcome: Result<AuthorityOutcome> }>
   changeSettled: Cast<{ id: string; result: Result<null> }>
+  changeOverdue: Cast<{ id: string }>
   aborted: Cast<{ caller: Caller<{ rootId: string }>; result: Result<{ rootId: string }> }>
 
   tend: Cast<null>

@@ -68,6 +68,7 @@ const TYPES: Readonly<Record<string, string>> = {
   'ca-config': 'ConnectCAConfig',
   'ca-roots': 'ConnectCA',
   'ca-keys': 'ConnectCAProviderState',
+  'ca-authorities': 'ConnectCAProviderState',
 }
 
 async function reportOf({ header, bytes, portions }: SnapshotFile, keys: { depth: number; prefix: string } | undefined): Promise<Report> {

@@ -387,6 +387,42 @@ test('leaves from before their life was made shorter count for the end of the ro
   )
 })
 
+test('a provider that never answers holds up no later change', async (t) => {
+  const tried = founded()
+  const { a } = tried
+  const first = a.call('configure', change({ PrivateKeyBits: 384 }))
+  a.wait(55_000)
+  t.is(refused(first.result).why, 'error configuring provider: it did not answer in time')
+  await tried.settle()
+  t.is(rootsOf(tried.tables).roots.length, 1, 'what comes too late counts no more')
+  granted(await changed(tried, change({ PrivateKeyBits: 384 })))
+})
+
+test('a cluster founded with a root that names a trust domain takes that one', async (t) => {
+  const other = founded()
+  const [clusterId, uri] = ['99999999-2222-4333-8444-555555555555', 'spiffe://99999999-2222-4333-8444-555555555555.consul']
+  const config = { LeafCertTTL: '1h', ...given(other, { uri }) }
+  const settings = readCaConfig('consul', config).settings
+  const tried = tryCa({ ...ARGS, config, settings })
+  await tried.settle()
+  t.is(rootsOf(tried.tables).clusterId, clusterId)
+  t.deepEqual((await leafOf(tried)).uri, `${uri}/ns/default/dc/dc1/svc/web`)
+
+  const odd = { ...config, ...given(other, { uri: 'spiffe://house.example' }) }
+  const never = tryCa({ ...ARGS, config: odd, settings })
+  await never.settle()
+  t.is(caRoots(never.tables.view()), undefined)
+  t.true(
+    never.a
+      .effects()
+      .some(
+        (effect) =>
+          effect.did === 'print' &&
+          effect.facts?.['error'] === 'the root names the trust domain house.example, which is not a UUID and ".consul"',
+      ),
+  )
+})
+
 test('two servers that tend the same rotation do it once', async (t) => {
   const one = founded()
   const { tables } = one

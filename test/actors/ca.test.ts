@@ -1,8 +1,9 @@
 import test from 'ava'
 import { ca } from '../../actors/ca/index.ts'
 import type { SignedLeaf } from '../../actors/ca/protocol.ts'
-import { caRoots, trustBundle } from '../../actors/ca/queries.ts'
+import { caRoots, rootAuthority, trustBundle } from '../../actors/ca/queries.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { Table, View } from '../../src/kernel/tables.ts'
 import { granted, refused } from '../kit/asking.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -134,4 +135,26 @@ test('while Connect is off nothing is founded and nothing signed', (t) => {
   const { a } = tryCa({ ...ARGS, enabled: false })
   t.deepEqual(a.acts('authority'), [])
   t.is(refused(a.call('sign', { csrPem: '', token: '' }).result).why, 'Connect must be enabled in order to use this endpoint')
+})
+
+test('an authority of which a snapshot has the key alone is the built-in one', async (t) => {
+  const { settle, tables } = tryCa()
+  await settle()
+  const root = caRoots(tables.view())?.roots[0]
+  const view = tables.view()
+  const old: View = {
+    get<Row>(table: Table<Row>, key: string): Row | undefined {
+      const found = view.get(table, key)
+      if (table.name === 'ca-authorities') return undefined
+      if (!found || table.name !== 'ca-keys') return found
+      return Object.fromEntries(Object.entries(found).filter(([name]) => name === 'keyPem')) as Row
+    },
+    range: (table, options) => view.range(table, options),
+  }
+  t.like(rootAuthority(old, root?.id ?? '', 'dc1'), {
+    authority: { provider: 'consul' },
+    state: { certPem: root?.certPem ?? '' },
+    crossSigns: true,
+  })
+  t.is(rootAuthority(old, 'nobody', 'dc1'), undefined)
 })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'ava'
 import fc from 'fast-check'
+import { rotationProgress } from '../../actors/ca/progress.ts'
+import { caRef } from '../../actors/ca/protocol.ts'
 import { caRoots } from '../../actors/ca/queries.ts'
 import { serviceOn } from '../../actors/catalog/queries.ts'
 import { kvRef } from '../../actors/kv/index.ts'
@@ -9,6 +11,7 @@ import { SOUND } from '../../sim/mutants/index.ts'
 import { SEPARATE, SimNode, type SimNodeOptions } from '../../sim/node.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
 import { World } from '../../sim/world.ts'
+import { readCaConfig } from '../../src/config/ca-config.ts'
 import type { Config } from '../../src/config/config.ts'
 import { hostInMemory } from '../../src/config/host.ts'
 import { loadConfig, parseAgentFlags } from '../../src/config/index.ts'
@@ -236,6 +239,28 @@ test('a signer that refuses, or takes seconds, only delays what needs it', (t) =
   slow.pass(300_000)
   const late = slow.connect()
   slow.pass(1_000)
+  t.deepEqual(late, ['echo'])
+})
+
+test('the root of the mesh changes under simulated traffic; days later the old one is gone', (t) => {
+  const { node, pass, connect } = machine()
+  pass(10_000)
+  const { settings, config } = { config: { PrivateKeyBits: 384 }, ...readCaConfig('consul', { PrivateKeyBits: 384 }) }
+  const answers: unknown[] = []
+  const ask = { provider: 'consul', settings, config, rehearse: false, token: '' } as const
+  node.edge.ask(caRef, 'configure', ask, 8_000, (answer) => answers.push(answer))
+  const seen: string[][] = []
+  for (let second = 0; second < 40; second++) {
+    seen.push(connect())
+    pass(1_000)
+  }
+  t.deepEqual(answers, [{ plan: undefined }])
+  t.true(seen.every(([first]) => first === 'echo'))
+  t.like(rotationProgress(node.tables.view()), { phase: 'retiring', done: 2, proxies: 2 })
+  pass(73 * 3_600_000)
+  t.like(caRoots(node.tables.view()), { roots: { length: 1 } })
+  const late = connect()
+  pass(1_000)
   t.deepEqual(late, ['echo'])
 })
 
