@@ -46,8 +46,8 @@ export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 
 
   tended(state, { what, result }, turn) {
     state.tending.delete(what)
-    if (isRefused(result)) return turn.timer('tend', TEND_MS_MAX, { name: 'tend', request: null })
-    tend(state, turn)
+    // What it changed wakes everybody who reads it; what it did not change is not worth another try at once.
+    if (isRefused(result)) turn.timer('tend', TEND_MS_MAX, { name: 'tend', request: null })
   },
 
   removed(state, { rootId, outcome }, turn) {
