@@ -25,7 +25,7 @@ import {
   wrongInstances,
 } from './mesh.ts'
 import type { Mutant } from './mutant.ts'
-import { proofTooEarly, reportsEndWithAFailure } from './proofs.ts'
+import { proofTooEarly, reportsEnd } from './proofs.ts'
 import { restoreLeavesOut } from './snapshots.ts'
 import { halfTransactions } from './transactions.ts'
 
@@ -60,7 +60,7 @@ export const mutants: readonly Mutant[] = [
   leafNeverRenewed,
   leafRenewedLate,
   proofTooEarly,
-  reportsEndWithAFailure,
+  reportsEnd,
   lockDelayIgnored,
   renewalForgotten,
   sessionsOutliveTheirTime,
