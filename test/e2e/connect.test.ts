@@ -35,6 +35,25 @@ test.serial('unchanged applications talk through both sidecars; a deny refuses a
   )
 })
 
+test.serial('a deny that is waited for has closed what it forbids when it is answered, and says so', async (t) => {
+  t.timeout(60_000)
+  const { agent, web } = await mesh(t)
+  const stream = await openStream(`${web}/stream`)
+  await stream.nextTick()
+  const url = '/v1/connect/intentions/exact?source=web&destination=db&wait-enforced=30s'
+  const { status, headers } = await agent.http('PUT', url, { Action: 'deny' })
+  t.is(status, 200)
+  t.like(headers, { 'x-tribune-enforced': 'true', 'x-tribune-enforced-proxies': '1/1' })
+  t.true(Number(headers['x-tribune-closed-connections']) >= 1)
+  t.is((await ask(`${web}/`)).status, 502)
+  await stream.closed
+  const { Leaves } = await agent.json<{ Leaves: { ServiceID: string; Risk: string }[] }>('/v1/tribune/connect/expiry')
+  t.deepEqual(Leaves.map(({ ServiceID, Risk }) => [ServiceID, Risk]).sort(), [
+    ['db', ''],
+    ['web', ''],
+  ])
+})
+
 test.serial('other connections stay when one pair of services is denied', async (t) => {
   t.timeout(60_000)
   const { agent, web } = await mesh(t)
