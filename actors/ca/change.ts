@@ -6,7 +6,7 @@ import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import { same } from '../catalog/same.ts'
 import { commit } from '../ledger.ts'
-import { newRoot } from './new-root.ts'
+import { newRoot, signerOf } from './new-root.ts'
 import { planOf } from './plan.ts'
 import type { CaPlan, CaProtocol } from './protocol.ts'
 import { CONNECT_DISABLED, rootAuthority } from './queries.ts'
@@ -193,8 +193,8 @@ function crossSign({ config, state }: Authority, { id, crossSerial }: Change, pr
 /** The root stays: only how it signs changes. */
 function keepRoot({ id, seen, settings, config }: Change, prepared: PreparedAuthority, turn: Turn<CaOwn>): void {
   const crossPem = turn.view.get(caAuthorityTable, seen.activeRootId)?.crossPem ?? []
-  const { crossSigns, state, signingKeyId, intermediatesPem } = prepared
-  const signer = { signingKeyId, intermediatesPem: [...crossPem, ...intermediatesPem] }
+  const { crossSigns, state } = prepared
+  const signer = signerOf(prepared, crossPem)
   const request = { seen, settings, config, crossSigns, crossPem, state, signer }
   commit(turn, 'ca.set-config', request, (result) => ({ name: 'changeSettled', request: { id, result } }))
 }

@@ -38,7 +38,7 @@ export type CaRotate = RootOwner & {
 export type CaSetConfig = RootOwner & {
   seen: Seen
   settings: CaSettings
-  signer: Pick<CaRoot, 'signingKeyId' | 'intermediatesPem'>
+  signer: Pick<CaRoot, 'signingKeyId' | 'intermediatesPem' | 'signsUntilMs'>
 }
 
 /** Founds the authority. If there is one already, nothing changes: the first proposer wins. */

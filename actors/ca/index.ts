@@ -108,7 +108,8 @@ function look(state: CaState, turn: Turn<CaOwn>): void {
   turn.wake('authority', reads, { name: 'changed', request: null })
   state.authority = undefined
   if (config && root && owner) {
-    const { id: rootId, signingKeyId, intermediatesPem, notAfterMs } = root
+    const { id: rootId, signingKeyId, intermediatesPem } = root
+    const notAfterMs = Math.min(root.notAfterMs, root.signsUntilMs ?? root.notAfterMs)
     const { trustDomain } = owner.authority
     const signs = { config: owner.authority, state: owner.state }
     state.authority = { rootId, signingKeyId, intermediatesPem, notAfterMs, settings: config, trustDomain, ...signs }

@@ -48,7 +48,7 @@ export type Authority = {
   rootId: string
   signingKeyId: string
   intermediatesPem: string[]
-  /** When the root ends: no leaf lives longer. */
+  /** When the root ends, or what is between it and leaves: no leaf lives longer. */
   notAfterMs: number
   settings: CaSettings
   trustDomain: string

@@ -39,6 +39,8 @@ export type CaRoot = {
   notBeforeMs: number
   notAfterMs: number
   certPem: string
+  /** When the first certificate between leaves and root ends, if there are any. */
+  signsUntilMs?: number
   /** Sent after each leaf: certificates that lead from this root to an older one, then those that lead to this root. */
   intermediatesPem: string[]
   /** Exactly one root signs. */

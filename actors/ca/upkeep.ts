@@ -1,10 +1,12 @@
 import type { Handlers, Turn } from '../../src/kernel/actor.ts'
+import type { PreparedAuthority } from '../../src/kernel/ports.ts'
 import type { Message } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import type { CommandKind, CommandRequest } from '../commands.ts'
 import { commit } from '../ledger.ts'
+import { signerOf } from './new-root.ts'
 import { behindActive, leavingRoots, rotationProgress, SPREAD_MS_USUAL } from './progress.ts'
 import { rootAuthority } from './queries.ts'
 import type { Authority, CaOwn, CaState } from './state.ts'
@@ -141,24 +143,19 @@ function propose<Kind extends CommandKind>(
 }
 
 /** What the provider has renewed below the root is in force from now on. */
-function renew(
-  { rootId, config }: Authority,
-  prepared: { state: Authority['state']; signingKeyId: string; intermediatesPem: string[]; crossSigns: boolean },
-  turn: Turn<CaOwn>,
-): void {
+function renew({ rootId, config }: Authority, prepared: PreparedAuthority, turn: Turn<CaOwn>): void {
   const record = turn.view.get(caConfigTable, CONFIG_KEY)
   const owner = turn.view.get(caAuthorityTable, rootId)
   if (!record || !owner || record.provider !== config.provider) return
-  const { state, signingKeyId, crossSigns } = prepared
   const { crossPem, settings } = owner
   const request = {
     seen: { configIndex: record.modifyIndex, activeRootId: rootId },
     settings,
     config: owner.config,
-    crossSigns,
+    crossSigns: prepared.crossSigns,
     crossPem,
-    state,
-    signer: { signingKeyId, intermediatesPem: [...crossPem, ...prepared.intermediatesPem] },
+    state: prepared.state,
+    signer: signerOf(prepared, crossPem),
   }
   commit(turn, 'ca.set-config', request, (result) => ({ name: 'tended', request: { what: 'renew', result } }))
 }

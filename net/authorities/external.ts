@@ -61,9 +61,10 @@ async function prepare({ authority, nowMs, founds }: Asked<'prepare'>, ask: AskS
   if (isRefused(own)) return refuse(own.refused, own.why.replace('by.certPem', 'CertFile').replace('by.keyPem', 'KeyFile'))
   const root = await rootFacts([...intermediates, rootPem], { trustDomain, nowMs }, ask)
   if (isRefused(root)) return root
+  const ends = intermediates.length > 0 && { signsUntilMs: Math.min(...intermediates.map(endMs)) }
   const state = { keyPem, certPem: signingPem, chainPem: intermediates.join('') }
   const prepared = preparedOf(root, rootPem, { state, crossSigns: pathLengthOf(signingPem) > 0, name: ROOT_NAME })
-  return { prepared: { ...prepared, signingKeyId: own.keyId ?? '', intermediatesPem: intermediates } }
+  return { prepared: { ...prepared, signingKeyId: own.keyId ?? '', intermediatesPem: intermediates, ...ends } }
 }
 
 /** Facts of the last certificate, once every certificate was found to be a valid CA that the next one signed. */
@@ -90,6 +91,10 @@ async function rootFacts(chain: string[], rules: RootRules, ask: AskSigner): Pro
 function intermediateFault(facts: SignerOutcome, { trustDomain, nowMs }: RootRules): string | undefined {
   if (!facts.isCa) return 'not a CA certificate'
   return validityFault(facts, nowMs) ?? (trustDomain === undefined ? undefined : trustDomainFault(facts, trustDomain))
+}
+
+function endMs(certPem: string): number {
+  return new X509Certificate(certPem).validToDate.getTime()
 }
 
 function isSignedBy(certPem: string, issuerPem: string): boolean {

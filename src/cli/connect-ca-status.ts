@@ -14,7 +14,7 @@ type Status = {
     State: string
     PrivateKeyType: string
     PrivateKeyBits: number
-    NotAfter: string
+    SignsUntil: string
     Presenting: number | null
     LeavesUntil: string | null
   }[]
@@ -92,7 +92,7 @@ function shown({ Provider: provider, TrustDomain: domain, Roots: roots, Rotation
     root.ID,
     root.State,
     `${root.PrivateKeyType}-${root.PrivateKeyBits}`,
-    root.NotAfter,
+    root.SignsUntil,
     root.Presenting === null ? '-' : String(root.Presenting),
     root.LeavesUntil ?? '-',
   ])
@@ -100,7 +100,7 @@ function shown({ Provider: provider, TrustDomain: domain, Roots: roots, Rotation
     `Provider:     ${provider}`,
     `Trust domain: ${domain}`,
     '',
-    columns([['Root', 'State', 'Key', 'Ends', 'Presenting', 'Leaves until'], ...rows]),
+    columns([['Root', 'State', 'Key', 'Signs until', 'Presenting', 'Leaves until'], ...rows]),
     '',
   ]
   if (!rotation) return [...lines, 'Rotation:     none']

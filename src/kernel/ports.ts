@@ -199,6 +199,8 @@ export type PreparedAuthority = {
   signingKeyId: string
   /** From the certificate that signs leaves upwards, without the root; none if the root signs them. */
   intermediatesPem: string[]
+  /** When the first of the intermediates ends, if there are any: no leaf is given a longer life. */
+  signsUntilMs?: number
   state: AuthorityState
   /** The trust domain that the root names, in lower case; absent if it names none. */
   trustDomain?: string

@@ -90,8 +90,8 @@ const STATUS = {
   Provider: 'consul',
   TrustDomain: 'x.consul',
   Roots: [
-    { ID: 'aa', State: 'retiring', PrivateKeyType: 'ec', PrivateKeyBits: 256, NotAfter: '2036', Presenting: 1, LeavesUntil: '2027' },
-    { ID: 'bb', State: 'active', PrivateKeyType: 'rsa', PrivateKeyBits: 2048, NotAfter: '2036', Presenting: 211, LeavesUntil: null },
+    { ID: 'aa', State: 'retiring', PrivateKeyType: 'ec', PrivateKeyBits: 256, SignsUntil: '2036', Presenting: 1, LeavesUntil: '2027' },
+    { ID: 'bb', State: 'active', PrivateKeyType: 'rsa', PrivateKeyBits: 2048, SignsUntil: '2036', Presenting: 211, LeavesUntil: null },
   ],
   Rotation: ROTATION,
 }
@@ -111,9 +111,9 @@ test('ca status prints roots, the change of the root and what is at risk', async
     `Provider:     consul
 Trust domain: x.consul
 
-Root  State     Key       Ends  Presenting  Leaves until
-aa    retiring  ec-256    2036  1           2027
-bb    active    rsa-2048  2036  211         -
+Root  State     Key       Signs until  Presenting  Leaves until
+aa    retiring  ec-256    2036         1           2027
+bb    active    rsa-2048  2036         211         -
 
 Rotation:     active: 211 of 212 proxies, waiting for n1/web-7 (1 in the mesh do not report)
               "tribune connect ca abort" goes back

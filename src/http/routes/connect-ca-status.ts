@@ -40,6 +40,7 @@ function shownRoot(root: CaRoot, progress: RotationProgress | undefined, view: V
     PrivateKeyType: root.keyType,
     PrivateKeyBits: root.keyBits,
     NotAfter: goTime(root.notAfterMs),
+    SignsUntil: goTime(Math.min(root.notAfterMs, root.signsUntilMs ?? root.notAfterMs)),
     // While no root changes nobody waits for who presents what.
     Presenting: progress ? leavesSignedBy(view, root.signingKeyId).reports.length : null,
     LeavesUntil: root.active || root.leavesUntilMs === undefined ? null : goTime(root.leavesUntilMs),

@@ -52,6 +52,7 @@ test('an intermediate signs leaves, which lead over it to the root', async (t) =
   const prepared = granted(await prepare(config))
   const facts = await made({ do: 'read-certificate', certPem: intermediate.certPem })
   t.like(prepared, { rootPem: root.certPem, intermediatesPem: [intermediate.certPem], signingKeyId: facts.keyId ?? '', crossSigns: true })
+  t.is(prepared.signsUntilMs, facts.notAfterMs, 'no leaf outlives the intermediate')
   t.like(prepared, { name: 'External CA Primary Cert', trustDomain: TRUST_DOMAIN, keyType: 'ec', keyBits: 256 })
 
   const { csrPem = '' } = await made({ do: 'key', type: 'ec', bits: 256, request: { commonName: 'web', uri: uriOf('web') } })
