@@ -49,6 +49,18 @@ export class SessionLostError extends ClientError {
   override name = 'SessionLostError'
 }
 
+/** No instance of a service could be reached, or none was who it should be. */
+export class DialError extends ClientError {
+  override name = 'DialError'
+  /** What each try came to, with its address. None: there was no healthy instance. */
+  readonly tries: readonly string[]
+
+  constructor(message: string, tries: readonly string[]) {
+    super(message)
+    this.tries = tries
+  }
+}
+
 /** Whether it makes sense to try again: nobody answered, the cluster has no leader yet, a session was too late, or there were too many requests. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof ConnectionError || error instanceof SessionLostError) return true

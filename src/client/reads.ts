@@ -1,12 +1,15 @@
 import type {
   AgentSelf,
   AgentService,
+  CaRoots,
   CatalogNode,
   CatalogService,
+  ConnectLeaf,
   HealthCheck,
   HealthEntry,
   Intention,
   KvPair,
+  QueryResult,
   Service,
   Session,
   UserEvent,
@@ -97,6 +100,11 @@ export const reads = {
     query: { by, name },
     value: (reply) => json<Record<string, Intention[] | null>>(reply)[name] ?? [],
   }),
+  /** The certificate of a service, with its key: a new one is made when there is none. */
+  leaf: (service: string): Read<ConnectLeaf> => plain(`/v1/agent/connect/ca/leaf/${encodePath(service)}`),
+  roots: (): Read<CaRoots> => plain('/v1/agent/connect/ca/roots'),
+  /** Where what a prepared query finds can be reached over Connect. By name or id. */
+  queryConnect: (query: string): Read<QueryResult> => plain(`/v1/query/${encodePath(query)}/execute`, { connect: true }),
   events: (name?: string): Read<UserEvent[]> => plain('/v1/event/list', { name }),
 } as const
 

@@ -279,6 +279,32 @@ export type Intention = {
   ModifyIndex: number
 }
 
+/** What a service proves itself with in the mesh. */
+export type ConnectLeaf = {
+  /** Colon-separated hex. */
+  SerialNumber: string
+  /** The leaf, and what leads from it to its root. */
+  CertPEM: string
+  PrivateKeyPEM: string
+  Service: string
+  /** SPIFFE id. */
+  ServiceURI: string
+  ValidAfter: string
+  ValidBefore: string
+  CreateIndex: number
+  ModifyIndex: number
+}
+/** All listed roots are trusted; the active one signs. */
+export type CaRoots = {
+  ActiveRootID: string
+  TrustDomain: string
+  Roots: { ID: string; Name: string; RootCert: string; IntermediateCerts: string[] | null; Active: boolean; NotAfter: string }[]
+}
+export type Authorization = { Authorized: boolean; Reason: string }
+
+/** What a prepared query found. */
+export type QueryResult = { Service: string; Nodes: HealthEntry[] | null; Datacenter: string; Failovers: number }
+
 export type UserEvent = {
   ID: string
   Name: string

@@ -1,0 +1,122 @@
+import type { Server, TLSSocket } from 'node:tls'
+import type { Log } from './events.ts'
+import type { Identity, Material } from './identity.ts'
+import { handshakeFault, judgeCaller, type Peer } from './peer.ts'
+import type { Rules, Verdict } from './rules.ts'
+
+export type Guarded = {
+  /** How many connections are open that were let in. */
+  readonly open: number
+  /** Resolves when all of them have ended. */
+  drained(): Promise<void>
+  /** Ends what is open, handshakes too, and takes no notice of changes any more. The server stays as it is. */
+  end(): void
+}
+
+export type Guards = {
+  identity: Identity
+  rules: Rules
+  log: Log
+  /** Sockets are added with whoever is at their other end. */
+  peers: WeakMap<object, Peer>
+}
+
+/** One that was let in. */
+type Entry = { readonly socket: TLSSocket; readonly peer: Peer; readonly from: string }
+
+/**
+ * Stands between a TLS server and whoever serves its connections: each is judged first, all again when intentions change. Those who
+ * listen for `secureConnection` now hear only of what is let in, later. Also keeps the server's TLS material up to date.
+ */
+export function guard(server: Server, { identity, rules, log, peers }: Guards): Guarded {
+  const entries = new Set<Entry>()
+  const sockets = new Set<{ destroy(): void }>()
+  const waiting: (() => void)[] = []
+  const serve = server.listeners('secureConnection')
+
+  const refuse = (socket: TLSSocket, from: string, why: string, known: { source?: string; serial?: string }) => {
+    log({ did: 'refused', from, why, ...known })
+    socket.on('error', ignore)
+    socket.destroy()
+  }
+  const admit = (entry: Entry) => {
+    const { socket, peer } = entry
+    entries.add(entry)
+    peers.set(socket, peer)
+    socket.once('close', () => {
+      entries.delete(entry)
+      if (entries.size === 0) for (const resolve of waiting.splice(0)) resolve()
+    })
+    for (const served of serve) served.call(server, socket)
+  }
+  const settle = (entry: Entry, { allowed, reason }: Verdict) => {
+    const { socket, peer, from } = entry
+    socket.off('error', ignore)
+    if (socket.destroyed) return
+    if (allowed) return admit(entry)
+    refuse(socket, from, reason, { source: peer.uri, serial: peer.serial })
+    rules.record(peer)
+  }
+  const secured = (socket: TLSSocket) => {
+    const from = addressOf(socket)
+    const judged = judgeCaller(socket, identity.material().trustDomain)
+    if ('why' in judged) {
+      const { why, uri: source, serial } = judged
+      return refuse(socket, from, why, { ...(source !== undefined && { source }), ...(serial !== undefined && { serial }) })
+    }
+    const entry = { socket, peer: judged.peer, from }
+    const verdict = rules.judge(entry.peer)
+    if (!(verdict instanceof Promise)) return settle(entry, verdict)
+    // Nobody reads meanwhile, so what it sends waits.
+    socket.on('error', ignore)
+    // The intentions may have changed while the agent answered.
+    void verdict.then((answer) => settle(entry, answer)).then(() => judgeAgain(entry))
+  }
+  const judgeAgain = async (entry: Entry) => {
+    if (!entries.has(entry)) return
+    const { allowed, reason } = await rules.judge(entry.peer)
+    if (allowed || !entries.has(entry)) return
+    log({ did: 'closed', from: entry.from, why: reason, source: entry.peer.uri, serial: entry.peer.serial })
+    entry.socket.destroy()
+  }
+  const failed = (error: Error, socket: TLSSocket) => {
+    // Whoever only looks whether somebody listens has sent nothing.
+    if (socket.bytesRead > 0) log({ did: 'refused', from: addressOf(socket), why: handshakeFault(error) })
+    socket.destroy()
+  }
+  const connected = (socket: { destroy(): void; once(event: 'close', closed: () => void): unknown }) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  }
+  const renew = ({ cert, key, ca }: Material) => server.setSecureContext({ cert, key, ca: [...ca], minVersion: 'TLSv1.2' })
+
+  server.removeAllListeners('secureConnection')
+  server.on('secureConnection', secured)
+  server.on('tlsClientError', failed)
+  server.on('connection', connected)
+  renew(identity.material())
+  const endings = [
+    identity.onRenewed(renew),
+    rules.onChange(() => {
+      for (const entry of entries) void judgeAgain(entry)
+    }),
+  ]
+  return {
+    get open() {
+      return entries.size
+    },
+    drained: () => (entries.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    end() {
+      for (const end of endings.splice(0)) end()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+function addressOf({ remoteAddress = '', remotePort = 0 }: TLSSocket): string {
+  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
+}
+
+function ignore(): void {
+  return
+}
