@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { rotationProgress } from '../../actors/ca/progress.ts'
 import type { CaChange, CaPlan, SignedLeaf } from '../../actors/ca/protocol.ts'
@@ -9,6 +11,7 @@ import { granted, refused } from '../kit/asking.ts'
 import { instance, registration } from '../kit/catalog.ts'
 import { report, tell, withSidecar } from '../kit/reports.ts'
 import type { TestTables } from '../kit/tables.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { ARGS, csrFor, NOW_MS, tryCa } from '../kit/try-ca.ts'
 
 const HOUR_MS = 3_600_000
@@ -385,6 +388,56 @@ test('leaves from before their life was made shorter count for the end of the ro
     rootsOf(tables).others.map(({ leavesUntilMs }) => leavesUntilMs),
     [NOW_MS + 2 * HOUR_MS],
   )
+})
+
+test('files of an external authority are read again: a renewed intermediate signs from then on, another root begins a rotation', async (t) => {
+  const tried = founded()
+  const { a, tables, ask } = tried
+  const folder = temporaryDirectory(t)
+  const config = { CertFile: join(folder, 'cert'), KeyFile: join(folder, 'key'), RootFile: join(folder, 'root') }
+  const write = (by: ReturnType<typeof given>, own = given(tried)) => {
+    const times = { notBeforeMs: NOW_MS - HOUR_MS, notAfterMs: NOW_MS + 90 * DAY_MS }
+    const authority = { certPem: by.RootCert, keyPem: by.PrivateKey }
+    const { certPem = '' } = ask({ do: 'cross-sign', certPem: own.RootCert, by: authority, serial: 3, ...times })
+    writeFileSync(config.CertFile, certPem)
+    writeFileSync(config.KeyFile, own.PrivateKey)
+    writeFileSync(config.RootFile, by.RootCert)
+  }
+  const refreshed = async () => {
+    const call = a.call('refresh', null)
+    await tried.settle()
+    return granted(call.result as Result<object>)
+  }
+  t.deepEqual(await refreshed(), { plan: undefined }, 'the built-in authority has no files')
+  const house = given(tried)
+  write(house)
+  granted(await changed(tried, change(config, { provider: 'external' })))
+  const first = rootsOf(tables).active
+  t.is(first.intermediatesPem.length, 2, 'what leads to the former root, and the intermediate')
+  await refreshed()
+  t.deepEqual(rootsOf(tables).active, first)
+
+  write(house)
+  await refreshed()
+  const renewed = rootsOf(tables).active
+  t.is(renewed.id, first.id)
+  t.not(renewed.signingKeyId, first.signingKeyId)
+  t.deepEqual(renewed.intermediatesPem[0], first.intermediatesPem[0])
+  const [own] = blocksOf((await leafOf(tried)).certPem)
+  t.true(own?.verify(new X509Certificate(renewed.intermediatesPem[1] ?? '').publicKey))
+
+  write(given(tried))
+  await refreshed()
+  const { active, roots } = rootsOf(tables)
+  t.is(roots.length, 3)
+  t.is(active.intermediatesPem.length, 3, 'the cross-signed one, the intermediate above it, and the own one')
+  t.true(new X509Certificate(active.intermediatesPem[0] ?? '').verify(new X509Certificate(active.intermediatesPem[1] ?? '').publicKey))
+
+  writeFileSync(config.KeyFile, 'x')
+  const call = a.call('refresh', null)
+  await tried.settle()
+  t.regex(refused(call.result).why, /^error configuring provider: KeyFile: /)
+  t.is(rootsOf(tables).activeRootId, active.id)
 })
 
 test('a provider that never answers holds up no later change', async (t) => {
