@@ -36,7 +36,7 @@ listen upstream
     }
     const url = `http://127.0.0.1:${upstreamPort}/`
     await untilTrue('a request passes through both', async () => (await ask('GET', url, undefined, { fresh: true })).status === 200)
-    return measurePair(stage, 'HAProxy pair', { pids }, upstreamPort, {})
+    return measurePair(stage, 'HAProxy pair', { pids }, upstreamPort, dbPort, {})
   },
 }
 

@@ -40,7 +40,7 @@ export const mesh: Benchmark = {
         consul: 5,
         note: 'until a request has passed through both sidecars',
       },
-      ...(await measurePair(stage, 'sidecar pair', agent, upstreamPort, { requests: 22_000, connections: 640, gigabytes: 0.71 })),
+      ...(await measurePair(stage, 'sidecar pair', agent, upstreamPort, dbPort, { requests: 22_000, connections: 640, gigabytes: 0.71 })),
     ]
   },
 }

@@ -17,10 +17,12 @@ export type WrkOptions = {
   /** Lua that makes each request, as wrk wants it. `number` is the thread's and unique to it. */
   script?: string
 }
+/** `medianMs` is the latency that half of all requests stay below. */
 export type Load = { perSecond: number; note: string }
+export type RequestLoad = Load & { medianMs: number }
 
 /** Requests per second by wrk, on one thread of its own, after warming up. Failed requests are an error. */
-export async function wrk(stage: Stage, { url, served, connections, headers = [], script }: WrkOptions): Promise<Load> {
+export async function wrk(stage: Stage, { url, served, connections, headers = [], script }: WrkOptions): Promise<RequestLoad> {
   const measure = async (seconds: number, run: number) => {
     const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency']
     for (const header of headers) args.push('-H', header)
@@ -42,7 +44,14 @@ export async function wrk(stage: Stage, { url, served, connections, headers = []
   const requests = Number(/(\d+) requests in/.exec(report)?.[1])
   const p99 = /99% +(\S+)/.exec(report)?.[1] ?? '?'
   const cost = `${(spent / requests).toFixed(0)} µs of processor time each`
-  return { perSecond, note: `${connections} connections, 99 % within ${p99}, ${cost}${wrong?.[2] ? `; ${wrong[2]}` : ''}` }
+  const medianMs = millisecondsIn(/50% +(\S+)/.exec(report)?.[1] ?? '')
+  return { perSecond, medianMs, note: `${connections} connections, 99 % within ${p99}, ${cost}${wrong?.[2] ? `; ${wrong[2]}` : ''}` }
+}
+
+/** '74.00us' → 0.074; '1.20ms' → 1.2; '1.02s' → 1020. */
+function millisecondsIn(text: string): number {
+  const [, number, unit = ''] = /^([\d.]+)(us|ms|s)$/.exec(text) ?? []
+  return Number(number) * ({ us: 0.001, ms: 1, s: 1_000 }[unit] ?? Number.NaN)
 }
 
 /** Answers per second by dnsperf for one question. */

@@ -130,9 +130,14 @@ export class Carriers {
         if (outcome.noProtocol) this.#speakers.learn(addressKey(to), 'alone')
         return tellAll(outcome.noProtocol ? 'again' : outcome)
       }
-      const { stream, peer, reader } = outcome
+      const { stream, tcp, peer, reader } = outcome
       if (stream.alpnProtocol === PROTOCOL) {
         this.#speakers.learn(addressKey(to), 'share')
+        if (manner === 'learn') {
+          // One that is known to be shared is made in a way that suits it, which costs the first connection a handshake more.
+          new Carrier({ stream, peer, idleMs: this.#idleMs, ended: () => undefined, ...(tcp && { tcp }) }).retire()
+          return tellAll('again')
+        }
         const carrier = new Carrier({
           stream,
           peer,
@@ -142,8 +147,7 @@ export class Carriers {
         })
         this.#carriers.set(key, [...(this.#carriers.get(key) ?? []), carrier])
         tellAll('again')
-        // The next one is made in the way that suits what is known now.
-        if (manner === 'learn' || this.#isRetired) carrier.retire()
+        if (this.#isRetired) carrier.retire()
         return
       }
       this.#speakers.learn(addressKey(to), 'alone')
