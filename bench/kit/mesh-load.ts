@@ -6,11 +6,13 @@ import { ask } from './http.ts'
 import { download, wrk } from './load.ts'
 import { residentMb } from './process.ts'
 import type { Stage } from './stage.ts'
-import { untilTrue } from './wait.ts'
+import { pause, untilTrue } from './wait.ts'
 
 const BYTES_PER_GB = 1e9
 const CONNECTIONS = 32
 const HELD_MAX = 10_000
+/** Until the end of all these connections is no load any more. */
+const SETTLED_MS = 3_000
 const OTHER_FILES = 1_000
 const BACKEND = new URL('./backend.ts', import.meta.url).pathname
 
@@ -37,6 +39,7 @@ export async function measurePair(
   const heldMb = residentMb(served) - beforeMb
   await held.ask(count - 1)
   held.close()
+  await pause(SETTLED_MS)
   const requests = await wrk(stage, { url, served, connections: CONNECTIONS })
   const connections = await wrk(stage, { url, served, connections: CONNECTIONS, headers: ['Connection: close'] })
   const bulk = await download(stage, served, `${url}stream`)

@@ -93,12 +93,13 @@ export class Carriers {
     for (const carrier of [...this.#carriers.values()].flat()) carrier.retire()
   }
 
+  /** The fullest one that has room: what leaves together costs least, and those that are not needed end. */
   #carrierFor(key: string): Carrier | undefined {
-    const usable = (this.#carriers.get(key) ?? []).filter((carrier) => carrier.takesMore() && carrier.size < STREAMS_USUAL)
-    return usable.reduce<Carrier | undefined>(
-      (best, carrier) => (best !== undefined && best.size <= carrier.size ? best : carrier),
-      undefined,
-    )
+    let best: Carrier | undefined
+    for (const carrier of [...(this.#carriers.get(key) ?? [])]) {
+      if (carrier.takesMore() && carrier.size < STREAMS_USUAL && carrier.size >= (best?.size ?? 0)) best = carrier
+    }
+    return best
   }
 
   #join(to: MeshDestination, waiting: Waiting): () => void {

@@ -50,6 +50,22 @@ test('connections share a TLS connection; each is reported with its peer, and is
   t.is(all.filter(({ near }) => near.closed()).length, 1)
 })
 
+test('hundreds of connections get another TLS connection; a few share one, however many there are', async (t) => {
+  const rig = rigFor(t)
+  const { application, upstreamPort } = await rig.pair()
+  const ends: End[] = []
+  for (let batch = 0; batch < 6; batch++) {
+    ends.push(...(await Promise.all(Array.from({ length: 50 }, () => dialPlain(upstreamPort, rig.lookout)))))
+    await rig.lookout.until(() => application.ends.length === ends.length)
+  }
+  t.is(origins(rig).size, 2)
+  for (const end of ends) end.reset()
+  await rig.lookout.until(() => rig.eventsOf('closed').length === 2 * ends.length)
+  rig.events.splice(0)
+  for (let count = 0; count < 5; count++) await talk(rig, upstreamPort, application.ends)
+  t.is(origins(rig).size, 1)
+})
+
 for (const renewed of ['web', 'db']) {
   test(`new TLS material of ${renewed}: what is open stays, what is new shakes hands anew`, async (t) => {
     const rig = rigFor(t)
