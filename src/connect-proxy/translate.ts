@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { TrustBundle } from '../../actors/ca/queries.ts'
 import type { ConnectInstance, IntentionsOn } from '../../actors/feeds/protocol.ts'
+import type { Permission } from '../../actors/intentions/permissions.ts'
 import type { Leaf } from '../../actors/leaf/protocol.ts'
 import type { ProxyArgs, UpstreamArgs } from '../../actors/proxy/protocol.ts'
 import { type Result, refuse } from '../kernel/refusal.ts'
@@ -20,7 +21,7 @@ export type ApiLeaf = {
   ValidAfter: string
   ValidBefore: string
 }
-export type ApiIntention = { ID?: string; SourceName: string; DestinationName: string; Action?: string }
+export type ApiIntention = { ID?: string; SourceName: string; DestinationName: string; Action?: string; Permissions?: Permission[] | null }
 export type ApiHealth = {
   Node: { Node: string; Address: string; Datacenter?: string }
   Service: {
@@ -87,11 +88,12 @@ export function leafOf(service: string, leaf: ApiLeaf, index: number): Leaf {
 /** Intentions with layer-7 permissions let nobody through whose requests cannot be looked at. */
 export function intentionsOf(list: readonly ApiIntention[] | null | undefined, headers: IncomingHttpHeaders): IntentionsOn {
   return {
-    list: (list ?? []).map(({ ID, SourceName, DestinationName, Action }) => ({
+    list: (list ?? []).map(({ ID, SourceName, DestinationName, Action, Permissions }) => ({
       id: ID ?? '',
       source: SourceName,
       destination: DestinationName,
       action: Action === 'allow' ? 'allow' : 'deny',
+      ...(Permissions && Permissions.length > 0 && { permissions: Permissions }),
     })),
     defaultAllow: headers['x-consul-default-acl-policy'] !== 'deny',
   }

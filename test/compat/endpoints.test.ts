@@ -37,14 +37,7 @@ const WITHOUT_ACL = [
   'POST /v1/internal/acl/authorize',
 ]
 
-const NOT_THERE = [
-  'GET /v1/health/ingress/x',
-  'GET /v1/catalog/gateway-services/x',
-  'GET /v1/discovery-chain/x',
-  'GET /v1/internal/ui/services',
-  'GET /v1/operator/area',
-  'GET /v1/namespaces',
-]
+const NOT_THERE = ['GET /v1/internal/ui/services', 'GET /v1/operator/area', 'GET /v1/namespaces']
 
 test('what a whole agent answers where other tests do not ask', async (t) => {
   t.timeout(60_000)

@@ -85,11 +85,12 @@ test('a configuration is judged before anybody is asked', (t) => {
   })
   t.like(put({ Provider: 'consul', Config: { LeafCertTTL: 7.2e12 } }), { request: { settings: { leafCertTtlMs: 7_200_000 } } })
   t.like(put({ Provider: 'foo', Config: {} }), { status: 500, text: 'could not initialize provider: unknown CA provider "foo"' })
-  t.like(put({ Config: { LeafCertTTL: '59m' } }), {
+  t.like(put(null), { status: 500, text: 'could not initialize provider: unknown CA provider ""' })
+  t.like(put({ Provider: 'consul', Config: { LeafCertTTL: '59m' } }), {
     status: 500,
     text: 'error configuring provider: leaf cert TTL must be greater or equal than 1h0m0s',
   })
-  t.like(put({ Config: { LeafCertTTL: 'x' } }), {
+  t.like(put({ Provider: 'consul', Config: { LeafCertTTL: 'x' } }), {
     status: 500,
     text: `error configuring provider: error decoding 'LeafCertTTL': time: invalid duration "x"`,
   })
@@ -98,7 +99,7 @@ test('a configuration is judged before anybody is asked', (t) => {
     ['[true]', '[true]'],
     ['1e300', '1e+300'],
   ]) {
-    t.like(put(`{"Config":{"RotationPeriod":${value}}}`), {
+    t.like(put(`{"Provider":"consul","Config":{"RotationPeriod":${value}}}`), {
       status: 500,
       text: `error configuring provider: error decoding 'RotationPeriod': time: invalid duration ${shown}`,
     })
@@ -112,6 +113,7 @@ test('a configuration is judged before anybody is asked', (t) => {
 
 test('a plan is shown, a change answers nothing', (t) => {
   const { route, request } = requested('PUT', '/v1/connect/ca/configuration?plan', {
+    Provider: 'consul',
     Config: { PrivateKeyBits: 384 },
     ForceWithoutCrossSigning: true,
   })

@@ -60,7 +60,7 @@ export const caConfigureRoute: Route = {
       ModifyIndex: 'ignored',
     })
     if (isRefused(decoded)) return { status: 400, text: `Bad request: Request decode failed: ${decoded.why}` }
-    const { Provider: provider = 'consul', Config: config = {}, State: state, ForceWithoutCrossSigning: force = false } = decoded
+    const { Provider: provider = '', Config: config = {}, State: state, ForceWithoutCrossSigning: force = false } = decoded
     if (state !== undefined && JSON.stringify(state) !== '{}') {
       return { status: 400, text: 'Bad request: Provider State is read-only. It must be omitted or identical to the current value' }
     }
