@@ -29,8 +29,9 @@ export type Actor<P, Own, State, Args> = {
   /** Builds the state, at the start and after a crash. */
   readonly init: (args: Args, turn: Turn<Own>) => State
   readonly on: Handlers<P, Own, State>
-  /** Whether it stays as it is when it is started with these arguments while it runs. Absent: it is replaced. */
-  readonly stays?: (state: State, args: Args) => boolean
+  /** Whether it stays when it is started with these arguments while it runs; it may take them over, and what it wishes for is
+   * carried out then. Absent: it is replaced. */
+  readonly stays?: (state: State, args: Args, turn: Turn<Own>) => boolean
   /** A subscriber of one of the feeds went away. */
   readonly left?: (state: State, subscriber: Subscriber, turn: Turn<Own>) => void
 }
@@ -103,4 +104,6 @@ export interface Turn<Own> {
   print(level: LogLevel, line: string, facts?: Record<string, unknown>): void
   /** Adds to a counter of the metrics page. */
   count(metric: string, by?: number): void
+  /** Adds to a sample of the metrics page, in the unit that its name stands for. */
+  measure(metric: string, value: number): void
 }

@@ -5,7 +5,7 @@ import { assert } from './refusal.ts'
 import type { OwnMessage, Wish } from './wishes.ts'
 
 /** Wishes that concern nobody but the actor itself and the ports of its thread. */
-export type OwnWish = Extract<Wish, { did: 'wake' | 'unwake' | 'timer' | 'cancel' | 'act' | 'again' | 'print' | 'count' }>
+export type OwnWish = Extract<Wish, { did: 'wake' | 'unwake' | 'timer' | 'cancel' | 'act' | 'again' | 'print' | 'count' | 'measure' }>
 
 export type Surroundings = {
   ports: Ports
@@ -15,9 +15,10 @@ export type Surroundings = {
   /** Makes what happens later a message to the actor, if it is still in the same life. */
   later<T>(instance: Instance, then: (value: T) => OwnMessage): (value: T) => void
   count(metric: string, by: number): void
+  measure(metric: string, value: number): void
 }
 
-export function fulfilOwn(instance: Instance, wish: OwnWish, { ports, waiters, tell, later, count }: Surroundings): void {
+export function fulfilOwn(instance: Instance, wish: OwnWish, { ports, waiters, tell, later, count, measure }: Surroundings): void {
   switch (wish.did) {
     case 'wake': {
       forget(instance.wakes, wish.name)
@@ -54,6 +55,8 @@ export function fulfilOwn(instance: Instance, wish: OwnWish, { ports, waiters, t
       return ports.print(wish.level, instance.address, wish.line, wish.facts)
     case 'count':
       return count(wish.metric, wish.by)
+    case 'measure':
+      return measure(wish.metric, wish.value)
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from './protocol.ts'
 import { Queue } from './queue.ts'
 import { Waiters } from './recording-view.ts'
-import { assert, isRefused, isThenable, type Refusal, type Result, refuse } from './refusal.ts'
+import { assert, isRefused, isThenable, type Result, refuse } from './refusal.ts'
 import { Samples } from './sample.ts'
 import type { ChangeNotice } from './tables.ts'
 import * as wire from './wire.ts'
@@ -70,6 +70,7 @@ export class Host {
       tell: (instance, message) => this.#enqueue(instance.own(message)),
       later: (instance, then) => this.#later(instance, then),
       count: (metric, by) => this.count(metric, by),
+      measure: (metric, value) => this.samples.of(metric).add(value),
     }
     this.#feeds = new Feeds({
       here: this.thread,
@@ -313,17 +314,18 @@ export class Host {
 
   #deliverCall(address: string, name: string, request: unknown, caller: Caller, withinMs: number): void {
     const instance = this.#instances.get(address)
-    const refusal = this.#mayDeliver(instance, address, name, caller.peer)
-    if (refusal || !instance) return this.#reply(caller, refusal ?? wire.gone(address))
+    if (!instance) return this.#reply(caller, wire.gone(`no actor ${address} on thread ${this.thread}`))
+    const refusal = instance.refuses(name, caller.peer)
+    if (refusal) return this.#reply(caller, refusal)
     this.#enqueue({ to: instance, name, request, caller, deadlineAt: this.ports.clock.monotonicMs() + withinMs })
   }
 
   #deliverCast(address: string, name: string, request: unknown, peer: Peer): void {
     const instance = this.#instances.get(address)
-    const refusal = this.#mayDeliver(instance, address, name, peer)
+    const refusal = instance?.refuses(name, peer)
     if (instance && !refusal) return this.#enqueue({ to: instance, name, request })
     if (instance) instance.dropped++
-    this.#dropped(`"${name}"`, { to: address, why: refusal?.why })
+    this.#dropped(`"${name}"`, { to: address, why: refusal?.why ?? 'no such actor' })
   }
 
   #dropped(what: string, facts: Record<string, unknown>): void {
@@ -333,7 +335,7 @@ export class Host {
 
   #deliverSubscription(address: string, name: string, request: unknown, subscriber: { peer: Peer; feed: number }): Instance | undefined {
     const instance = this.#instances.get(address)
-    if (!instance || this.#mayDeliver(instance, address, name, subscriber.peer)?.refused === 'forbidden') return undefined
+    if (!instance || instance.refuses(name, subscriber.peer)?.refused === 'forbidden') return undefined
     this.#enqueue({ to: instance, name, request, subscriber })
     return instance
   }
@@ -345,15 +347,6 @@ export class Host {
       left(instance.state as never, subscriber, this.#turnOf(instance) as never)
       this.#fulfil(instance, this.#recorder.end())
     })
-  }
-
-  #mayDeliver(instance: Instance | undefined, address: string, name: string, peer: Peer): Refusal | undefined {
-    if (!instance) return wire.gone(`no actor ${address} on thread ${this.thread}`)
-    if (instance.waiting >= instance.definition.mailboxMax) return refuse('busy', `${address} has ${instance.waiting} messages waiting`)
-    if (typeof peer === 'string' && !(instance.definition.remote as readonly string[] | undefined)?.includes(name)) {
-      return refuse('forbidden', `"${name}" of ${address} cannot be asked from another machine`)
-    }
-    return undefined
   }
 
   #call(to: Ref, name: string, request: unknown, withinMs: number, done: (result: Result<unknown>) => void): void {
@@ -445,7 +438,8 @@ export class Host {
     const ref = { actor, key }
     const address = addressOf(ref)
     const running = this.#instances.get(address)
-    if (running && this.#guarded(running, () => running.stays(args))) return
+    const stays = running && this.#guarded(running, () => running.stays(args, this.#turnOf(running)))
+    if (stays) return void this.#guarded(running, () => this.#fulfil(running, this.#recorder.end()))
     this.#stopHere(address)
     const instance = new Instance(definition, ref, address, args, this.ports.random(`actor/${address}`), this.ports.clock.monotonicMs())
     this.#instances.set(address, instance)

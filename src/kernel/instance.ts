@@ -1,6 +1,7 @@
-import type { Actor } from './actor.ts'
+import type { Actor, Turn } from './actor.ts'
 import type { Random } from './ports.ts'
 import type { Caller, Peer, Ref, Subscriber } from './protocol.ts'
+import { type Refusal, refuse } from './refusal.ts'
 import type { OwnMessage } from './wishes.ts'
 
 /** An actor definition as a host handles it, its types already checked where it was defined. */
@@ -70,6 +71,16 @@ export class Instance {
     return Object.hasOwn(handlers, name) ? handlers[name] : undefined
   }
 
+  /** Why it does not take a message now; undefined if it does. */
+  refuses(name: string, peer: Peer): Refusal | undefined {
+    const { mailboxMax, remote } = this.definition
+    if (this.waiting >= mailboxMax) return refuse('busy', `${this.address} has ${this.waiting} messages waiting`)
+    if (typeof peer === 'string' && !(remote as readonly string[] | undefined)?.includes(name)) {
+      return refuse('forbidden', `"${name}" of ${this.address} cannot be asked from another machine`)
+    }
+    return undefined
+  }
+
   /** Ends everything that belongs to the present life. */
   clear(): void {
     for (const cancel of this.timers.values()) cancel()
@@ -79,9 +90,9 @@ export class Instance {
     this.life++
   }
 
-  /** Whether a start with these arguments leaves it as it is. Then they are what it is rebuilt from after a crash. */
-  stays(args: unknown): boolean {
-    const stays = !this.down && (this.definition.stays?.(this.state as never, args as never) ?? false)
+  /** Whether it goes on when it is started with these arguments. Then they are what it is rebuilt from after a crash. */
+  stays(args: unknown, turn: Turn<never>): boolean {
+    const stays = !this.down && (this.definition.stays?.(this.state as never, args as never, turn) ?? false)
     if (stays) this.args = args
     return stays
   }

@@ -32,6 +32,7 @@ export type Wish =
   | { did: 'again'; message: OwnMessage }
   | { did: 'print'; level: LogLevel; line: string; facts: Record<string, unknown> | undefined }
   | { did: 'count'; metric: string; by: number }
+  | { did: 'measure'; metric: string; value: number }
 
 /** Surroundings of one turn. */
 export type TurnContext = { nowMs: number; random: Random; self: Ref; node: string; view: View }
@@ -125,5 +126,8 @@ export class Recorder {
   }
   count(metric: string, by = 1): void {
     this.wishes.push({ did: 'count', metric, by })
+  }
+  measure(metric: string, value: number): void {
+    this.wishes.push({ did: 'measure', metric, value })
   }
 }

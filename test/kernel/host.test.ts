@@ -246,6 +246,30 @@ test('what stays as it is when it is started again is rebuilt from the newest ar
   t.deepEqual(began, ['old', 'new'])
 })
 
+test('what stays may take the new arguments over, and its wishes are carried out; what is measured is a sample', (t) => {
+  const taken: string[] = []
+  const clerk = defineActor<Record<never, never>, { told: Cast<{ name: string }> }, null, string>({
+    name: 'clerk',
+    mailboxMax: 4,
+    init: () => null,
+    stays: (_state, name, turn) => {
+      turn.measure('clerk.time', 7)
+      turn.again({ name: 'told', request: { name } })
+      return name !== 'other'
+    },
+    on: { told: (_state, { name }) => void taken.push(name) },
+  })
+  const { hosts, settle } = testHosts({ threads: 1, actors: [clerk], place: () => 0 })
+  const host = hosts[0]!
+  for (const name of ['old', 'new', 'other']) host.start('clerk', '', name)
+  settle()
+  t.deepEqual(taken, [], 'the one that wished for it was replaced')
+  host.start('clerk', '', 'newest')
+  settle()
+  t.deepEqual(taken, ['newest'])
+  t.like(host.samples.take()[0]?.[1], { count: 2, sum: 14 })
+})
+
 test('what is started again is replaced, unless it says that it stays as it is; it keeps its thread, whatever the lane', (t) => {
   const ended = new Set<string>()
   const began: string[] = []

@@ -66,6 +66,7 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
   const feeds = new Map<number, TriedFeed<unknown>>()
   const queue: OwnMessage[] = []
   const counters = new Map<string, number>()
+  const measured = new Map<string, number[]>()
   let effects: Effect[] = []
   let nowMs = options.nowMs ?? 0
   let last = 0
@@ -143,6 +144,9 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
       case 'count':
         counters.set(wish.metric, (counters.get(wish.metric) ?? 0) + wish.by)
         return
+      case 'measure':
+        measured.set(wish.metric, [...(measured.get(wish.metric) ?? []), wish.value])
+        return
       default:
         return note(wish)
     }
@@ -175,6 +179,7 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
     },
     tables,
     counters,
+    measured,
 
     /** Asks as somebody else would. The answer may come in a later step: look at `result` then. */
     call<N extends CallsOf<P>>(name: N, request: RequestOf<P[N]>): TriedCall<AnswerOf<P[N]>> {
@@ -305,6 +310,16 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
       nowMs += byMs
       for (const timer of timers.values()) timer.atMs += byMs
       for (const call of calls) call.deadlineMs += byMs
+    },
+
+    /** Whether it goes on when it is started with other arguments while it runs. What it wishes for then is carried out. */
+    startAgain(args: Args): boolean {
+      recorder.begin({ nowMs, random, self, node, view: tables.view() })
+      const stays = actor.stays?.(state, travelled(args), recorder as never) ?? false
+      const wishes = recorder.end()
+      if (stays) for (const wish of wishes) carryOut(wish)
+      run()
+      return stays
     },
 
     /** Throws the state away and builds it anew, as after a crash. */
