@@ -336,8 +336,10 @@ test('closing ends connections, handshakes and questions; a drain waits for thos
   const closed = once(cut.resume(), 'close')
   await own.close()
   await closed
-  await t.throwsAsync(own.dial('db'), { instanceOf: ClientError, message: /was closed/ })
-  await web.close()
+  const gone = { instanceOf: ClientError, message: /was closed/ }
+  await t.throwsAsync(own.dial('db'), gone)
+  const [listening, dialled] = [web.listen(() => undefined, { host: HOST }), web.dial('db')]
+  await Promise.all([web.close(), t.throwsAsync(listening, gone), t.throwsAsync(dialled)])
 })
 
 /** An agent with a CA, and services in this process that are closed with the test. `events` are those of all. */

@@ -89,32 +89,40 @@ export async function openService(transport: Transport, name: string, options: S
   const dialer = createDialer(transport, identity.material)
   const agents = new Set<HttpAgent>()
   const servers = new Set<{ close(): Promise<void> }>()
+  let closing: Promise<void> | undefined
 
+  const closed = () => new ClientError(`the service ${name} was closed`)
   const dial = async (target: Target, how?: DialOptions): Promise<TLSSocket> => {
-    if (ending.signal.aborted) throw new ClientError(`the service ${name} was closed`)
+    if (closing) throw closed()
     const { socket, peer } = await dialer(target, how)
+    if (closing) {
+      socket.destroy()
+      throw closed()
+    }
     peers.set(socket, peer)
     return socket
   }
   const dialHost = async (host: string) => dial(targetOfHost(host, domain))
   /** Nobody is let in before the intentions are known. */
   const around = async (): Promise<Around> => {
-    if (ending.signal.aborted) throw new ClientError(`the service ${name} was closed`)
+    if (closing) throw closed()
     await rules().ready
     return { service: name, transport, signal: ending.signal, identity, rules: rules(), log, peers }
   }
-  const kept = <Server extends { close(): Promise<void> }>(server: Server): Server => {
+  /** One that came to be while the service was closed goes with it. */
+  const kept = async <Server extends { close(): Promise<void> }>(server: Server): Promise<Server> => {
     servers.add(server)
-    return server
+    if (!closing) return server
+    await server.close()
+    throw closed()
   }
   const end = async () => {
     await Promise.all([...servers].map((server) => server.close()))
-    ending.abort(new ClientError(`the service ${name} was closed`))
+    ending.abort(closed())
     for (const agent of agents) agent.destroy()
     await Promise.all([identity.ended, following?.ended])
     transport.close()
   }
-  let closing: Promise<void> | undefined
   const close = () => (closing ??= end())
 
   try {
@@ -149,7 +157,7 @@ export async function openService(transport: Transport, name: string, options: S
     tlsOptions: (target) => tlsOptions(identity.material, target),
     async guard(server) {
       const guarded = guard(server, await around())
-      kept({ close: async () => guarded.end() })
+      await kept({ close: async () => guarded.end() })
       return guarded
     },
     peer: (socket) => peers.get(socket),
