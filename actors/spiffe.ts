@@ -176,5 +176,10 @@ function shortDomain(trustDomain: string): string {
 /** Why a certificate with these URI names is not that of one service, or undefined if it is. Source: SPIFFE X.509-SVID, section 2. */
 export function peerNamesFault(uris: readonly string[]): string | undefined {
   if (uris.length === 0) return 'the certificate has no SPIFFE id'
-  return uris.length === 1 ? undefined : `the certificate names ${uris.length} URIs, a service has one: ${uris.join(' ')}`
+  if (uris.length === 1) return undefined
+  const others = uris.length > NAMED_MAX ? ' …' : ''
+  return `the certificate names ${uris.length} URIs, a service has one: ${uris.slice(0, NAMED_MAX).join(' ')}${others}`
 }
+
+/** A certificate may hold thousands. */
+const NAMED_MAX = 3

@@ -116,6 +116,7 @@ export class Listener {
       this.#failed(from, why)
       tcp.destroy()
     }
+    this.#makeRoom()
     const deadline = setTimeout(giveUp, Math.min(this.#options.handshakeMs, TIMER_MS_MAX), TOO_SLOW)
     const closed = () => giveUp(CLOSED_EARLY)
     this.#handshakes.set(from, { tcp, closed, deadline })
@@ -184,6 +185,7 @@ export class Listener {
       ended: () => this.#carriers.delete(carrier),
     })
     this.#carriers.add(carrier)
+    if (this.#carriers.size > CARRIERS_MAX) this.#longestUnused(carrier)?.retire()
     if (!this.#server.listening) carrier.retire()
   }
 
@@ -192,6 +194,21 @@ export class Listener {
     this.#options.arrived(leg, from, { uri, serial }, () => {
       this.#open -= 1
     })
+  }
+
+  /** So that whoever begins handshakes and does not go on with them keeps nobody out: the oldest one ends. */
+  #makeRoom(): void {
+    if (this.#handshakes.size < HANDSHAKES_MAX) return
+    const [oldest] = this.#handshakes.keys()
+    const tcp = oldest === undefined ? undefined : this.#settle(oldest)
+    if (oldest === undefined || tcp === undefined) return
+    this.#failed(oldest, TOO_MANY_HANDSHAKES)
+    tcp.destroy()
+  }
+
+  #longestUnused(besides: Carrier): Carrier | undefined {
+    for (const carrier of this.#carriers) if (carrier !== besides && carrier.size === 0) return carrier
+    return undefined
   }
 
   #retireCarriers(): void {
@@ -230,6 +247,11 @@ export class Listener {
 }
 
 const BACKLOG = 4_096
+/** Handshakes in progress on one listener; each holds some ten kilobytes. */
+const HANDSHAKES_MAX = 4_096
+/** TLS connections on one listener above which those without a stream have to go. */
+const CARRIERS_MAX = 1_024
+const TOO_MANY_HANDSHAKES = `the TLS handshake took too long: ${HANDSHAKES_MAX} others began since`
 const NO_CERTIFICATE = 'no client certificate was shown'
 const TOO_SLOW = 'the TLS handshake took too long'
 const CLOSED_EARLY = 'the connection was closed during the TLS handshake'

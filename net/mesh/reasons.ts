@@ -62,6 +62,7 @@ const CHAIN_REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: 'the certificate is signed by an unknown CA',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate is signed by an unknown CA',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate is signed by an unknown CA',
+  UNSPECIFIED: 'a certificate in the chain has too weak a key, or signed another one without being a CA',
 }
 
 const HANDSHAKE_REASONS: Readonly<Record<string, string>> = {
@@ -72,6 +73,7 @@ const HANDSHAKE_REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_HTTP_REQUEST: 'not a TLS handshake: this is plain HTTP',
   ERR_SSL_NO_SHARED_CIPHER: 'no cipher in common',
   ERR_SSL_NO_SHARED_GROUP: 'no curve in common',
+  ERR_SSL_NO_SHARED_SIGNATURE_ALGORITHMS: 'no signature algorithm in common',
   ERR_SSL_NO_SUITABLE_GROUPS: 'no curve in common',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'not a TLS handshake',
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'no client certificate was shown',
@@ -80,12 +82,13 @@ const HANDSHAKE_REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_UNKNOWN_PROTOCOL: 'not a TLS handshake',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the TLS version is older than 1.2',
   ERR_SSL_VERSION_TOO_LOW: 'the TLS version is older than 1.2',
+  ERR_SSL_WRONG_CURVE: 'a key on a curve that is not supported',
   ERR_SSL_WRONG_VERSION_NUMBER: 'not a TLS handshake',
   ERR_TLS_HANDSHAKE_TIMEOUT: 'the TLS handshake took too long',
 }
 
 /** The other end's own refusal: ERR_SSL_TLSV1_ALERT_UNKNOWN_CA → 'the other end refused the handshake: unknown ca'. */
 function alertReason(code: string): string | undefined {
-  const alert = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(.+)$/.exec(code)?.[1]
+  const alert = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_ALERT_(.+)$/.exec(code)?.[1]
   return alert === undefined ? undefined : `the other end refused the handshake: ${alert.toLowerCase().replaceAll('_', ' ')}`
 }

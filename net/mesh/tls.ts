@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
 import { createSecureContext } from 'node:tls'
 import { peerNamesFault } from '../../actors/spiffe.ts'
@@ -26,6 +26,8 @@ const CIPHERS = [
   'ECDHE-RSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
+  // No keys below 112 bits of strength (RSA 2048, curves of 224 bits) and no signatures with SHA-1, however the library was built.
+  '@SECLEVEL=2',
 ].join(':')
 
 /** Named, because the library's own list begins with a post-quantum hybrid that costs a fifth of the handshakes per second. The last
@@ -60,6 +62,8 @@ export function readIdentity(certPem: string, keyPem: string, rootsPem: readonly
     ecdhCurve: CURVES,
     sessionTimeout: SESSION_SECONDS,
     honorCipherOrder: true,
+    // Who the peer is has been judged by its first handshake, so there is no second one.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   }
   try {
     return { secure, client: createSecureContext(secure), trustDomains }
@@ -93,14 +97,21 @@ export function peerCertificate(stream: TLSSocket): PeerCertificate | undefined 
   const certificate = stream.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   const uris = uriNames(certificate.subjectAltName ?? '')
-  const fault = peerNamesFault(uris)
+  const fault = certificate.ca ? 'the certificate is that of a CA, not of a service' : peerNamesFault(uris)
   return {
     uri: fault === undefined ? (uris[0] ?? '') : '',
     fault,
-    serial: colonHex(certificate.serialNumber),
+    serial: serialText(certificate.serialNumber),
     expiresMs: certificate.validToDate.getTime(),
   }
 }
+
+/** Anybody can make a certificate with a number of thousands of digits; valid ones have 20 bytes at most (RFC 5280, 4.1.2.2). */
+function serialText(hex: string): string {
+  return hex.length <= SERIAL_DIGITS_MAX ? colonHex(hex) : `${colonHex(hex.slice(0, SERIAL_DIGITS_MAX))}:…`
+}
+
+const SERIAL_DIGITS_MAX = 40
 
 /** 'FA0B' → 'fa:0b'. */
 export function colonHex(hex: string): string {
