@@ -2,6 +2,7 @@ import { appendFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:
 import { basename, dirname, extname, join } from 'node:path'
 import type { LogConfig } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
+import { printable } from '../src/kernel/printable.ts'
 import type { LogEntry } from '../src/log-watch.ts'
 import { makeDirectory } from './make-directory.ts'
 
@@ -42,18 +43,18 @@ export function createLogger(config: LogConfig, write: (text: string) => void): 
 function asText(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): string {
   const pairs = Object.entries(facts).filter(([, value]) => value !== undefined)
   const tail = pairs.length === 0 ? '' : `: ${pairs.map(([name, value]) => `${name}=${quoted(value)}`).join(' ')}`
-  return `${new Date().toISOString()} ${SHOWN[level]} ${from}: ${line}${tail}`
+  return `${new Date().toISOString()} ${SHOWN[level]} ${printable(`${from}: ${line}`)}${tail}`
 }
 
 function asJson(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): string {
-  return JSON.stringify({ '@level': level, '@message': line, '@module': from, '@timestamp': new Date().toISOString(), ...facts })
+  return printable(JSON.stringify({ '@level': level, '@message': line, '@module': from, '@timestamp': new Date().toISOString(), ...facts }))
 }
 
-/** A value with blanks or quotes in it is quoted; one of several lines is put on lines of its own. */
+/** A value with blanks or quotes in it is quoted; one of several lines is put on lines of its own, which begin with blanks. */
 function quoted(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  if (text.includes('\n')) return `\n  ${text.replaceAll('\n', '\n  ')}`
-  return /[\s"=]/.test(text) ? JSON.stringify(text) : text
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  if (text.includes('\n')) return printable(`\n  ${text.replaceAll('\n', '\n  ')}`, true)
+  return printable(/[\s"=]/.test(text) ? JSON.stringify(text) : text)
 }
 
 /** Appends to the newest file; a full or old one is renamed with its time, and the oldest of those are removed. */

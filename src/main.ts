@@ -1,5 +1,6 @@
 import { dispatch } from './cli/dispatch.ts'
 import type { Io } from './cli/io.ts'
+import { printable } from './kernel/printable.ts'
 
 // A reader that went away, as in `tribune kv get -recurse | head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,8 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 let stopping: AbortController | undefined
 
 const io: Io = {
-  out: (line) => void process.stdout.write(`${line}\n`),
-  err: (line) => void process.stderr.write(`${line}\n`),
+  out: (line) => void process.stdout.write(`${shownOn(process.stdout, line)}\n`),
+  err: (line) => void process.stderr.write(`${shownOn(process.stderr, line)}\n`),
   write: (text) => void process.stdout.write(text),
   env: process.env,
   async stdin() {
@@ -28,6 +29,11 @@ const io: Io = {
 
 const code = await dispatch(process.argv.slice(2), io)
 process.exit(code)
+
+/** Names come from whoever registered them: on a terminal they do nothing but stand there. Programs that read along get them as they are. */
+function shownOn({ isTTY }: NodeJS.WriteStream, line: string): string {
+  return isTTY ? printable(line, true) : line
+}
 
 /** The first signal asks the command to end; the second ends the process. */
 function stopOnSignals(): AbortController {
