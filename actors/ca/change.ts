@@ -11,10 +11,22 @@ import { planOf } from './plan.ts'
 import type { CaPlan, CaProtocol } from './protocol.ts'
 import { CONNECT_DISABLED, rootAuthority } from './queries.ts'
 import type { Authority, CaOwn, CaState, Change } from './state.ts'
-import { CONFIG_KEY, caAuthorityTable, caConfigTable, caRotationTable, caSerialTable, HIDDEN, ROTATION_KEY, SERIAL_KEY } from './tables.ts'
+import {
+  CONFIG_KEY,
+  caAuthorityTable,
+  caConfigTable,
+  caRootTable,
+  caRotationTable,
+  caSerialTable,
+  HIDDEN,
+  ROTATION_KEY,
+  SERIAL_KEY,
+} from './tables.ts'
 
 /** Certificates that lead from a new root to an old one live so long. */
 const CROSS_SIGNED_MS = 7 * 24 * 3_600_000
+/** Each handshake carries them. Whoever is more changes behind hears of a root before it is believed. */
+const CROSS_SIGNED_MAX = 4
 const BACKDATED_MS = 60_000
 /** A change that a provider has not answered by then has failed, so that another one can be made. */
 const CHANGE_MS_MAX = 55_000
@@ -101,7 +113,7 @@ export const changing: Pick<
       const why = outcome.refused === 'invalid' ? NO_CROSS_SIGNING : `the current CA could not sign the new root: ${outcome.why}`
       return settle(state, refuse('invalid', why), turn)
     }
-    const crossPem = isUnsupported ? [] : [outcome.certPem ?? '', ...(outcome.chainPem ?? [])]
+    const crossPem = isUnsupported ? [] : [outcome.certPem ?? '', ...(outcome.chainPem ?? []), ...leadingBack(turn.view, change)]
     const { seen, settings, config } = change
     const request = {
       id,
@@ -109,9 +121,9 @@ export const changing: Pick<
       settings,
       config,
       crossSigns: prepared.crossSigns,
-      crossPem,
+      crossPem: crossPem.slice(0, CROSS_SIGNED_MAX),
       state: prepared.state,
-      root: newRoot(prepared, crossPem),
+      root: newRoot(prepared, crossPem.slice(0, CROSS_SIGNED_MAX)),
       spreads: isUnsupported,
     }
     commit(turn, 'ca.rotate', request, (result) => ({ name: 'changeSettled', request: { id, result } }))
@@ -188,6 +200,12 @@ function crossSign({ config, state }: Authority, { id, crossSerial }: Change, pr
     },
     { then: (outcome) => ({ name: 'changeCrossSigned', request: { id, prepared, outcome } }) },
   )
+}
+
+/** What leads from the active root to older ones, while there are any: an agent that was cut off may know no newer one. */
+function leadingBack(view: View, { seen }: Change): string[] {
+  const hasOlder = [...view.range(caRootTable)].some(([, { id, active }]) => !active && id !== seen.activeRootId)
+  return hasOlder ? (view.get(caAuthorityTable, seen.activeRootId)?.crossPem ?? []) : []
 }
 
 /** The root stays: only how it signs changes. */

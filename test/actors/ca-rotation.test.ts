@@ -100,6 +100,31 @@ test('another kind of key makes another root, which the old one signs; leaves le
   t.is(leaf.signingKeyId, active.signingKeyId)
 })
 
+test('somebody who knows only a root from several changes ago believes the newest leaf, as long as that root is trusted', async (t) => {
+  const tried = founded()
+  const keys = [384, 521, 256].map((bits) => given(tried, { bits }))
+  const known = [rootsOf(tried.tables).active]
+  for (const key of keys) {
+    granted(await changed(tried, change(key)))
+    known.push(rootsOf(tried.tables).active)
+  }
+  const [leaf, ...above] = blocksOf((await leafOf(tried)).certPem)
+  t.is(above.length, 3)
+  const chain = [leaf, ...above]
+  for (const [at, certificate] of chain.entries()) {
+    const root = new X509Certificate(known.at(-1 - at)?.certPem ?? '')
+    t.true(certificate?.verify(root.publicKey), `with root ${known.length - 1 - at}`)
+  }
+  for (let more = 0; more < 4; more++) granted(await changed(tried, change(given(tried))))
+  t.is(rootsOf(tried.tables).active.intermediatesPem.length, 4, 'handshakes carry them, so there is an end')
+
+  tried.a.wait(4 * DAY_MS)
+  await tried.settle()
+  t.is(rootsOf(tried.tables).roots.length, 1)
+  granted(await changed(tried, change(given(tried))))
+  t.is(rootsOf(tried.tables).active.intermediatesPem.length, 1, 'nobody trusts the others any more')
+})
+
 test('a change to RSA, and back to the key that was made first: the same root signs again', async (t) => {
   const tried = founded()
   const first = rootsOf(tried.tables).active
@@ -430,7 +455,11 @@ test('files of an external authority are read again: a renewed intermediate sign
   await refreshed()
   const { active, roots } = rootsOf(tables)
   t.is(roots.length, 3)
-  t.is(active.intermediatesPem.length, 3, 'the cross-signed one, the intermediate above it, and the own one')
+  t.is(
+    active.intermediatesPem.length,
+    4,
+    'the cross-signed one, the intermediate above it, what leads on to the first root, and the own one',
+  )
   t.true(new X509Certificate(active.intermediatesPem[0] ?? '').verify(new X509Certificate(active.intermediatesPem[1] ?? '').publicKey))
 
   writeFileSync(config.KeyFile, 'x')
