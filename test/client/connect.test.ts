@@ -4,6 +4,7 @@ import { createServer as createHttps, get as getHttps } from 'node:https'
 import { createServer as createTcp } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
 import { targetOfHost } from '../../src/client/connect/target.ts'
 import {
   ClientError,
@@ -14,6 +15,7 @@ import {
   connect,
   DialError,
   ResponseError,
+  type Target,
 } from '../../src/client/index.ts'
 import { until } from '../kit/running.ts'
 import { closedPort, listening } from '../kit/servers.ts'
@@ -299,13 +301,33 @@ test('names of hosts are those of the agents’ DNS', (t) => {
   }
 })
 
+test('names that are built like that are read back, and nothing else comes of any other text', (t) => {
+  const label = fc.stringMatching(/^[a-z0-9_][a-z0-9_-]{0,20}$/)
+  const places = fc.tuple(label, fc.constantFrom('service', 'query'), fc.option(label, { nil: undefined }))
+  fc.assert(
+    fc.property(places, ([name, kind, datacenter]) => {
+      const host = [name, kind, ...(datacenter === undefined ? [] : [datacenter]), 'consul'].join('.')
+      t.deepEqual(targetOfHost(host, 'consul'), { [kind]: name, ...(datacenter !== undefined && { datacenter }) } as Target)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      try {
+        return typeof targetOfHost(text, 'consul') === 'string' && /^[a-z0-9_-]+$/i.test(text)
+      } catch (error) {
+        return error instanceof ClientError
+      }
+    }),
+  )
+})
+
 test('a service that gets no certificate says why', async (t) => {
   const { agent } = await mesh(t)
   agent.answer('/v1/agent/connect/ca/leaf/none', 403, 'Permission denied')
   const options = { address: agent.address, env: {} }
   await t.throwsAsync(connect.service('none', options), { instanceOf: ResponseError, message: /403 \(Permission denied\)/ })
   agent.answer('/v1/agent/connect/ca/leaf/none', 500, 'no leader')
-  await t.throwsAsync(connect.service('none', { ...options, withinMs: 100 }), { instanceOf: ResponseError, message: /500/ })
+  await t.throwsAsync(connect.service('none', { ...options, withinMs: 2_000 }), { instanceOf: ResponseError, message: /500/ })
   const reason = new Error('enough')
   await t.throwsAsync(connect.service('none', { ...options, signal: AbortSignal.abort(reason) }), { is: reason })
   const taken = await connect.listen('db', (socket) => socket.destroy(), { ...options, host: HOST })

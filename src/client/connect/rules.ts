@@ -13,7 +13,7 @@ export type Rules = {
   judge(peer: Peer): Verdict | Promise<Verdict>
   /** Calls whenever the intentions change. The answer ends it. */
   onChange(changed: () => void): () => void
-  /** Lets the agent know of a refusal, so that its record of decisions has it. */
+  /** Lets the agent know of a refusal, so that its record of decisions has it; of each caller one at a time. */
   record(peer: Peer): void
   readonly ended: Promise<unknown>
 }
@@ -32,6 +32,7 @@ export function followRules(transport: Transport, service: string, signal: Abort
   let defaultAllow: boolean | undefined
   let isInterrupted = false
   const told = new Set<() => void>()
+  const recording = new Set<string>()
   const following = keepFollowing(transport, reads.intentionsMatching('destination', service), {
     signal,
     failed(error) {
@@ -71,9 +72,13 @@ export function followRules(transport: Transport, service: string, signal: Abort
       return () => told.delete(changed)
     },
     record(peer) {
-      asked(peer).catch((error: unknown) => {
-        if (!signal.aborted) log({ did: 'failed', what: 'intentions', error })
-      })
+      if (recording.has(peer.uri)) return
+      recording.add(peer.uri)
+      asked(peer)
+        .catch((error: unknown) => {
+          if (!signal.aborted) log({ did: 'failed', what: 'intentions', error })
+        })
+        .finally(() => recording.delete(peer.uri))
     },
   }
 }
