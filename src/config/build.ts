@@ -153,6 +153,10 @@ function buildHttp({ problems, settings }: Build): HttpConfig {
   for (const network of http.allow_write_http_from) {
     if (!isNetwork(network)) problems.push(`http_config.allow_write_http_from: invalid CIDR address: ${network}`)
   }
+  for (const host of http.allow_hosts) {
+    if (!/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(host))
+      problems.push(`http_config.allow_hosts: ${JSON.stringify(host)} is not the name of a host`)
+  }
   if (http.max_header_bytes < 0)
     problems.push(`http_config.max_header_bytes cannot be ${http.max_header_bytes}. Must be greater than or equal to zero`)
   for (const [name, value] of Object.entries(http.response_headers)) {
@@ -164,6 +168,7 @@ function buildHttp({ problems, settings }: Build): HttpConfig {
     responseHeaders: http.response_headers,
     blockEndpoints: http.block_endpoints,
     allowWriteHttpFrom: http.allow_write_http_from,
+    allowHosts: http.allow_hosts,
     maxHeaderBytes: http.max_header_bytes,
     useCache: http.use_cache,
     disableUnprintableCharFilter: settings.disable_http_unprintable_char_filter,

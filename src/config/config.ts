@@ -149,6 +149,8 @@ export type HttpConfig = {
   readonly blockEndpoints: readonly string[]
   /** CIDRs from which writes are allowed; empty: from everywhere. */
   readonly allowWriteHttpFrom: readonly string[]
+  /** Names of this agent that requests may be sent to; empty: any. Addresses and `localhost` always. */
+  readonly allowHosts: readonly string[]
   /** 0: 1 MiB. */
   readonly maxHeaderBytes: number
   readonly useCache: boolean

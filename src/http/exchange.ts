@@ -101,11 +101,11 @@ export class Exchange {
   /** Finds the endpoint, or the answer that needs none. */
   #route(): ApiAnswer | undefined {
     const { find, gate } = this.#api
-    const { method, url, from } = this.#given
+    const { method, url, from, headers } = this.#given
     const target = targetOf(url)
     if ('status' in target) return this.#encode(target)
     const { path, queryText } = target
-    const refusal = gate.refusal(method, path, from)
+    const refusal = gate.refusal({ method, path, from, headers })
     if (refusal) return this.#encode(refusal)
     const clean = cleanPath(path)
     if (clean !== undefined) return this.#encode(redirected(method, clean, queryText))

@@ -2,6 +2,7 @@ import { BlockList, isIPv6 } from 'node:net'
 import type { Config } from '../config/config.ts'
 import { parseDuration } from '../config/durations.ts'
 import { isRefused } from '../kernel/refusal.ts'
+import { createBrowserGate } from './browsers.ts'
 import { isStaleAllowed } from './parameters.ts'
 import type { HttpReply, HttpRequest } from './route.ts'
 import { isUnprintable } from './target.ts'
@@ -21,19 +22,23 @@ const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
 export type Gate = {
   /** Whether answers may be given before it is known which endpoint gives them. */
   readonly open: boolean
-  /** `from` is the client's IP address. */
-  refusal(method: string, path: string, from: string): HttpReply | undefined
+  /** `path` is decoded. */
+  refusal(said: Pick<HttpRequest, 'method' | 'path' | 'from' | 'headers'>): HttpReply | undefined
   parametersWrong(request: HttpRequest): HttpReply | undefined
 }
 
 export function createGate(config: Config): Gate {
-  const { blockEndpoints, allowWriteHttpFrom, disableUnprintableCharFilter, useCache } = config.http
+  const { blockEndpoints, allowWriteHttpFrom, allowHosts, disableUnprintableCharFilter, useCache } = config.http
   const writers = allowWriteHttpFrom.length > 0 ? blockListOf(allowWriteHttpFrom) : undefined
+  const browserRefusal = createBrowserGate(config.http)
 
   return {
-    open: blockEndpoints.length === 0,
+    open: blockEndpoints.length === 0 && allowHosts.length === 0,
 
-    refusal(method, path, from) {
+    refusal(said) {
+      const { method, path, from } = said
+      const foreign = browserRefusal(said)
+      if (foreign) return foreign
       if (!disableUnprintableCharFilter && isUnprintable(path)) return { status: 400 }
       if (blockEndpoints.some((prefix) => path.startsWith(prefix)))
         return { status: 403, text: 'Endpoint is blocked by agent configuration' }

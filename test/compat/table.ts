@@ -78,6 +78,7 @@ function stateOf({ now }: Field, name: string): string {
     return `works: ${values}; refused: ${now.why ?? `${name} is not supported by this version`}`
   }
   if (now === 'refused') return `refused: ${name} is not supported by this version`
+  if (now === 'own') return 'own'
   if (now === 'harmless') return 'ignored'
   return now === 'enterprise' || now === 'deprecated' ? 'ignored, with a warning' : 'works'
 }

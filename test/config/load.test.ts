@@ -205,6 +205,7 @@ const INVALID: [hcl: string, why: string][] = [
   ['ui_config { content_path = "/?" }', 'ui-content-path can only contain alphanumeric, -, _, or /. received: "/?"'],
   ['alt_domain = "service.x"', 'alt_domain cannot start with {service,connect,node,query,addr,dc1}'],
   ['recursors = ["nowhere"]', 'recursors: "nowhere" must be ip or ip:port'],
+  ['http_config { allow_hosts = ["http://a:80"] }', 'http_config.allow_hosts: "http://a:80" is not the name of a host'],
   ['http_config { allow_write_http_from = ["10.0.0.0/99"] }', 'http_config.allow_write_http_from: invalid CIDR address: 10.0.0.0/99'],
   ['reconnect_timeout = "1h"', 'reconnect_timeout must be >= 8h0m0s'],
   ['dns_config { a_record_limit = -1 }', 'dns_config.a_record_limit cannot be -1. Must be greater than or equal to zero'],

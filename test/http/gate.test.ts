@@ -6,7 +6,14 @@ import { requested } from '../kit/http.ts'
 
 const config = {
   datacenter: 'dc1',
-  http: { blockEndpoints: [], allowWriteHttpFrom: [], disableUnprintableCharFilter: false, useCache: true },
+  http: {
+    blockEndpoints: [],
+    allowWriteHttpFrom: [],
+    allowHosts: [],
+    responseHeaders: {},
+    disableUnprintableCharFilter: false,
+    useCache: true,
+  },
   limits: { httpMaxConnsPerClient: 0 },
 } as unknown as Config
 const gate = createGate(config)

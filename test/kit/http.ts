@@ -28,6 +28,7 @@ export const apiConfig = {
   http: {
     blockEndpoints: [],
     allowWriteHttpFrom: [],
+    allowHosts: [],
     disableUnprintableCharFilter: false,
     responseHeaders: {},
     maxHeaderBytes: 0,

@@ -68,6 +68,7 @@ export const httpFields = {
   response_headers: { type: 'texts' },
   use_cache: { type: 'boolean', default: true },
   max_header_bytes: { type: 'int' },
+  allow_hosts: { type: 'strings', now: 'own' },
 } as const satisfies Fields
 
 export const limitsFields = {

@@ -57,6 +57,7 @@ type Facts = {
 
 /**
  * - `works`: does what it says
+ * - `own`: does what it says, which is nothing that Consul knows
  * - `harmless`: accepted, because it has no meaning here, or only what it does anyway
  * - `refused`: would change something that this version cannot do; only its default and an empty value are accepted
  * - `only`: the values that are accepted, and why no others; `simulated` is what stands for any other one in a simulation
@@ -64,6 +65,7 @@ type Facts = {
  */
 export type Support =
   | 'works'
+  | 'own'
   | 'harmless'
   | 'refused'
   | 'enterprise'
