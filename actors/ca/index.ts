@@ -89,7 +89,8 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
       turn.count('connect.ca.leaf.signed')
       const { certPem = '', chainPem = [], serial = '' } = outcome
       const above = [...intermediatesPem, ...chainPem.filter((pem) => !intermediatesPem.includes(pem))]
-      finish(state, job, { ...leaf, serialText: serial, certPem: [certPem, ...above].join('') }, turn)
+      const { notBeforeMs: validAfterMs = leaf.validAfterMs, notAfterMs: validBeforeMs = leaf.validBeforeMs } = outcome
+      finish(state, job, { ...leaf, validAfterMs, validBeforeMs, serialText: serial, certPem: [certPem, ...above].join('') }, turn)
     },
 
     changed(state, _request, turn) {

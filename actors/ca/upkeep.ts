@@ -59,6 +59,9 @@ export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 
       turn.print('warn', 'could not remove what was made for a retired root', { root: rootId, error: outcome.why })
       return turn.timer('tend', TEND_MS_MAX, { name: 'tend', request: null })
     }
+    if (outcome.warning !== undefined) {
+      turn.print('warn', 'what was made for a retired root was not removed', { root: rootId, why: outcome.warning })
+    }
     commit(turn, 'ca.forget', { rootId }, (result) => ({ name: 'tended', request: { what, result } }))
   },
 
@@ -76,7 +79,10 @@ export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 
     const { authority } = state
     if (state.checking !== rootId || authority?.rootId !== rootId) return
     if (isRefused(outcome)) turn.print('warn', 'the CA provider does not answer as it should', { error: outcome.why })
-    else if (outcome.prepared) renew(authority, outcome.prepared, turn)
+    else {
+      if (outcome.warning !== undefined) turn.print('warn', 'the CA provider needs somebody to look after it', { why: outcome.warning })
+      if (outcome.prepared) renew(authority, outcome.prepared, turn)
+    }
     const againMs = isRefused(outcome) ? CHECK_AGAIN_MS : Math.min(CHECK_MS, Math.max(CHECK_MS_MIN, outcome.againMs ?? CHECK_MS))
     turn.timer('check', againMs, { name: 'check', request: null })
   },

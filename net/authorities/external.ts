@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { type Asked, type AskSigner, crossSign, type Done, preparedOf, signLeaf, textIn } from '../../src/authorities/built-in.ts'
 import { type RootRules, rootFault, trustDomainFault, validityFault } from '../../src/authorities/root-rules.ts'
@@ -12,8 +11,7 @@ import type {
   SignerRequest,
 } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { readCertificatePem } from '../pki/certificate.ts'
-import { readPathLength } from '../pki/extensions.ts'
+import { endMs, isSignedBy, pathLengthOf } from './certificates.ts'
 
 /**
  * An authority that an operator brings as files: `CertFile` has the certificate that signs leaves and then those that lead from it
@@ -91,22 +89,6 @@ async function rootFacts(chain: string[], rules: RootRules, ask: AskSigner): Pro
 function intermediateFault(facts: SignerOutcome, { trustDomain, nowMs }: RootRules): string | undefined {
   if (!facts.isCa) return 'not a CA certificate'
   return validityFault(facts, nowMs) ?? (trustDomain === undefined ? undefined : trustDomainFault(facts, trustDomain))
-}
-
-function endMs(certPem: string): number {
-  return new X509Certificate(certPem).validToDate.getTime()
-}
-
-function isSignedBy(certPem: string, issuerPem: string): boolean {
-  const issuer = new X509Certificate(issuerPem)
-  const certificate = new X509Certificate(certPem)
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-}
-
-/** How many CAs may follow one on the way to a leaf. */
-function pathLengthOf(certPem: string): number {
-  const certificate = readCertificatePem(certPem, 'certPem')
-  return (isRefused(certificate) ? undefined : readPathLength(certificate.extensions)) ?? Number.POSITIVE_INFINITY
 }
 
 async function certificatesIn(config: Record<string, unknown>, key: string): Promise<Result<string[]>> {

@@ -179,10 +179,15 @@ export type AuthorityOutcome = {
   chainPem?: string[]
   /** Of `sign`: the certificate's serial number, colon-separated lower-case hex. */
   serial?: string
+  /** Of `sign`: how long it is valid, where the provider chose that itself. Not after what was asked for, but for its clock. */
+  notBeforeMs?: number
+  notAfterMs?: number
   /** Of `check`: when it is to be asked again at the latest, in ms from now. */
   againMs?: number
   /** Of `check`: what people may like to know. Nothing secret. */
   facts?: Record<string, string | number | boolean>
+  /** Of `check` and `retire`: what will not go well unless somebody looks at it. Nothing secret. */
+  warning?: string
 }
 export type PreparedAuthority = {
   /** The self-signed root, '' if it was not made because this is a rehearsal. */
