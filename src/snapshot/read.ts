@@ -31,6 +31,9 @@ export class Unreadable extends Error {}
 
 /** A chunk of a file that is read. */
 const CHUNK_BYTES = 256 * 1024
+/** What is held in memory at a time. The longest values there may be, a thousand of them, are less. */
+const PART_BYTES_MAX = 1024 * 1024 * 1024
+const HEADER_BYTES_MAX = 1024 * 1024
 const GZIP_HEADER = [0x1f, 0x8b]
 
 /**
@@ -128,10 +131,14 @@ async function* frames(path: string, bytes: number): AsyncGenerator<Buffer, unde
     const take = taker(gunzip.iterator())
     const magic = await take(MAGIC.byteLength)
     if (!magic?.equals(MAGIC)) throw new Unreadable('it does not begin as one')
+    let isHeader = true
     for (;;) {
       const length = (await take(LENGTH_BYTES))?.readUInt32BE(0)
       if (length === undefined) throw new Unreadable('it ends too early')
       if (length === 0) return
+      // A few bytes can stand for any number of zeros.
+      if (length > (isHeader ? HEADER_BYTES_MAX : PART_BYTES_MAX)) throw new Unreadable(`it has a part of ${length} bytes`)
+      isHeader = false
       const part = await take(length)
       if (part === undefined) throw new Unreadable('it ends too early')
       yield part
