@@ -50,8 +50,7 @@ export async function polled<Found>(
   for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5)) {
     const found = await look()
     if (found !== undefined) return found
-    if (performance.now() + pauseMs > untilMs)
-      return refuse('late', `${about}: AWS was not done within ${Math.round(withinMs / 1_000)} seconds`)
+    if (performance.now() + pauseMs > untilMs) return refuse('late', `${about}: AWS was not done within ${withinMs} ms`)
     await wait(pauseMs)
   }
 }

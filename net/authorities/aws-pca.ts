@@ -32,12 +32,20 @@ import {
   whenDone,
 } from './certificates.ts'
 
+/** How long AWS may take to make a root, and to sign a leaf: whoever waits for one does so for ten seconds. */
+export type AwsLimits = { makeMsMax: number; signMsMax: number }
+const AWS_LIMITS: AwsLimits = { makeMsMax: 45_000, signMsMax: 8_000 }
+
 /**
  * A CA of AWS Private CA: the one that `ExistingARN` names, which may be below another, or a root that is made. It signs leaves
  * itself and no other roots. State: `arn`; `algorithm`, with which it signs; `made` (`yes`, or '' for one
  * that was there); `rootPem`; `chainPem`, what leads from a leaf to it.
  */
-export function createAwsAuthority(signer: Device<SignerRequest, SignerOutcome>, load: LoadAwsSdk = loadAwsSdk): Authorities {
+export function createAwsAuthority(
+  signer: Device<SignerRequest, SignerOutcome>,
+  load: LoadAwsSdk = loadAwsSdk,
+  limits = AWS_LIMITS,
+): Authorities {
   const ask = askingSigner(signer)
   const open = openAws(load)
   const unfinished = new Map<string, string>()
@@ -47,7 +55,7 @@ export function createAwsAuthority(signer: Device<SignerRequest, SignerOutcome>,
     if (isRefused(config)) return config
     const aws = await open()
     if (isRefused(aws)) return aws
-    const reach: Reach = { aws, config, ask, unfinished }
+    const reach: Reach = { aws, config, ask, unfinished, limits }
     switch (request.do) {
       case 'prepare':
         return prepare(request, reach)
@@ -64,14 +72,11 @@ export function createAwsAuthority(signer: Device<SignerRequest, SignerOutcome>,
 
 type Asked<Do extends AuthorityRequest['do']> = Extract<AuthorityRequest, { do: Do }>
 /** `unfinished`: CAs that were made here and that no state knows of yet, so that a second try does not pay for a second one. */
-type Reach = { aws: Aws; config: AwsConfig; ask: Ask; unfinished: Map<string, string> }
+type Reach = { aws: Aws; config: AwsConfig; ask: Ask; unfinished: Map<string, string>; limits: AwsLimits }
 type AwsConfig = { existingArn: string; deleteOnExit: boolean; key: { type: KeyType; bits: number }; algorithm: KeyAlgorithm }
 
 const ROOT_NAME = 'AWS PCA CA Primary Cert'
 const ROOT_DAYS = 3_650
-const MAKE_MS_MAX = 60_000
-/** Whoever waits for a leaf does so for ten seconds. */
-const SIGN_MS_MAX = 8_000
 /** The least that AWS allows: until then, a deleted CA can be had back. */
 const DELETED_AFTER_DAYS = 7
 const ARN = /^arn:[a-z0-9-]+:acm-pca:[a-z0-9-]+:\d{12}:certificate-authority\/[A-Za-z0-9-]+$/
@@ -170,7 +175,7 @@ async function create({ authority, unique }: Asked<'prepare'>, { aws, config }: 
 async function activated(arn: string, { made, rehearse }: { made: boolean; rehearse: boolean }, reach: Reach): Promise<Result<string>> {
   const about = aboutOf(reach.config)
   let isInstalled = false
-  return polled({ about, withinMs: MAKE_MS_MAX }, async () => {
+  return polled({ about, withinMs: reach.limits.makeMsMax }, async () => {
     const authority = await describe(arn, reach)
     if (isRefused(authority)) return authority
     const { Status: status } = authority
@@ -187,7 +192,7 @@ async function activated(arn: string, { made, rehearse }: { made: boolean; rehea
   })
 }
 
-async function install(arn: string, { aws, config }: Reach): Promise<Result<null>> {
+async function install(arn: string, { aws, config, limits }: Reach): Promise<Result<null>> {
   const { sdk, client } = aws
   const about = 'a root could not be made in AWS Private CA'
   const request = await asked(about, (options) =>
@@ -204,7 +209,7 @@ async function install(arn: string, { aws, config }: Reach): Promise<Result<null
       Validity: { Type: 'DAYS', Value: ROOT_DAYS },
       IdempotencyToken: tokenOf(arn, csrPem),
     },
-    { about, withinMs: MAKE_MS_MAX },
+    { about, withinMs: limits.makeMsMax },
     aws,
   )
   if (isRefused(issued)) return issued
@@ -263,7 +268,10 @@ async function preparedAt(
   return { ...prepared, signingKeyId: signing.keyId ?? '', intermediatesPem, ...ends }
 }
 
-async function sign({ state, csrPem, uri, serial, notAfterMs }: Asked<'sign'>, { aws, ask }: Reach): Promise<Result<AuthorityOutcome>> {
+async function sign(
+  { state, csrPem, uri, serial, notAfterMs }: Asked<'sign'>,
+  { aws, ask, limits }: Reach,
+): Promise<Result<AuthorityOutcome>> {
   const arn = state['arn'] ?? ''
   const about = 'AWS Private CA did not sign the leaf'
   const issued = await issue(
@@ -275,7 +283,7 @@ async function sign({ state, csrPem, uri, serial, notAfterMs }: Asked<'sign'>, {
       Validity: { Type: 'ABSOLUTE', Value: Math.floor(notAfterMs / 1_000) },
       IdempotencyToken: tokenOf(String(serial), csrPem),
     },
-    { about, withinMs: SIGN_MS_MAX },
+    { about, withinMs: limits.signMsMax },
     aws,
   )
   if (isRefused(issued)) return issued
