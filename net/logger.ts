@@ -42,7 +42,7 @@ export function createLogger(config: LogConfig, write: (text: string) => void): 
 
 function asText(level: LogLevel, from: string, line: string, facts: Record<string, unknown> = {}): string {
   const pairs = Object.entries(facts).filter(([, value]) => value !== undefined)
-  const tail = pairs.length === 0 ? '' : `: ${pairs.map(([name, value]) => `${name}=${quoted(value)}`).join(' ')}`
+  const tail = pairs.length === 0 ? '' : `: ${pairs.map(([name, value]) => `${name}=${quoted(name, value)}`).join(' ')}`
   return `${new Date().toISOString()} ${SHOWN[level]} ${printable(`${from}: ${line}`)}${tail}`
 }
 
@@ -50,10 +50,13 @@ function asJson(level: LogLevel, from: string, line: string, facts: Record<strin
   return printable(JSON.stringify({ '@level': level, '@message': line, '@module': from, '@timestamp': new Date().toISOString(), ...facts }))
 }
 
-/** A value with blanks or quotes in it is quoted; one of several lines is put on lines of its own, which begin with blanks. */
-function quoted(value: unknown): string {
+/** What a program wrote and where one failed. All else is a name of something, and stays on its line. */
+const LONG_FACTS = new Set(['error', 'output'])
+
+/** A value with blanks or quotes in it is quoted; a long one of several lines is put on lines of its own, which begin with blanks. */
+function quoted(name: string, value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  if (text.includes('\n')) return printable(`\n  ${text.replaceAll('\n', '\n  ')}`, true)
+  if (LONG_FACTS.has(name) && text.includes('\n')) return printable(`\n  ${text.replaceAll('\n', '\n  ')}`, true)
   return printable(/[\s"=]/.test(text) ? JSON.stringify(text) : text)
 }
 

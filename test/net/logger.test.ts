@@ -17,7 +17,8 @@ test('a name with line ends begins no line of its own, and does nothing to a ter
     t.notRegex(text, /[\r\u001b]/)
     t.true(text.endsWith('\n'))
   }
-  t.is(logged(false, `Refused ${FORGED}`, {}).split('\n').length, 2)
+  t.is(logged(false, `Refused ${FORGED}`, { source: FORGED }).split('\n').length, 2)
+  t.notRegex(logged(false, 'failed', { error: FORGED }), /^2026-01-01|[\r\u001b]/m)
 })
 
 test('JSON stays one line that says what was meant', (t) => {
