@@ -6,7 +6,7 @@ import type { LeafProtocol } from './leaf/protocol.ts'
 /** The sources of a sidecar whose agent is another process: it repeats what it is told from outside the actors. */
 export type RelayProtocol = FeedsProtocol &
   Pick<LeafProtocol, 'leaf'> & {
-    /** The newest value of a feed; `about` is the service it is about, '' for the roots. */
+    /** The newest value of a feed; `about` is the service or the prepared query it is about, '' for the roots. */
     put: Call<{ feed: RelayedFeed; about: string; index: number; value: unknown }, null>
   }
 export type RelayedFeed = keyof FeedsProtocol | 'leaf'
@@ -24,6 +24,8 @@ export const relay = defineActor<RelayProtocol, object, RelayState>({
     leaf: (state, { service }, turn, subscriber) => follow(state, nameOf('leaf', service), subscriber, turn),
     intentions: (state, { destination }, turn, subscriber) => follow(state, nameOf('intentions', destination), subscriber, turn),
     instances: (state, { service }, turn, subscriber) => follow(state, nameOf('instances', service), subscriber, turn),
+
+    query: (state, { query }, turn, subscriber) => follow(state, nameOf('query', query), subscriber, turn),
 
     put({ values, subscribers }, { feed, about, index, value }, turn) {
       const name = nameOf(feed, about)

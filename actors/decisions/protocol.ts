@@ -22,10 +22,19 @@ export type RefusedSide = 'inbound' | 'outbound' | 'authorize'
 /**
  * `intention`: one decided; `default`: none matched; `identity`: it is nobody of this mesh; `handshake`: it did not get as far as
  * showing who it is; `no-instance`: no instance of the destination is healthy; `unreachable`: none took it; `application`: the
- * application did not;
+ * application did not; `limit`: there were too many;
  * `not-ready`: the sidecar has no certificate or no intentions yet.
  */
-export type RefusedKind = 'intention' | 'default' | 'identity' | 'handshake' | 'no-instance' | 'unreachable' | 'application' | 'not-ready'
+export type RefusedKind =
+  | 'intention'
+  | 'default'
+  | 'identity'
+  | 'handshake'
+  | 'no-instance'
+  | 'unreachable'
+  | 'application'
+  | 'limit'
+  | 'not-ready'
 
 /** What refusals of one row have in common. */
 export type RefusedCause = {

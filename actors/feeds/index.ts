@@ -1,11 +1,16 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { trustBundle } from '../ca/queries.ts'
 import { connectInstances, type Instance, onlyPassing } from '../catalog/queries.ts'
+import { indexOf } from '../command.ts'
 import { intentionsTo } from '../intentions/queries.ts'
-import type { ConnectInstance, FeedsProtocol, IntentionsOn } from './protocol.ts'
+import { queryInstances } from '../prepared-queries/execute.ts'
+import { resolveQuery } from '../prepared-queries/queries.ts'
+import { QUERIES } from '../prepared-queries/tables.ts'
+import type { ConnectInstance, FeedsProtocol, IntentionsOn, QueryInstances } from './protocol.ts'
 
 /** `defaultAllow`: what holds where no intention matches. */
 export type FeedsArgs = { defaultAllow: boolean; datacenter: string }
@@ -14,7 +19,11 @@ type FeedsOwn = { changed: Cast<{ name: string }> }
 
 /** What somebody follows; undefined: there is nothing to say yet. */
 type Finding = { index: number; value: unknown } | undefined
-type Question = { feed: 'roots' } | { feed: 'intentions'; destination: string } | { feed: 'instances'; service: string }
+type Question =
+  | { feed: 'roots' }
+  | { feed: 'intentions'; destination: string }
+  | { feed: 'instances'; service: string }
+  | { feed: 'query'; query: string }
 type Query = { question: Question; subscribers: Subscriber[]; found: Finding; text: string }
 
 export type FeedsState = { args: FeedsArgs; queries: Map<string, Query> }
@@ -33,6 +42,9 @@ export const feeds = defineActor<FeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>
     },
     instances(state, { service }, turn, subscriber) {
       follow(state, { feed: 'instances', service }, subscriber, turn)
+    },
+    query(state, { query }, turn, subscriber) {
+      follow(state, { feed: 'query', query }, subscriber, turn)
     },
 
     changed(state, { name }, turn) {
@@ -74,7 +86,8 @@ function evaluate(state: FeedsState, name: string, query: Query, turn: Turn<Feed
   const found = find(view, query.question, state.args)
   turn.wake(name, reads, { name: 'changed', request: { name } })
   // Whoever waits until intentions or roots are in force waits for an index, whether the change made a difference here or not.
-  const text = JSON.stringify(query.question.feed === 'instances' ? found?.value : found) ?? ''
+  const isWaitedFor = query.question.feed === 'roots' || query.question.feed === 'intentions'
+  const text = JSON.stringify(isWaitedFor ? found : found?.value) ?? ''
   if (text === query.text) return false
   query.found = found
   query.text = text
@@ -102,7 +115,18 @@ function find(view: View, question: Question, { defaultAllow, datacenter }: Feed
       const { index, instances } = connectInstances(view, question.service)
       return { index, value: onlyPassing(instances).map((found) => instanceOf(found, datacenter)) }
     }
+    case 'query':
+      return askedFor(view, question.query, datacenter)
   }
+}
+
+function askedFor(view: View, name: string, datacenter: string): { index: number; value: QueryInstances } {
+  const query = resolveQuery(view, name)
+  const index = indexOf(view, QUERIES)
+  if (query === undefined) return { index, value: { instances: [], why: `there is no prepared query ${JSON.stringify(name)}` } }
+  if (isRefused(query)) return { index, value: { instances: [], why: query.why } }
+  const instances = queryInstances(view, query.service, true).map((found) => instanceOf(found, datacenter))
+  return { index: Math.max(index, connectInstances(view, query.service.service).index), value: { instances, why: '' } }
 }
 
 function instanceOf({ node, instance }: Instance, datacenter: string): ConnectInstance {

@@ -10,7 +10,12 @@ export type FeedsProtocol = {
   intentions: Feed<{ destination: string }, IntentionsOn>
   /** Healthy instances that accept mutual TLS connections for a service, ordered by node and id. */
   instances: Feed<{ service: string }, readonly ConnectInstance[]>
+  /** Instances that accept mutual TLS connections and are what a prepared query asks for, by its name or id, in the same order. */
+  query: Feed<{ query: string }, QueryInstances>
 }
+
+/** `why` there is no answer: no such query, or its template makes nothing of the name; '' if there is one. */
+export type QueryInstances = { instances: readonly ConnectInstance[]; why: string }
 
 export type IntentionsOn = {
   /** Those with the highest precedence first. */

@@ -1,14 +1,17 @@
 import type { Turn } from '../../src/kernel/actor.ts'
-import type { MeshPeer } from '../../src/kernel/ports.ts'
+import type { MeshEvent } from '../../src/kernel/ports.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { type Decision, decide, ruleText } from '../intentions/decide.ts'
 import { parseIdentity } from '../spiffe.ts'
+import { measureLater, metricOf } from './metrics.ts'
 import { pairOf } from './pairs.ts'
-import { kindOf, tellRefused } from './refusals.ts'
-import type { Inbound, ProxyOwn, ProxyState } from './state.ts'
+import { proxyHeader } from './proxy-header.ts'
+import { kindOf, loudness, tellRefused } from './refusals.ts'
+import { type Inbound, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
 
 /** Lets a connection of the mesh through to the application, or refuses it with one line in the log. */
-export function admit(state: ProxyState, connection: number, from: string, peer: MeshPeer | undefined, turn: Turn<ProxyOwn>): void {
+export function admit(state: ProxyState, event: Extract<MeshEvent, { did: 'accepted' }>, turn: Turn<ProxyOwn>): void {
+  const { connection, from, to = '', peer, handshakeMs } = event
   const { inbound } = state.args
   const identity = parseIdentity(peer?.uri ?? '')
   if (!inbound || isRefused(identity) || identity.kind !== 'service') {
@@ -18,7 +21,7 @@ export function admit(state: ProxyState, connection: number, from: string, peer:
     return turnAway(state, connection, { source: peer?.uri ?? 'nobody', serial, from }, cause, turn)
   }
   const { service: source, trustDomain } = identity
-  const entry: Inbound = { source, trustDomain, uri: peer?.uri ?? '', serial: peer?.serial ?? '', from, closing: false }
+  const entry: Inbound = { source, trustDomain, uri: peer?.uri ?? '', serial: peer?.serial ?? '', from, closing: false, ...NOTHING }
   const decision = judge(state, entry)
   const pair = pairOf(state, 'from', source)
   if (!decision.allowed) {
@@ -30,7 +33,9 @@ export function admit(state: ProxyState, connection: number, from: string, peer:
   pair.open++
   state.accepted++
   state.inbound.set(connection, entry)
+  measureLater(state, turn)
   turn.count('proxy.inbound.connections')
+  if (handshakeMs !== undefined) turn.measure(metricOf(state, turn.self.key, 'inbound', 'handshake_time', pair.service), handshakeMs)
   turn.act(
     'mesh',
     {
@@ -40,10 +45,35 @@ export function admit(state: ProxyState, connection: number, from: string, peer:
       port: inbound.localPort,
       ...(inbound.localSocketPath !== '' && { socketPath: inbound.localSocketPath }),
       withinMs: inbound.connectWithinMs,
+      ...(inbound.sendProxy && { greeting: proxyHeader({ from, to, uri: entry.uri }) }),
     },
     { then: (outcome) => ({ name: 'asked', request: { connection, outcome } }) },
   )
 }
+
+/** Somebody did not get as far as showing who it is, or came when there were too many. */
+export function handshakeFailed(
+  state: ProxyState,
+  door: number,
+  { why, from, serial }: Extract<MeshEvent, { did: 'handshake-failed' }>,
+  turn: Turn<ProxyOwn>,
+): void {
+  const { service } = state.args
+  if (door !== PUBLIC) return turn.print('warn', 'Could not accept a connection of the application', { source: service, error: why })
+  const isLimit = TOO_MANY.test(why)
+  const onlyLooked = ONLY_LOOKED.test(why)
+  turn.count('proxy.inbound.handshake_failed')
+  if (!onlyLooked)
+    tellRefused(state, turn, { side: 'inbound', kind: isLimit ? 'limit' : 'handshake', cause: why, serial: serial ?? '', from })
+  if (isLimit) state.refused++
+  const level = onlyLooked ? 'debug' : isLimit ? loudness(state, 'limit', 'warn', turn.nowMs) : 'warn'
+  turn.print(level, isLimit ? 'Refused a connection' : 'Handshake failed', { from, destination: service, error: why, serial })
+}
+
+/** How the mesh reports somebody who only looked whether the port is open, as health checks do. */
+const ONLY_LOOKED = /^the (connection was closed|TLS handshake took too long)/
+const TOO_MANY = /^too many connections/
+const NOTHING = { receivedBytes: 0, sentBytes: 0 }
 
 /** Judges by new intentions from now on. They are in force once the last connection that they forbid is closed. */
 export function enforce(state: ProxyState, index: number, turn: Turn<ProxyOwn>): void {

@@ -2,31 +2,31 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { MeshEvent } from '../../src/kernel/ports.ts'
 import { LATER } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { admit, applicationAbsent, connectionEnded, enforce, judgeAgain } from './inbound.ts'
-import { dialFailed, dialWaiting, giveUp, take } from './outbound.ts'
+import { followLeaf, takeOver, takeUpstreams } from './change.ts'
+import { closedDoor, doorFailed, doorOpened, open, openPublic } from './doors.ts'
+import { closeAll, drain, end, endIfDrained } from './drain.ts'
+import { admit, applicationAbsent, connectionEnded, enforce, handshakeFailed, judgeAgain } from './inbound.ts'
+import { countTraffic, measureLater } from './metrics.ts'
+import { connected, dialFailed, dialWaiting, giveUp, take } from './outbound.ts'
 import { pairOf } from './pairs.ts'
 import type { ProxyArgs, ProxyProtocol } from './protocol.ts'
-import { tellRefused } from './refusals.ts'
-import { type Door, type Identity, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
+import { type Identity, type ProxyOwn, type ProxyState, PUBLIC } from './state.ts'
 import { statusOf } from './status.ts'
+import { followTargets, labelOf, takeFound } from './targets.ts'
 
 const TELL_EVERY_MS = 1_000
-const OPEN_AGAIN_MS_MIN = 500
-const OPEN_AGAIN_MS_MAX = 30_000
 /** A supervised sidecar ends after this long without a supervisor. A crashed one is back much sooner. */
 const ABANDONED_AFTER_MS = 60_000
-/** How the mesh reports somebody who only looked whether the port is open, as health checks do. */
-const ONLY_LOOKED = /^the (connection was closed|TLS handshake took too long)/
 
 /** A sidecar on the thread of its sockets. It judges and chooses from live feeds; the mesh device moves the bytes. */
 export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>({
   name: 'proxy',
   mailboxMax: 65_536,
   init(args, turn) {
-    const { service, token, feeds, leaf, inbound, upstreams } = args
+    const { service, feeds, inbound, upstreams } = args
     // Sockets of an earlier life, before anything new is opened.
     turn.act('mesh', { do: 'forget', owner: turn.self.key })
-    turn.subscribe('leaf', leaf, 'leaf', { service, token }, (value) => ({ name: 'leaf', request: value }))
+    followLeaf(args, turn)
     turn.subscribe('roots', feeds, 'roots', null, (bundle, index) => ({ name: 'roots', request: { bundle, index } }))
     if (inbound) {
       turn.subscribe('intentions', feeds, 'intentions', { destination: service }, (intentions, index) => ({
@@ -34,62 +34,36 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
         request: { intentions, index },
       }))
     }
-    for (const name of new Set(upstreams.map((upstream) => upstream.service))) {
-      turn.subscribe(`instances/${name}`, feeds, 'instances', { service: name }, (instances) => ({
-        name: 'instances',
-        request: { service: name, instances },
-      }))
-    }
-    const state: ProxyState = {
-      args,
-      leaf: undefined,
-      bundle: undefined,
-      intentions: undefined,
-      enforcing: undefined,
-      enforced: { intentionIndex: 0, enforcedMs: 0, closedConnections: 0 },
-      rootsIndex: 0,
-      identity: undefined,
-      identified: false,
-      identityWhy: '',
-      ending: false,
-      door: closedDoor(inbound?.port ?? 0),
-      upstreams: upstreams.map((upstream) => ({ ...upstream, door: closedDoor(upstream.port), open: 0 })),
-      instances: new Map(),
-      inbound: new Map(),
-      outbound: new Map(),
-      pairs: new Map(),
-      accepted: 0,
-      refused: 0,
-      closedByIntentions: 0,
-      subscribers: [],
-      told: 0,
-      telling: false,
-    }
-    for (const position of upstreams.keys()) open(state, position, turn)
+    const state = stateOf(args)
+    followTargets(state, [], turn)
+    takeUpstreams(state, upstreams, turn)
     return state
   },
-  stays: ({ args, ending }, next) => !ending && JSON.stringify(args) === JSON.stringify(next),
+  stays: (state, args, turn) => takeOver(state, args, turn),
   on: {
     status(state, _request, turn, subscriber) {
       turn.cancel('abandoned')
       state.subscribers.push(subscriber)
-      turn.emit(subscriber, ++state.told, statusOf(state))
+      turn.emit(subscriber, ++state.told, statusOf(state, turn.nowMs))
     },
 
     shutDown(state, _request, turn, caller) {
-      state.ending = true
-      turn.act('mesh', { do: 'forget', owner: turn.self.key }, { then: () => ({ name: 'forgotten', request: { caller } }) })
+      drain(state, caller, turn)
       return LATER
     },
 
-    abandoned(state, _request, turn) {
-      state.ending = true
-      turn.print('warn', 'Ends: its supervisor has not come back')
-      turn.act('mesh', { do: 'forget', owner: turn.self.key })
+    drained(state, _request, turn) {
+      end(state, turn)
     },
 
-    forgotten(_state, { caller }, turn) {
-      turn.answer(caller, null)
+    abandoned(state, _request, turn) {
+      turn.print('warn', 'Ends: its supervisor has not come back')
+      end(state, turn)
+    },
+
+    forgotten(state, _request, turn) {
+      for (const caller of state.draining ?? []) turn.answer(caller, null)
+      state.draining = []
     },
 
     leaf(state, leaf, turn) {
@@ -131,37 +105,26 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
       tellNow(state, turn)
     },
 
-    instances(state, { service, instances }, turn) {
-      state.instances.set(service, instances)
+    instances(state, { target, found }, turn) {
+      takeFound(state, target, found)
       dialWaiting(state, turn)
       tellNow(state, turn)
     },
 
-    opened(state, { upstream, outcome }, turn) {
-      const door = doorOf(state, upstream)
-      if (!door || state.ending) return
-      door.opening = false
-      if (isRefused(outcome)) {
-        Object.assign(door, { phase: 'failed', why: outcome.why, refused: outcome.refused })
-        const waitMs = Math.min(OPEN_AGAIN_MS_MAX, OPEN_AGAIN_MS_MIN * 2 ** door.failures++)
-        if (door.failures === 1)
-          turn.print('error', 'Cannot listen', { ...listenerFacts(state, upstream), error: outcome.why, option: optionOf(upstream) })
-        turn.timer(`open/${upstream}`, waitMs, { name: 'openAgain', request: { upstream } })
-      } else {
-        Object.assign(door, { phase: 'listening', why: '', refused: '', failures: 0, port: outcome.port ?? door.port })
-        turn.print('info', 'Starting listener', listenerFacts(state, upstream))
-        if (isReady(state)) turn.print('info', 'Proxy loaded config and ready to serve')
-      }
+    opened(state, { door, place, outcome }, turn) {
+      if (state.ending) return
+      const isOpen = doorOpened(state, door, place, outcome, turn)
+      if (isOpen && isReady(state)) turn.print('info', 'Proxy loaded config and ready to serve')
       tellNow(state, turn)
     },
 
-    openAgain(state, { upstream }, turn) {
-      if (!state.ending) open(state, upstream, turn)
+    openAgain(state, { door }, turn) {
+      open(state, door, turn)
     },
 
-    happened(state, { upstream, event }, turn) {
+    happened(state, { door, event }, turn) {
       if (state.ending) return
-      happened(state, upstream, event, turn)
+      happened(state, door, event, turn)
       tellSoon(state, turn)
     },
 
@@ -174,6 +137,23 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
 
     tooLong(state, { connection }, turn) {
       giveUp(state, connection, turn)
+    },
+
+    measure(state, _request, turn) {
+      if (!state.ending)
+        turn.act('mesh', { do: 'traffic', owner: turn.self.key }, { then: (outcome) => ({ name: 'measured', request: outcome }) })
+    },
+
+    measured(state, outcome, turn) {
+      state.measuring = false
+      measureLater(state, turn)
+      const { traffic = [] } = isRefused(outcome) ? {} : outcome
+      for (const carried of traffic) countTraffic(state, carried, turn)
+      if (traffic.length > 0) tellSoon(state, turn)
+    },
+
+    overdue(state, { connections, why }, turn) {
+      closeAll(state, connections, why, turn)
     },
 
     tell(state, _request, turn) {
@@ -189,6 +169,39 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     }
   },
 })
+
+function stateOf(args: ProxyArgs): ProxyState {
+  return {
+    args,
+    leaf: undefined,
+    bundle: undefined,
+    intentions: undefined,
+    enforcing: undefined,
+    enforced: { intentionIndex: 0, enforcedMs: 0, closedConnections: 0 },
+    rootsIndex: 0,
+    identity: undefined,
+    identified: false,
+    identityWhy: '',
+    draining: undefined,
+    ending: false,
+    door: closedDoor(args.inbound?.port ?? 0),
+    upstreams: [],
+    lastId: PUBLIC,
+    found: new Map(),
+    inbound: new Map(),
+    outbound: new Map(),
+    pairs: new Map(),
+    accepted: 0,
+    refused: 0,
+    closedByIntentions: 0,
+    refusals: [],
+    warnedMs: new Map(),
+    measuring: false,
+    subscribers: [],
+    told: 0,
+    telling: false,
+  }
+}
 
 function identify({ leaf, bundle, rootsIndex, ending }: ProxyState, turn: Turn<ProxyOwn>): void {
   if (!leaf || !bundle || ending) return
@@ -208,113 +221,37 @@ function identify({ leaf, bundle, rootsIndex, ending }: ProxyState, turn: Turn<P
   )
 }
 
-/** Opens the public listener once everything is there that it takes to judge a connection. */
-function openPublic(state: ProxyState, turn: Turn<ProxyOwn>): void {
-  if (!state.args.inbound || !state.identified || !state.intentions || state.door.phase !== 'waiting' || state.door.opening) return
-  open(state, PUBLIC, turn)
-}
-
-function open(state: ProxyState, upstream: number, turn: Turn<ProxyOwn>): void {
-  const side = upstream === PUBLIC ? 'public' : 'upstream'
-  const at = upstream === PUBLIC ? state.args.inbound : state.upstreams[upstream]
-  const door = doorOf(state, upstream)
-  if (!at || !door) return
-  door.opening = true
-  const handshakeMs = state.args.inbound?.handshakeMs ?? HANDSHAKE_MS
-  turn.act(
-    'mesh',
-    { do: 'listen', owner: turn.self.key, side, address: at.address, port: at.port, handshakeMs, connectionsMax: 0 },
-    {
-      then: (outcome) => ({ name: 'opened', request: { upstream, outcome } }),
-      on: (event) => ({ name: 'happened', request: { upstream, event } }),
-    },
-  )
-}
-
-const HANDSHAKE_MS = 10_000
-
-function happened(state: ProxyState, upstream: number, event: MeshEvent, turn: Turn<ProxyOwn>): void {
+function happened(state: ProxyState, door: number, event: MeshEvent, turn: Turn<ProxyOwn>): void {
   switch (event.did) {
     case 'accepted':
-      if (upstream === PUBLIC) return admit(state, event.connection, event.from, event.peer, turn)
-      return take(state, event.connection, upstream, turn)
-    case 'connected': {
-      const entry = state.outbound.get(event.connection)
-      if (!entry) return
-      const pair = pairOf(state, 'to', state.upstreams[upstream]?.service ?? '')
-      entry.connected = true
-      pair.accepted++
-      pair.open++
-      return
-    }
+      return door === PUBLIC ? admit(state, event, turn) : take(state, event.connection, door, turn)
+    case 'connected':
+      return connected(state, event, turn)
     case 'dial-failed':
-      if (upstream === PUBLIC) return applicationAbsent(state, event.connection, event.why, turn)
+      if (door === PUBLIC) return applicationAbsent(state, event.connection, event.why, turn)
       return dialFailed(state, event.connection, event.why, turn)
     case 'handshake-failed':
-      turn.count('proxy.inbound.handshake_failed')
-      if (!ONLY_LOOKED.test(event.why)) {
-        const { why: cause, serial = '', from } = event
-        tellRefused(state, turn, { side: 'inbound', kind: 'handshake', cause, serial, from })
-      }
-      return turn.print(ONLY_LOOKED.test(event.why) ? 'debug' : 'warn', 'Handshake failed', {
-        from: event.from,
-        destination: state.args.service,
-        error: event.why,
-        serial: event.serial,
-      })
+      return handshakeFailed(state, door, event, turn)
     case 'closed':
-      return closed(state, upstream, event, turn)
-    case 'listener-failed': {
-      const door = doorOf(state, upstream)
-      if (!door) return
-      Object.assign(door, { phase: 'failed', why: event.why })
-      turn.act('mesh', { do: 'unlisten', listener: event.listener })
-      turn.print('error', 'A listener failed', { ...listenerFacts(state, upstream), error: event.why })
-      turn.timer(`open/${upstream}`, OPEN_AGAIN_MS_MIN, { name: 'openAgain', request: { upstream } })
-    }
+      return closed(state, event, turn)
+    case 'listener-failed':
+      return doorFailed(state, door, event.why, turn)
   }
 }
 
-function closed(state: ProxyState, upstream: number, event: Extract<MeshEvent, { did: 'closed' }>, turn: Turn<ProxyOwn>): void {
-  const { connection, receivedBytes, sentBytes } = event
+function closed(state: ProxyState, event: Extract<MeshEvent, { did: 'closed' }>, turn: Turn<ProxyOwn>): void {
+  const { connection } = event
   turn.cancel(`wait/${connection}`)
-  const entry = state.inbound.get(connection)
-  const out = state.outbound.get(connection)
-  const to = out && state.upstreams[upstream]
+  countTraffic(state, event, turn)
+  const inbound = state.inbound.get(connection)
+  const outbound = state.outbound.get(connection)
   state.inbound.delete(connection)
   state.outbound.delete(connection)
+  if (inbound) pairOf(state, 'from', inbound.source).open--
+  if (outbound) outbound.to.open--
+  if (outbound?.connected) pairOf(state, 'to', labelOf(outbound.to.args)).open--
   if (connectionEnded(state, connection, turn)) tellNow(state, turn)
-  if (to) to.open--
-  if (!entry && !to) return
-  const pair = entry ? pairOf(state, 'from', entry.source) : pairOf(state, 'to', to?.service ?? '')
-  if (entry || out?.connected) pair.open--
-  pair.receivedBytes += receivedBytes
-  pair.sentBytes += sentBytes
-  turn.count('proxy.bytes', receivedBytes + sentBytes)
-}
-
-function closedDoor(port: number): Door {
-  return { phase: 'waiting', why: '', refused: '', port, failures: 0, opening: false }
-}
-
-function doorOf(state: ProxyState, upstream: number): Door | undefined {
-  return upstream === PUBLIC ? state.door : state.upstreams[upstream]?.door
-}
-
-function listenerFacts({ args, door, upstreams }: ProxyState, upstream: number): Record<string, unknown> {
-  const { inbound } = args
-  if (upstream === PUBLIC) {
-    const application = inbound?.localSocketPath || `${inbound?.localHost}:${inbound?.localPort}`
-    return { listener: `public->${application}`, bind_addr: `${inbound?.address}:${door.port}` }
-  }
-  const to = upstreams[upstream]
-  const address = `${to?.address}:${to?.door.port}`
-  return { listener: `${address}->service:default/${to?.service}`, bind_addr: address }
-}
-
-/** The key under `connect.proxy.config` that says where to listen. */
-function optionOf(upstream: number): string {
-  return upstream === PUBLIC ? 'bind_port' : `upstreams[${upstream}].local_bind_port`
+  endIfDrained(state, turn)
 }
 
 function isReady({ args, door, upstreams }: ProxyState): boolean {
@@ -323,7 +260,7 @@ function isReady({ args, door, upstreams }: ProxyState): boolean {
 
 function tellNow(state: ProxyState, turn: Turn<ProxyOwn>): void {
   if (state.subscribers.length === 0) return
-  const status = statusOf(state)
+  const status = statusOf(state, turn.nowMs)
   state.told++
   for (const subscriber of state.subscribers) turn.emit(subscriber, state.told, status)
 }

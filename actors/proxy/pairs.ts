@@ -6,11 +6,16 @@ const PAIRS_MAX = 1_000
 const OTHERS = '(others)'
 
 /** The counters of what goes between this service and another one. */
-export function pairOf({ pairs }: Pick<ProxyState, 'pairs'>, side: ProxyPair['side'], service: string): ProxyPair {
+export function pairOf({ pairs }: Pick<ProxyState, 'pairs'>, side: ProxyPair['side'], other: string): ProxyPair {
+  const service = pairName({ pairs }, side, other)
   const known = pairs.get(`${side} ${service}`)
   if (known) return known
-  if (pairs.size >= PAIRS_MAX && service !== OTHERS) return pairOf({ pairs }, side, OTHERS)
   const pair: ProxyPair = { side, service, accepted: 0, refused: 0, open: 0, receivedBytes: 0, sentBytes: 0 }
   pairs.set(`${side} ${service}`, pair)
   return pair
+}
+
+/** Under which a service is counted. */
+export function pairName({ pairs }: Pick<ProxyState, 'pairs'>, side: ProxyPair['side'], service: string): string {
+  return pairs.has(`${side} ${service}`) || pairs.size < PAIRS_MAX ? service : OTHERS
 }

@@ -1,14 +1,17 @@
 import { type Call, type Feed, type Ref, refOf } from '../../src/kernel/protocol.ts'
 import type { RefusalCode } from '../../src/kernel/refusal.ts'
 import type { Token } from '../authorize.ts'
+import type { RefusedKind, RefusedSide } from '../decisions/protocol.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
 import type { LeafProtocol } from '../leaf/protocol.ts'
+import type { Ejection } from './outliers.ts'
 
 /** One sidecar: it judges who may connect to its service, and finds whom its service wants to reach. */
 export type ProxyProtocol = {
   /** How it is. Counters may be up to a second old. The index counts values. */
   status: Feed<null, ProxyStatus>
-  /** Ends its listeners and connections. Answered when they are given up; it can only be stopped then. */
+  /** Ends its listeners at once, and its connections after `drainMs` at the latest. Answered when all are gone; it can only be stopped
+   * then. Refused with `conflict` if it is started again before that: it goes on then. */
   shutDown: Call<null, null>
 }
 
@@ -26,6 +29,8 @@ export type ProxyArgs = {
   supervised: boolean
   /** Refused connections are told to the actor `decisions`; not if not given. */
   recorded?: boolean
+  /** How long connections may go on that its end, or that of an upstream, leaves behind. Not at all if not given. */
+  drainMs?: number
 }
 
 export type InboundArgs = {
@@ -38,9 +43,28 @@ export type InboundArgs = {
   /** Instead of host and port; '' for none. */
   localSocketPath: string
   connectWithinMs: number
+  /** How many connections may be open, and come in a second; any number if not given. */
+  connectionsMax?: number
+  perSecondMax?: number
+  /** The application hears first who connects, by version 2 of the PROXY protocol. */
+  sendProxy?: 'v2'
 }
 
-export type UpstreamArgs = { service: string; address: string; port: number; connectWithinMs: number }
+export type UpstreamArgs = {
+  /** The name of a service, or of a prepared query. */
+  service: string
+  query?: true
+  address: string
+  port: number
+  /** Instead of address and port, and what the mode of its file is to be. */
+  socketPath?: string
+  socketMode?: number
+  connectWithinMs: number
+  /** How many connections may be open; any number if not given. */
+  connectionsMax?: number
+  /** Instances that cannot be reached are left out for a while; not if not given. */
+  ejection?: Ejection
+}
 
 /** `failed`: it cannot listen, `why` says so, and it tries again. */
 export type ProxyPhase = 'waiting' | 'listening' | 'failed'
@@ -52,14 +76,30 @@ export type ProxyStatus = {
   refused: RefusalCode | ''
   address: string
   port: number
-  upstreams: { service: string; address: string; port: number; phase: ProxyPhase; why: string; instances: number; open: number }[]
+  upstreams: UpstreamStatus[]
   inboundOpen: number
   accepted: number
   refusedConnections: number
   /** Closed because an intention changed. */
   closedByIntentions: number
+  /** How many connections of each side were refused for each kind of reason. */
+  refusals: { side: RefusedSide; kind: RefusedKind; count: number }[]
   pairs: ProxyPair[]
 } & InForce
+
+export type UpstreamStatus = {
+  service: string
+  query: boolean
+  address: string
+  port: number
+  socketPath: string
+  phase: ProxyPhase
+  why: string
+  instances: number
+  /** Healthy instances that are left out because they could not be reached. */
+  ejected: string[]
+  open: number
+}
 
 /** What holds for every new connection, and every open one. */
 export type InForce = {

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs'
-import { connect, isIPv6, type Server } from 'node:net'
+import { isIPv6, type Server } from 'node:net'
 import type { UnixSocketsConfig } from '../../src/config/config.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { dropStaleSocket } from '../stale-socket.ts'
 import { own } from './ownership.ts'
 
 /**
@@ -31,21 +31,6 @@ export async function listenOn(
     }
     if (path !== undefined) server.listen(path, listening)
     else server.listen({ host: address, port, reusePort, backlog: 4_096 }, listening)
-  })
-}
-
-/** Removes a socket that nobody listens on any more. */
-function dropStaleSocket(path: string): Promise<void> {
-  return new Promise((resolve) => {
-    const attempt = connect(path)
-    attempt.once('connect', () => {
-      attempt.destroy()
-      resolve()
-    })
-    attempt.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') rmSync(path, { force: true })
-      resolve()
-    })
   })
 }
 

@@ -1,4 +1,4 @@
-import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
+import type { MeshEvent, MeshPeer, MeshTraffic } from '../../src/kernel/ports.ts'
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Carriers } from './carriers.ts'
 import { type Destination, dial } from './dialer.ts'
@@ -10,7 +10,9 @@ export type Arrival = {
   readonly listener: number
   readonly leg: Leg
   readonly from: string
+  readonly to?: string
   readonly peer?: MeshPeer
+  readonly handshakeMs?: number
   readonly event: (event: MeshEvent) => void
   /** Called once the leg is gone. */
   readonly closed?: () => void
@@ -28,6 +30,8 @@ type Connection = Traffic & {
   /** Why it ended or is ending; the first reason counts. */
   why: string | undefined
   legsOpen: number
+  /** What it had carried when somebody last asked. */
+  askedBytes: number
 }
 
 /** All accepted connections of one device, from `accepted` to `closed`. */
@@ -49,7 +53,7 @@ export class Connections {
 
   /** Takes over an accepted leg that nobody has read from, and reports it. */
   accept(arrival: Arrival): void {
-    const { owner, leg, event, listener, from, peer, closed } = arrival
+    const { owner, leg, event, listener, from, to, peer, handshakeMs, closed } = arrival
     const number = ++this.#last
     const connection: Connection = {
       number,
@@ -64,20 +68,34 @@ export class Connections {
       legsOpen: 0,
       receivedBytes: 0,
       sentBytes: 0,
+      askedBytes: 0,
     }
     this.#open.set(number, connection)
     this.#watch(connection, leg, 'the caller', closed)
-    event({ did: 'accepted', listener, connection: number, from, ...(peer === undefined ? {} : { peer }) })
+    event({
+      did: 'accepted',
+      listener,
+      connection: number,
+      from,
+      ...(to && { to }),
+      ...(peer && { peer }),
+      ...(handshakeMs !== undefined && { handshakeMs }),
+    })
   }
 
   /** Begins to dial for a connection that waits. */
-  connect(number: number, to: Destination, carriersOf: (owner: string) => Carriers | undefined): Result<object> {
+  connect(
+    number: number,
+    to: Destination & { greeting?: Uint8Array },
+    carriersOf: (owner: string) => Carriers | undefined,
+  ): Result<object> {
     const connection = this.#open.get(number)
     if (connection === undefined || connection.why !== undefined) return this.#absent(number)
     if (connection.phase !== 'waiting') {
       return refuse('conflict', `connection ${number} is already ${connection.phase === 'spliced' ? 'connected' : 'being connected'}`)
     }
     connection.phase = 'dialling'
+    const beganMs = this.#monotonicMs()
     connection.giveUp = dial(to, carriersOf(connection.owner), (outcome) => {
       connection.giveUp = undefined
       if ('why' in outcome) {
@@ -88,8 +106,11 @@ export class Connections {
       connection.phase = 'spliced'
       connection.dialled = outcome.leg
       this.#watch(connection, outcome.leg, 'the destination')
-      connection.event({ did: 'connected', connection: number, ...(outcome.peer === undefined ? {} : { peer: outcome.peer }) })
-      if (connection.why === undefined) splice(connection.accepted, outcome.leg, connection)
+      const tookMs = this.#monotonicMs() - beganMs
+      connection.event({ did: 'connected', connection: number, tookMs, ...(outcome.peer === undefined ? {} : { peer: outcome.peer }) })
+      if (connection.why !== undefined) return
+      if (to.greeting) outcome.leg.write({ bytes: Buffer.from(to.greeting) })
+      splice(connection.accepted, outcome.leg, connection)
     })
     return {}
   }
@@ -99,6 +120,16 @@ export class Connections {
     if (connection === undefined) return this.#absent(number)
     end(connection, why)
     return {}
+  }
+
+  /** Of the owner's connections that carried something since this was asked last. */
+  traffic(owner: string): MeshTraffic[] {
+    return [...this.#open.values()].flatMap((connection) => {
+      const { number, receivedBytes, sentBytes } = connection
+      if (connection.owner !== owner || connection.askedBytes === receivedBytes + sentBytes) return []
+      connection.askedBytes = receivedBytes + sentBytes
+      return [{ connection: number, receivedBytes, sentBytes }]
+    })
   }
 
   closeAllOf(owner: string, why: string): void {

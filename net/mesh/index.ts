@@ -1,5 +1,6 @@
 import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
+import { connectProblem, limitsProblem, listenProblem } from '../../src/mesh-faults.ts'
 import { Carriers, Speakers } from './carriers.ts'
 import { Connections } from './connections.ts'
 import { Listener } from './listener.ts'
@@ -52,17 +53,8 @@ export function createMesh({ monotonicMs = () => performance.now(), idleMs = IDL
           event,
           // Whoever dialled ends it first, so that what it asks for does not meet with its end.
           idleMs: idleMs * 4,
-          arrived: (leg, from, peer, closed) => {
-            connections.accept({
-              owner: request.owner,
-              listener: number,
-              leg,
-              from,
-              event,
-              ...(peer && { peer }),
-              ...(closed && { closed }),
-            })
-          },
+          monotonicMs,
+          arrived: (arrived) => connections.accept({ owner: request.owner, listener: number, event, ...arrived }),
         })
         if (owner.identity !== undefined) listener.identify(owner.identity)
         owner.listeners.set(number, listener)
@@ -74,6 +66,14 @@ export function createMesh({ monotonicMs = () => performance.now(), idleMs = IDL
           done(outcome)
         })
         return
+      }
+      case 'limit': {
+        const bad = limitsProblem(request)
+        if (bad !== undefined) return done(refuse('invalid', bad))
+        const listener = listenerOwners.get(request.listener)?.listeners.get(request.listener)
+        if (listener === undefined) return done(refuse('missing', `there is no listener ${request.listener}`))
+        listener.limit(request)
+        return done({})
       }
       case 'unlisten': {
         const owner = listenerOwners.get(request.listener)
@@ -100,6 +100,8 @@ export function createMesh({ monotonicMs = () => performance.now(), idleMs = IDL
       }
       case 'close':
         return done(connections.close(request.connection, request.why))
+      case 'traffic':
+        return done({ traffic: connections.traffic(request.owner) })
       case 'forget': {
         const owner = owners.get(request.owner)
         if (owner === undefined) return done(refuse('missing', `there is no owner "${request.owner}"`))
@@ -130,21 +132,3 @@ export function createMesh({ monotonicMs = () => performance.now(), idleMs = IDL
 }
 
 const IDLE_MS = 30_000
-
-function listenProblem({ port, handshakeMs, connectionsMax }: Extract<MeshRequest, { do: 'listen' }>): string | undefined {
-  if (!isPort(port, 0)) return `port: must be a whole number from 0 to 65535, got ${port}`
-  if (!(handshakeMs > 0)) return `handshakeMs: must be above 0, got ${handshakeMs}`
-  if (!Number.isInteger(connectionsMax) || connectionsMax < 0) return `connectionsMax: must be a whole number, got ${connectionsMax}`
-  return undefined
-}
-
-function connectProblem({ host, port, socketPath, withinMs }: Extract<MeshRequest, { do: 'connect' }>): string | undefined {
-  if (!(withinMs > 0)) return `withinMs: must be above 0, got ${withinMs}`
-  if (socketPath) return undefined
-  if (host === '') return 'host: must not be empty'
-  return isPort(port, 1) ? undefined : `port: must be a whole number from 1 to 65535, got ${port}`
-}
-
-function isPort(port: number, least: number): boolean {
-  return Number.isInteger(port) && port >= least && port <= 65_535
-}

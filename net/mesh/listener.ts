@@ -1,8 +1,12 @@
+import { chmodSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
-import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
+import { Admission } from '../../src/admission.ts'
+import type { MeshEvent, MeshLimits, MeshSocket } from '../../src/kernel/ports.ts'
 import { type Refusal, refuse } from '../../src/kernel/refusal.ts'
+import { dropStaleSocket } from '../stale-socket.ts'
 import { Carrier } from './carrier.ts'
+import type { Arrival } from './connections.ts'
 import { joinHostPort, KEEP_ALIVE_MS, TIMER_MS_MAX } from './dialer.ts'
 import { PROTOCOL, REFUSED } from './frames.ts'
 import { proposes } from './hello.ts'
@@ -11,22 +15,26 @@ import { resetSocket, SocketLeg } from './socket-leg.ts'
 import type { Leg } from './splice.ts'
 import { type Identity, type PeerCertificate, peerCertificate } from './tls.ts'
 
-export type ListenerOptions = {
-  readonly listener: number
-  readonly side: 'public' | 'upstream'
-  readonly address: string
-  readonly port: number
-  readonly handshakeMs: number
-  /** 0: as many as the system allows. */
-  readonly connectionsMax: number
-  /** How long a TLS connection that is shared stays without a connection on it. */
-  readonly idleMs: number
-  readonly event: (event: MeshEvent) => void
-  /** Takes a leg over: plain for `upstream`, after a verified handshake for `public`. `closed` is to be called once it is gone. */
-  readonly arrived: (leg: Leg, from: string, peer?: MeshPeer, closed?: () => void) => void
-}
+export type ListenerOptions = MeshLimits &
+  MeshSocket & {
+    readonly listener: number
+    readonly side: 'public' | 'upstream'
+    readonly address: string
+    readonly port: number
+    /** How long a TLS connection that is shared stays without a connection on it. */
+    readonly idleMs: number
+    readonly event: (event: MeshEvent) => void
+    /** Any start. */
+    readonly monotonicMs: () => number
+    /** Takes a leg over: plain for `upstream`, after a verified handshake for `public`. `closed` is to be called once it is gone. */
+    readonly arrived: (arrived: Arrived) => void
+  }
 
-type Handshake = { readonly tcp: Socket; readonly closed: () => void; readonly deadline: NodeJS.Timeout }
+export type Arrived = Pick<Arrival, 'leg' | 'from' | 'to' | 'peer' | 'handshakeMs' | 'closed'>
+
+type Handshake = { readonly tcp: Socket; readonly closed: () => void; readonly deadline: NodeJS.Timeout; readonly beganMs: number }
+/** Where a connection came from and where it came in; how long its handshake took. */
+type Ends = { readonly from: string; readonly to: string; handshakeMs?: number }
 
 /** A listening socket and the handshakes in progress on it. Legs it has handed over are no longer its concern. */
 export class Listener {
@@ -36,8 +44,8 @@ export class Listener {
   /** One that proposes nothing, and one for those who propose `tribune/1`: Node refuses whoever proposes only other protocols. */
   #tls: { readonly alone: TlsServer; readonly shared: TlsServer } | undefined
   readonly #carriers = new Set<Carrier>()
-  /** Connections that have arrived and are open. */
-  #open = 0
+  readonly #admission: Admission
+  #isClosed = false
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -49,26 +57,37 @@ export class Listener {
       keepAliveInitialDelay: KEEP_ALIVE_MS,
       pauseOnConnect: options.side === 'upstream',
     })
-    if (options.connectionsMax > 0 && options.side === 'upstream') this.#server.maxConnections = options.connectionsMax
+    this.#admission = new Admission(options, options.monotonicMs)
+  }
+
+  /** In force for whoever comes from now on. */
+  limit(limits: MeshLimits): void {
+    this.#admission.limits = limits
   }
 
   /** Binds. `done` is called once, with the port or with the refusal of the system. */
   open(done: (outcome: { port: number } | Refusal) => void): void {
-    const { address, port } = this.#options
-    const failed = (error: Error) => done(bindRefusal(address, port, failureOf(error)))
+    const { address, port, socketPath } = this.#options
+    const place = socketPath ? `unix ${socketPath}` : `tcp ${joinHostPort(address, port)}`
+    const failed = (error: unknown) => done(bindRefusal(place, failureOf(error)))
     this.#server.once('error', failed)
     this.#server.once('listening', () => {
       this.#server.off('error', failed)
+      const fault = this.#setMode()
+      if (fault !== undefined) {
+        this.#server.close()
+        return failed(fault)
+      }
       this.#server.on('error', (error) => this.#broken(failureOf(error)))
-      this.#server.on('drop', (dropped) => {
-        const from = joinHostPort(dropped?.remoteAddress ?? '', dropped?.remotePort ?? 0)
-        this.#failed(from, this.#tooMany)
-      })
       this.#server.on('connection', (socket) => this.#accept(socket))
       const bound = this.#server.address()
       done({ port: typeof bound === 'object' && bound !== null ? bound.port : port })
     })
-    this.#server.listen({ host: address === '' ? '0.0.0.0' : address, port, backlog: BACKLOG })
+    if (!socketPath) return void this.#server.listen({ host: address === '' ? '0.0.0.0' : address, port, backlog: BACKLOG })
+    void dropStaleSocket(socketPath).then(() => {
+      if (this.#isClosed) done(refuse('gone', `listen ${place}: it was closed before`))
+      else this.#server.listen({ path: socketPath, backlog: BACKLOG })
+    })
   }
 
   /** In use for every handshake that begins from now on. New connections need one. */
@@ -81,6 +100,7 @@ export class Listener {
 
   /** Stops listening at once. Handshakes in progress end and are reported with `why`. */
   close(why: string): void {
+    this.#isClosed = true
     this.#server.close()
     this.#retireCarriers()
     for (const from of [...this.#handshakes.keys()]) {
@@ -90,15 +110,29 @@ export class Listener {
     }
   }
 
+  /** Answers what went wrong. */
+  #setMode(): unknown {
+    const { socketPath, socketMode } = this.#options
+    if (!socketPath || socketMode === undefined) return undefined
+    try {
+      chmodSync(socketPath, socketMode)
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
   #accept(tcp: Socket): void {
-    const from = joinHostPort(tcp.remoteAddress ?? '', tcp.remotePort ?? 0)
-    if (tcp.remoteAddress === undefined) {
+    const isPath = Boolean(this.#options.socketPath)
+    const from = isPath ? '' : joinHostPort(tcp.remoteAddress ?? '', tcp.remotePort ?? 0)
+    if (!isPath && tcp.remoteAddress === undefined) {
       this.#failed('', 'the connection was closed at once')
       tcp.destroy()
       return
     }
     if (this.#options.side === 'upstream') {
-      this.#options.arrived(new SocketLeg({ stream: tcp, tcp }), from)
+      if (!this.#mayCome(from)) tcp.destroy()
+      else this.#arrived(new SocketLeg({ stream: tcp, tcp, isPath }), { from, to: isPath ? '' : localEnd(tcp) })
       return
     }
     if (this.#tls === undefined) {
@@ -106,8 +140,7 @@ export class Listener {
       tcp.resetAndDestroy()
       return
     }
-    if (this.#isFull) {
-      this.#failed(from, this.#tooMany)
+    if (!this.#mayCome(from)) {
       tcp.destroy()
       return
     }
@@ -117,9 +150,9 @@ export class Listener {
       tcp.destroy()
     }
     this.#makeRoom()
-    const deadline = setTimeout(giveUp, Math.min(this.#options.handshakeMs, TIMER_MS_MAX), TOO_SLOW)
+    const deadline = setTimeout(giveUp, Math.min(this.#admission.limits.handshakeMs, TIMER_MS_MAX), TOO_SLOW)
     const closed = () => giveUp(CLOSED_EARLY)
-    this.#handshakes.set(from, { tcp, closed, deadline })
+    this.#handshakes.set(from, { tcp, closed, deadline, beganMs: this.#options.monotonicMs() })
     tcp.once('close', closed)
     // What fails is closed too, which is what counts.
     tcp.on('error', () => undefined)
@@ -135,7 +168,8 @@ export class Listener {
       ...(protocols.length > 0 && { ALPNProtocols: protocols }),
       requestCert: true,
       rejectUnauthorized: false,
-      handshakeTimeout: Math.min(this.#options.handshakeMs, TIMER_MS_MAX),
+      // Each handshake has a deadline of its own.
+      handshakeTimeout: TIMER_MS_MAX,
     })
     server.on('secureConnection', (stream) => this.#judge(stream))
     server.on('tlsClientError', (error, stream) => {
@@ -149,18 +183,20 @@ export class Listener {
 
   #judge(stream: TLSSocket): void {
     const from = joinHostPort(stream.remoteAddress ?? '', stream.remotePort ?? 0)
+    const beganMs = this.#handshakes.get(from)?.beganMs
     const tcp = this.#settle(from)
-    if (tcp === undefined) {
+    if (tcp === undefined || beganMs === undefined) {
       endReported(stream)
       stream.destroy()
       return
     }
+    const ends = { from, to: localEnd(tcp), handshakeMs: this.#options.monotonicMs() - beganMs }
     const peer = peerCertificate(stream)
     const why = unacceptable(stream, peer)
     if (peer !== undefined && why === undefined) {
-      if (stream.alpnProtocol === PROTOCOL) return this.#share(stream, tcp, from, peer)
+      if (stream.alpnProtocol === PROTOCOL) return this.#share(stream, tcp, ends, peer)
       stream.allowHalfOpen = true
-      return this.#arrived(new SocketLeg({ stream, tcp }), from, peer)
+      return this.#arrived(new SocketLeg({ stream, tcp }), ends, peer)
     }
     // The peer takes its handshake for done: a reset tells it that it was not heard.
     endReported(stream)
@@ -168,19 +204,20 @@ export class Listener {
     this.#failed(from, why ?? NO_CERTIFICATE, peer?.serial)
   }
 
-  #share(stream: TLSSocket, tcp: Socket, from: string, peer: PeerCertificate): void {
+  #share(stream: TLSSocket, tcp: Socket, { handshakeMs, ...ends }: Ends, peer: PeerCertificate): void {
+    this.#admission.giveBack()
+    let first: Ends | undefined = { ...ends, ...(handshakeMs !== undefined && { handshakeMs }) }
     const carrier = new Carrier({
       stream,
       tcp,
       peer,
       idleMs: this.#options.idleMs,
       host: {
-        refusal: () => {
-          if (!this.#isFull) return undefined
-          this.#failed(from, this.#tooMany)
-          return REFUSED.limit
+        refusal: () => (this.#mayCome(ends.from) ? undefined : REFUSED.limit),
+        arrived: (leg) => {
+          this.#arrived(leg, first ?? ends, peer)
+          first = undefined
         },
-        arrived: (leg) => this.#arrived(leg, from, peer),
       },
       ended: () => this.#carriers.delete(carrier),
     })
@@ -189,11 +226,16 @@ export class Listener {
     if (!this.#server.listening) carrier.retire()
   }
 
-  #arrived(leg: Leg, from: string, { uri, serial }: PeerCertificate): void {
-    this.#open += 1
-    this.#options.arrived(leg, from, { uri, serial }, () => {
-      this.#open -= 1
-    })
+  #arrived(leg: Leg, ends: Ends, peer?: PeerCertificate): void {
+    this.#admission.opened()
+    const closed = () => this.#admission.closed()
+    this.#options.arrived({ leg, closed, ...ends, ...(peer && { peer: { uri: peer.uri, serial: peer.serial } }) })
+  }
+
+  #mayCome(from: string): boolean {
+    const why = this.#admission.refuses()
+    if (why !== undefined) this.#failed(from, why)
+    return why === undefined
   }
 
   /** So that whoever begins handshakes and does not go on with them keeps nobody out: the oldest one ends. */
@@ -213,15 +255,6 @@ export class Listener {
 
   #retireCarriers(): void {
     for (const carrier of [...this.#carriers]) carrier.retire()
-  }
-
-  get #isFull(): boolean {
-    const { connectionsMax } = this.#options
-    return connectionsMax > 0 && this.#open >= connectionsMax
-  }
-
-  get #tooMany(): string {
-    return `too many connections: ${this.#options.connectionsMax} are open, which is the limit`
   }
 
   /** Takes a handshake off the list. Undefined if it was already reported. */
@@ -273,8 +306,12 @@ function unacceptable(stream: TLSSocket, peer: ReturnType<typeof peerCertificate
   return peer.fault
 }
 
-function bindRefusal(address: string, port: number, failure: Failure): Refusal {
-  const why = `listen tcp ${joinHostPort(address, port)}: bind: ${systemReason(failure)}`
+function localEnd(tcp: Socket): string {
+  return joinHostPort(tcp.localAddress ?? '', tcp.localPort ?? 0)
+}
+
+function bindRefusal(place: string, failure: Failure): Refusal {
+  const why = `listen ${place}: bind: ${systemReason(failure)}`
   if (failure.code === 'EADDRINUSE') return refuse('conflict', why)
   if (failure.code === 'EACCES' || failure.code === 'EPERM') return refuse('forbidden', why)
   return refuse(failure.code === 'EMFILE' || failure.code === 'ENFILE' ? 'busy' : 'invalid', why)

@@ -1,4 +1,4 @@
-import type { MeshEvent, MeshPeer, MeshRequest } from '../../src/kernel/ports.ts'
+import type { MeshEvent, MeshPeer, MeshRequest, MeshTraffic } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { chainFault, identityFault, type SimIdentity } from './mesh-identity.ts'
 import type { Hello } from './mesh-listener.ts'
@@ -18,16 +18,21 @@ export type SimOpenConnection = {
   readonly dialledPeer: MeshPeer | undefined
 }
 
-type Arrival = {
+export type SimArrival = {
   readonly owner: string
   readonly listener: number
   readonly socket: SimSocket
   readonly from: string
+  /** '' for a path. */
+  readonly to: string
   readonly peer: MeshPeer | undefined
+  readonly handshakeMs?: number
   event(event: MeshEvent): void
+  /** The caller's end is gone. */
+  closed(): void
 }
 
-type Connection = Arrival & {
+type Connection = SimArrival & {
   readonly number: number
   readonly openedMs: number
   phase: 'waiting' | 'dialling' | 'spliced'
@@ -38,6 +43,8 @@ type Connection = Arrival & {
   legsOpen: number
   receivedBytes: number
   sentBytes: number
+  /** What it had carried when somebody last asked. */
+  askedBytes: number
 }
 
 type ConnectRequest = Extract<MeshRequest, { do: 'connect' }>
@@ -64,7 +71,7 @@ export class SimConnections {
     })
   }
 
-  accept(arrival: Arrival): void {
+  accept(arrival: SimArrival): void {
     const number = ++this.#last
     const connection: Connection = {
       ...arrival,
@@ -78,11 +85,20 @@ export class SimConnections {
       legsOpen: 1,
       receivedBytes: 0,
       sentBytes: 0,
+      askedBytes: 0,
     }
     this.#open.set(number, connection)
-    arrival.socket.handlers = { closed: (how) => this.#legClosed(connection, how, 'the caller') }
-    const { listener, from, peer } = arrival
-    arrival.event({ did: 'accepted', listener, connection: number, from, ...(peer === undefined ? {} : { peer }) })
+    arrival.socket.handlers = { closed: (how) => this.#legClosed(connection, how, CALLER) }
+    const { listener, from, to, peer, handshakeMs } = arrival
+    arrival.event({
+      did: 'accepted',
+      listener,
+      connection: number,
+      from,
+      ...(to !== '' && { to }),
+      ...(peer && { peer }),
+      ...(handshakeMs !== undefined && { handshakeMs }),
+    })
   }
 
   connect(number: number, to: ConnectRequest, identityOf: (owner: string) => SimIdentity | undefined): Result<object> {
@@ -92,6 +108,7 @@ export class SimConnections {
       return refuse('conflict', `connection ${number} is already ${connection.phase === 'spliced' ? 'connected' : 'being connected'}`)
     }
     connection.phase = 'dialling'
+    const beganMs = this.#surroundings.network.nowMs()
     connection.giveUp = dial(this.#surroundings, to, identityOf(connection.owner), (outcome) => {
       connection.giveUp = undefined
       if ('why' in outcome) {
@@ -103,7 +120,9 @@ export class SimConnections {
       connection.dialled = outcome.socket
       connection.dialledPeer = outcome.peer
       connection.legsOpen += 1
-      connection.event({ did: 'connected', connection: number, ...(outcome.peer === undefined ? {} : { peer: outcome.peer }) })
+      const tookMs = this.#surroundings.network.nowMs() - beganMs
+      connection.event({ did: 'connected', connection: number, tookMs, ...(outcome.peer === undefined ? {} : { peer: outcome.peer }) })
+      if (to.greeting) outcome.socket.write(to.greeting)
       this.#splice(connection, outcome.socket)
     })
     return {}
@@ -114,6 +133,15 @@ export class SimConnections {
     if (connection === undefined) return this.#absent(number)
     end(connection, why)
     return {}
+  }
+
+  traffic(owner: string): MeshTraffic[] {
+    return [...this.#open.values()].flatMap((connection) => {
+      const { number, receivedBytes, sentBytes } = connection
+      if (connection.owner !== owner || connection.askedBytes === receivedBytes + sentBytes) return []
+      connection.askedBytes = receivedBytes + sentBytes
+      return [{ connection: number, receivedBytes, sentBytes }]
+    })
   }
 
   closeAllOf(owner: string, why: string): void {
@@ -128,7 +156,7 @@ export class SimConnections {
         dialled.write(bytes)
       },
       end: () => dialled.end(),
-      closed: (how) => this.#legClosed(connection, how, 'the caller'),
+      closed: (how) => this.#legClosed(connection, how, CALLER),
     }
     dialled.handlers = {
       data: (bytes) => {
@@ -145,6 +173,7 @@ export class SimConnections {
 
   #legClosed(connection: Connection, how: SimClosing, who: string): void {
     connection.legsOpen -= 1
+    if (who === CALLER) connection.closed()
     if (how === 'reset') end(connection, `reset by ${who}`)
     else if (how === 'lost') end(connection, `${who}: connection timed out`)
     else if (connection.phase !== 'spliced') connection.why ??= `closed by ${who}`
@@ -254,4 +283,5 @@ function shakeHands(
   socket.resume()
 }
 
+const CALLER = 'the caller'
 const CLOSED_EARLY = 'the connection was closed during the TLS handshake'

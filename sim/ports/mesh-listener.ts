@@ -1,7 +1,9 @@
 import { peerNamesFault } from '../../actors/spiffe.ts'
-import type { MeshEvent, MeshPeer } from '../../src/kernel/ports.ts'
+import { Admission } from '../../src/admission.ts'
+import type { MeshEvent, MeshLimits, MeshSocket } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
-import { isRefused } from '../../src/kernel/refusal.ts'
+import { isRefused, refuse } from '../../src/kernel/refusal.ts'
+import type { SimArrival } from './mesh-connections.ts'
 import { type CertificateFacts, chainFault, type SimIdentity } from './mesh-identity.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimClosing, SimSocket } from './socket.ts'
@@ -12,34 +14,45 @@ export type Hello =
   | { readonly flight: 'server'; readonly chain: readonly CertificateFacts[] }
   | { readonly flight: 'client-finished'; readonly chain: readonly CertificateFacts[] }
 
-export type SimListenerOptions = {
-  readonly network: SimNetwork
-  readonly listener: number
-  readonly side: 'public' | 'upstream'
-  readonly address: string
-  readonly port: number
-  readonly handshakeMs: number
-  readonly connectionsMax: number
-  identity(): SimIdentity | undefined
-  wallMs(): number
-  event(event: MeshEvent): void
-  arrived(socket: SimSocket, from: string, peer: MeshPeer | undefined): void
-}
+export type SimListenerOptions = MeshLimits &
+  MeshSocket & {
+    readonly network: SimNetwork
+    readonly listener: number
+    readonly side: 'public' | 'upstream'
+    readonly address: string
+    readonly port: number
+    identity(): SimIdentity | undefined
+    wallMs(): number
+    event(event: MeshEvent): void
+    arrived(arrived: Pick<SimArrival, 'socket' | 'from' | 'to' | 'peer' | 'handshakeMs' | 'closed'>): void
+  }
 
 /** A simulated listening socket and the handshakes in progress on it. */
 export class SimListener {
   readonly #options: SimListenerOptions
   /** What each handshake in progress is told when the listener closes. */
   readonly #handshakes = new Map<SimSocket, (why: string) => void>()
-  readonly #sockets = new Set<SimSocket>()
+  readonly #admission: Admission
   #unbind: () => void = () => undefined
 
   constructor(options: SimListenerOptions) {
     this.#options = options
+    this.#admission = new Admission(options, () => options.network.nowMs())
+  }
+
+  limit(limits: MeshLimits): void {
+    this.#admission.limits = limits
   }
 
   open(node: string): Result<{ port: number }> {
-    const { network, address, port } = this.#options
+    const { network, address, port, socketPath } = this.#options
+    if (socketPath) {
+      if (network.isListening(node, socketPath)) {
+        return refuse('conflict', `listen unix ${socketPath}: bind: address already in use`)
+      }
+      this.#unbind = network.listenOnPath(node, socketPath, (socket) => this.#accept(socket))
+      return { port }
+    }
     const bound = network.listen(node, address, port, (socket) => this.#accept(socket))
     if (isRefused(bound)) return bound
     this.#unbind = bound.close
@@ -52,21 +65,27 @@ export class SimListener {
   }
 
   #accept(socket: SimSocket): void {
-    const { connectionsMax, side, arrived } = this.#options
-    const from = `${socket.remote.address}:${socket.remote.port}`
-    for (const known of this.#sockets) if (!known.isOpen) this.#sockets.delete(known)
-    if (connectionsMax > 0 && this.#sockets.size >= connectionsMax) {
+    const { side, socketPath } = this.#options
+    const { remote, local } = socket
+    const ends = socketPath ? { from: '', to: '' } : { from: `${remote.address}:${remote.port}`, to: `${local.address}:${local.port}` }
+    const why = this.#admission.refuses()
+    if (why !== undefined) {
       socket.reset()
-      this.#failed(from, `too many connections: ${connectionsMax} are open, which is the limit`)
-      return
-    }
-    this.#sockets.add(socket)
-    if (side === 'upstream') arrived(socket, from, undefined)
-    else this.#shakeHands(socket, from)
+      this.#failed(ends.from, why)
+    } else if (side === 'upstream') this.#arrived(socket, ends)
+    else this.#shakeHands(socket, ends)
   }
 
-  #shakeHands(socket: SimSocket, from: string): void {
-    const { network, handshakeMs, wallMs, arrived } = this.#options
+  #arrived(socket: SimSocket, more: Pick<SimArrival, 'from' | 'to'> & Partial<SimArrival>): void {
+    this.#admission.opened()
+    this.#options.arrived({ socket, peer: undefined, closed: () => this.#admission.closed(), ...more })
+  }
+
+  #shakeHands(socket: SimSocket, ends: { from: string; to: string }): void {
+    const { network, wallMs } = this.#options
+    const { handshakeMs } = this.#admission.limits
+    const { from } = ends
+    const beganMs = network.nowMs()
     const identity = this.#options.identity()
     if (identity === undefined) {
       socket.reset()
@@ -98,7 +117,8 @@ export class SimListener {
         if (!this.#handshakes.delete(socket)) return
         socket.pause()
         socket.handlers = {}
-        arrived(socket, from, { uri: leaf?.uris?.[0] ?? '', serial: leaf?.serial ?? '' })
+        const peer = { uri: leaf?.uris?.[0] ?? '', serial: leaf?.serial ?? '' }
+        this.#arrived(socket, { ...ends, peer, handshakeMs: network.nowMs() - beganMs })
       },
     }
     socket.resume()

@@ -1,5 +1,6 @@
 import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kernel/ports.ts'
-import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { connectProblem, limitsProblem, listenProblem } from '../../src/mesh-faults.ts'
 import { SimConnections, type SimOpenConnection } from './mesh-connections.ts'
 import { type CertificateFacts, type CertificateReader, readSimIdentity, type SimIdentity } from './mesh-identity.ts'
 import { SimListener } from './mesh-listener.ts'
@@ -45,7 +46,7 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
 
   const listen = (request: Extract<MeshRequest, { do: 'listen' }>, event: (event: MeshEvent) => void): Result<MeshOutcome> => {
     const bad = listenProblem(request)
-    if (bad !== undefined) return bad
+    if (bad !== undefined) return refuse('invalid', bad)
     const number = lastListener + 1
     const owner = ownerOf(request.owner)
     const listener = new SimListener({
@@ -55,7 +56,7 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       identity: () => owner.identity,
       wallMs,
       event,
-      arrived: (socket, from, peer) => connections.accept({ owner: request.owner, listener: number, socket, from, peer, event }),
+      arrived: (arrived) => connections.accept({ owner: request.owner, listener: number, event, ...arrived }),
     })
     const bound = listener.open(node)
     if (isRefused(bound)) return bound
@@ -63,6 +64,15 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
     owner.listeners.set(number, listener)
     listenerOwners.set(number, request.owner)
     return { listener: number, port: bound.port }
+  }
+
+  const limit = (request: Extract<MeshRequest, { do: 'limit' }>): Result<MeshOutcome> => {
+    const bad = limitsProblem(request)
+    if (bad !== undefined) return refuse('invalid', bad)
+    const listener = owners.get(listenerOwners.get(request.listener) ?? '')?.listeners.get(request.listener)
+    if (listener === undefined) return refuse('missing', `there is no listener ${request.listener}`)
+    listener.limit(request)
+    return {}
   }
 
   const unlisten = (number: number): Result<MeshOutcome> => {
@@ -82,6 +92,12 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
     return {}
   }
 
+  const connect = (request: Extract<MeshRequest, { do: 'connect' }>): Result<MeshOutcome> => {
+    const bad = connectProblem(request)
+    if (bad !== undefined) return refuse('invalid', bad)
+    return connections.connect(request.connection, request, (owner) => owners.get(owner)?.identity)
+  }
+
   const forget = (name: string, why: string): Result<MeshOutcome> => {
     const owner = owners.get(name)
     if (owner === undefined) return refuse('missing', `there is no owner "${name}"`)
@@ -98,12 +114,16 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
     switch (request.do) {
       case 'listen':
         return listen(request, event)
+      case 'limit':
+        return limit(request)
+      case 'traffic':
+        return { traffic: connections.traffic(request.owner) }
       case 'unlisten':
         return unlisten(request.listener)
       case 'identify':
         return identify(request)
       case 'connect':
-        return connectProblem(request) ?? connections.connect(request.connection, request, (owner) => owners.get(owner)?.identity)
+        return connect(request)
       case 'close':
         return connections.close(request.connection, request.why)
       case 'forget':
@@ -129,22 +149,4 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       for (const name of [...owners.keys()]) forget(name, 'the agent is stopping')
     },
   }
-}
-
-function listenProblem({ port, handshakeMs, connectionsMax }: Extract<MeshRequest, { do: 'listen' }>): Refusal | undefined {
-  if (!isPort(port, 0)) return refuse('invalid', `port: must be a whole number from 0 to 65535, got ${port}`)
-  if (!(handshakeMs > 0)) return refuse('invalid', `handshakeMs: must be above 0, got ${handshakeMs}`)
-  if (Number.isInteger(connectionsMax) && connectionsMax >= 0) return undefined
-  return refuse('invalid', `connectionsMax: must be a whole number, got ${connectionsMax}`)
-}
-
-function connectProblem({ host, port, socketPath, withinMs }: Extract<MeshRequest, { do: 'connect' }>): Refusal | undefined {
-  if (!(withinMs > 0)) return refuse('invalid', `withinMs: must be above 0, got ${withinMs}`)
-  if (socketPath) return undefined
-  if (host === '') return refuse('invalid', 'host: must not be empty')
-  return isPort(port, 1) ? undefined : refuse('invalid', `port: must be a whole number from 1 to 65535, got ${port}`)
-}
-
-function isPort(port: number, least: number): boolean {
-  return Number.isInteger(port) && port >= least && port <= 65_535
 }

@@ -93,6 +93,10 @@ export class SimNetwork {
     return addListener(this.#machine(nodeName), path, { address: '', accept })
   }
 
+  isListening(nodeName: string, path: string): boolean {
+    return (this.#machine(nodeName).listeners.get(path) ?? []).length > 0
+  }
+
   /** Dials from a node. `done` is called once, later, unless the answer was called or the node crashed before: that gives up.
    * Without a way there it is tried again after 1 s, doubled each time, and given up after 127 s. */
   dial(fromName: string, to: SimTarget, done: (outcome: SimSocket | Refusal) => void): () => void {

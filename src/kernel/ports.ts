@@ -41,7 +41,8 @@ export interface Device<Request, Outcome, Event = never> {
 
 /** One order of commands for all servers of a cluster. A group is applied as a whole or not at all, on every server in the same
  * order; with a single server that is the order of its table commits. `done` is called once the group is durable and visible on
- * this server and its notice is out, with one outcome for each command. `busy`: nothing of the group has happened, nor will it.
+ * this server and its notice is out, with one outcome for each command. An empty group changes nothing: it is done once everything
+ * is visible here that any server had answered when it was proposed. `busy`: nothing of the group has happened, nor will it.
  * `late`: nobody can know whether it has happened or will yet; if it does, it does so once, on all servers, and before any group
  * that is proposed after this answer. */
 export type LogRequest = { commands: readonly object[] }
@@ -263,24 +264,48 @@ export type ProgramOutcome = { program: number; output: Uint8Array; exitCode: nu
 export type MeshRequest =
   /** Opens a listener. `public` ones speak mutual TLS with the owner's identity, `upstream` ones plain TCP. The outcome carries
    * `listener`; a port in use is refused with `conflict` naming address and port. Port 0 lets the system choose. */
-  | { do: 'listen'; owner: string; side: 'public' | 'upstream'; address: string; port: number; handshakeMs: number; connectionsMax: number }
+  | ({ do: 'listen'; owner: string; side: 'public' | 'upstream'; address: string; port: number } & MeshSocket & MeshLimits)
+  /** Other limits from now on. What is open stays, even above them. */
+  | ({ do: 'limit'; listener: number } & MeshLimits)
   | { do: 'unlisten'; listener: number }
   /** New TLS material for the owner: in use for every later handshake, in both directions, without touching open connections. */
   | { do: 'identify'; owner: string; certPem: string; keyPem: string; rootsPem: string[] }
   /** Dials for an accepted connection and, once connected, splices both. With `identity` over mutual TLS: the peer's chain must
    * lead to a root and its URI SAN must equal `identity`. Without: plain TCP (a path when `socketPath`). A failure is the
-   * event `dial-failed`, and the accepted connection stays open for another try. */
-  | { do: 'connect'; connection: number; host: string; port: number; socketPath?: string; identity?: string; withinMs: number }
+   * event `dial-failed`, and the accepted connection stays open for another try. `greeting` goes to the destination before
+   * anything else. */
+  | {
+      do: 'connect'
+      connection: number
+      host: string
+      port: number
+      socketPath?: string
+      identity?: string
+      withinMs: number
+      greeting?: Uint8Array
+    }
   /** Ends a connection at once, both legs. `why` goes to the log of whoever asked. */
   | { do: 'close'; connection: number; why: string }
+  /** What the owner's open connections have carried, those only that carried something since it was asked last. */
+  | { do: 'traffic'; owner: string }
   /** Forgets the owner: its listeners and connections end, its keys are dropped. */
   | { do: 'forget'; owner: string }
-export type MeshOutcome = { listener?: number; port?: number }
+/** With a path, a listener is there, and address and port do not count. A path that nobody listens on any more is taken over. The
+ * mode is that of the socket's file; as the system makes it if not given. */
+export type MeshSocket = { socketPath?: string; socketMode?: number }
+/** `handshakeMs`: what a handshake may take. `connectionsMax`: what may be open, 0 for any number. `perSecondMax`: what may come in a
+ * second, as many as that at once; any number if not given. Whoever comes above that is closed at once: `handshake-failed`, with a
+ * reason that begins with `too many connections`. */
+export type MeshLimits = { handshakeMs: number; connectionsMax: number; perSecondMax?: number }
+export type MeshTraffic = { connection: number; receivedBytes: number; sentBytes: number }
+export type MeshOutcome = { listener?: number; port?: number; traffic?: MeshTraffic[] }
 /** The peer of a mutual TLS connection after its chain was verified. `serial` is colon-separated lower-case hex. */
 export type MeshPeer = { uri: string; serial: string }
 export type MeshEvent =
-  | { did: 'accepted'; listener: number; connection: number; from: string; peer?: MeshPeer }
-  | { did: 'connected'; connection: number; peer?: MeshPeer }
+  /** `to`: where it came in. `handshakeMs`: what the handshake took that was made for it. '' and none for a path. */
+  | { did: 'accepted'; listener: number; connection: number; from: string; to?: string; peer?: MeshPeer; handshakeMs?: number }
+  /** `tookMs`: since it was asked for. */
+  | { did: 'connected'; connection: number; peer?: MeshPeer; tookMs?: number }
   | { did: 'dial-failed'; connection: number; why: string }
   /** A connection that never got as far as `accepted`: handshake refused, too slow, no certificate, wrong chain. */
   | { did: 'handshake-failed'; listener: number; from: string; why: string; serial?: string }

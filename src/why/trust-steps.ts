@@ -104,6 +104,7 @@ const ADVICE: Record<RefusedKind, string> = {
   'no-instance': 'see which checks fail: tribune watch -type=checks',
   unreachable: 'see which instances there are, and open the way to their ports',
   application: 'start the application, or correct the port that it is registered with',
+  limit: 'raise the limit that it names, or find out who opens so many',
   'not-ready': 'the sidecar waits for its certificate or the intentions: see whether its agent reaches the servers',
 }
 

@@ -66,6 +66,7 @@ function statusOf(port: number, more: Partial<ProxyStatus> = {}): ProxyStatus {
     accepted: 0,
     refusedConnections: 0,
     closedByIntentions: 0,
+    refusals: [],
     pairs: [],
     rootsIndex: 1,
     bundle: ['root'],

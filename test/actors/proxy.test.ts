@@ -110,14 +110,14 @@ test('it drops what an earlier life left, and opens its public side only when it
 })
 
 test('started again with the same arguments it stays as it is, unless it is on its way out', (t) => {
-  const { a, ready } = tryProxy()
+  const { a, ready, mesh } = tryProxy()
   ready()
-  const stays = (args: ProxyArgs) => proxy.stays?.(a.state, args)
-  t.true(stays(structuredClone(ARGS)))
-  t.false(stays({ ...ARGS, token: 'other' }))
-  t.false(stays({ ...ARGS, upstreams: [] }))
+  t.true(a.startAgain(structuredClone(ARGS)))
+  t.deepEqual(mesh(), [])
+  t.false(a.startAgain({ ...ARGS, service: 'other' }))
+  t.false(a.startAgain({ ...ARGS, inbound: null }))
   a.call('shutDown', null)
-  t.false(stays(ARGS))
+  t.false(a.startAgain(ARGS))
 })
 
 test('a supervised one that nobody asks for its state any more gives up its sockets', (t) => {
@@ -132,7 +132,7 @@ test('a supervised one that nobody asks for its state any more gives up its sock
   a.leave(again as never)
   a.wait(60_000)
   t.deepEqual(mesh(), [{ do: 'forget', owner: 'db-1' }])
-  t.false(proxy.stays?.(a.state, { ...ARGS, supervised: true }))
+  t.false(a.startAgain({ ...ARGS, supervised: true }))
 })
 
 test('who is allowed is spliced to the application', (t) => {

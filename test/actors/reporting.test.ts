@@ -32,7 +32,7 @@ function definition(name: string): ServiceDefinition {
 
 function status(port: number, more: Partial<ProxyStatus> = {}): ProxyStatus {
   const { serviceId: _serviceId, service: _service, open: inboundOpen, ...force } = report({ serviceId: '' })
-  const counters = { inboundOpen, accepted: 0, refusedConnections: 0, closedByIntentions: 0, pairs: [], upstreams: [] }
+  const counters = { inboundOpen, accepted: 0, refusedConnections: 0, closedByIntentions: 0, refusals: [], pairs: [], upstreams: [] }
   return { phase: 'listening', why: '', refused: '', address: '0.0.0.0', port, ...counters, ...force, ...more }
 }
 
