@@ -95,7 +95,11 @@ export const changing: Pick<
     const change = changeOf(state, id)
     const { authority } = state
     if (!change) return
-    if (isRefused(outcome)) return settle(state, { ...outcome, why: `error configuring provider: ${outcome.why}` }, turn)
+    if (isRefused(outcome)) {
+      // What the provider forbids us is no matter of the caller's token.
+      const code = outcome.refused === 'forbidden' ? 'invalid' : outcome.refused
+      return settle(state, refuse(code, `error configuring provider: ${outcome.why}`), turn)
+    }
     const { prepared } = outcome
     if (!prepared || !authority) return settle(state, refuse('gone', 'the certificate authority is not ready yet'), turn)
     if (prepared.rootId === authority.rootId)

@@ -85,7 +85,8 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
     },
 
     made(state, { job, leaf, intermediatesPem, outcome }, turn) {
-      if (isRefused(outcome)) return finish(state, job, outcome, turn)
+      // What the provider forbids us may be allowed soon, and is no matter of the caller's token.
+      if (isRefused(outcome)) return finish(state, job, outcome.refused === 'forbidden' ? refuse('busy', outcome.why) : outcome, turn)
       turn.count('connect.ca.leaf.signed')
       const { certPem = '', chainPem = [], serial = '' } = outcome
       const above = [...intermediatesPem, ...chainPem.filter((pem) => !intermediatesPem.includes(pem))]

@@ -85,3 +85,18 @@ test('what a provider leaves behind for a retired root is told once, and the roo
   a.wait(2 * HOUR_MS)
   t.deepEqual(doing(), [])
 })
+
+test('what a provider forbids is no lack of permission of those who ask', (t) => {
+  const { a, tables } = tryProvider()
+  a.wait(0)
+  a.outcome('authority', {})
+  const { trustDomain = '' } = caRoots(tables.view()) ?? {}
+  const signing = a.call('sign', { csrPem: 'csr', token: '' })
+  a.outcome('signer', { uris: [`spiffe://${trustDomain}/ns/default/dc/dc1/svc/web`] })
+  a.outcome('authority', refuse('forbidden', 'permission denied'))
+  t.deepEqual(signing.result, refuse('busy', 'permission denied'))
+  const config = { Token: 'other' }
+  const changing = a.call('configure', { provider: 'vault', config, settings: VAULT, rehearse: false, token: '' })
+  a.outcome('authority', refuse('forbidden', 'Token: permission denied'))
+  t.deepEqual(changing.result, refuse('invalid', 'error configuring provider: Token: permission denied'))
+})
