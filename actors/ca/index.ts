@@ -38,6 +38,7 @@ export const ca = defineActor<CaProtocol, CaOwn, CaState, CaArgs>({
       nextSlotMs: 0,
       change: undefined,
       tending: new Set(),
+      removals: new Map(),
       saidWaiting: '',
       checking: '',
     }

@@ -36,6 +36,7 @@ export type CaOwn = {
   tend: Cast<null>
   tended: Cast<{ what: string; result: Result<unknown> }>
   removed: Cast<{ rootId: string; outcome: Result<AuthorityOutcome> }>
+  removeAgain: Cast<{ what: string }>
   check: Cast<null>
   checked: Cast<{ rootId: string; outcome: Result<AuthorityOutcome> }>
 }
@@ -81,6 +82,8 @@ export type CaState = {
   change: Change | undefined
   /** What of its duties was proposed and has no answer yet. */
   tending: Set<string>
+  /** How often it was tried to remove what was made for a retired root. */
+  removals: Map<string, number>
   /** The rotation of which it was said that it takes long. */
   saidWaiting: string
   /** The root whose provider is looked after. */

@@ -14,6 +14,9 @@ import { CONFIG_KEY, caAuthorityTable, caConfigTable } from './tables.ts'
 
 /** Clocks are set and proposals get lost: what is due is looked at this often while something is. */
 const TEND_MS_MAX = 60_000
+/** A provider that is left has often gone itself: after so many tries what it has is left to people. */
+const REMOVALS_MAX = 24
+const REMOVE_AGAIN_MS = 3_600_000
 const CHECK_MS = 3_600_000
 const CHECK_MS_MIN = 1_000
 const CHECK_AGAIN_MS = 60_000
@@ -41,7 +44,7 @@ export function watchProvider(state: CaState, turn: Turn<CaOwn>): void {
   if (rootId !== '') turn.timer('check', 0, { name: 'check', request: null })
 }
 
-export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 'removed' | 'check' | 'checked'> = {
+export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 'removed' | 'removeAgain' | 'check' | 'checked'> = {
   tend(state, _request, turn) {
     tend(state, turn)
   },
@@ -54,15 +57,27 @@ export const upkeep: Pick<Handlers<object, CaOwn, CaState>, 'tend' | 'tended' | 
 
   removed(state, { rootId, outcome }, turn) {
     const what = `remove/${rootId}`
-    if (isRefused(outcome)) {
-      state.tending.delete(what)
-      turn.print('warn', 'could not remove what was made for a retired root', { root: rootId, error: outcome.why })
-      return turn.timer('tend', TEND_MS_MAX, { name: 'tend', request: null })
+    const tries = (state.removals.get(rootId) ?? 0) + 1
+    if (isRefused(outcome) && tries < REMOVALS_MAX) {
+      state.removals.set(rootId, tries)
+      turn.print('warn', 'could not remove what was made for a retired root', {
+        root: rootId,
+        error: outcome.why,
+        againMs: REMOVE_AGAIN_MS,
+      })
+      return turn.timer(what, REMOVE_AGAIN_MS, { name: 'removeAgain', request: { what } })
     }
-    if (outcome.warning !== undefined) {
-      turn.print('warn', 'what was made for a retired root was not removed', { root: rootId, why: outcome.warning })
+    state.removals.delete(rootId)
+    const leftBehind = isRefused(outcome) ? outcome.why : outcome.warning
+    if (leftBehind !== undefined) {
+      turn.print('warn', 'what was made for a retired root was not removed', { root: rootId, why: leftBehind })
     }
     commit(turn, 'ca.forget', { rootId }, (result) => ({ name: 'tended', request: { what, result } }))
+  },
+
+  removeAgain(state, { what }, turn) {
+    state.tending.delete(what)
+    tend(state, turn)
   },
 
   check({ authority }, _request, turn) {

@@ -86,6 +86,25 @@ test('what a provider leaves behind for a retired root is told once, and the roo
   t.deepEqual(doing(), [])
 })
 
+test('a provider that is gone is asked for a day to remove what was made, and then no more', (t) => {
+  const { a, tables, doing, lines } = tryProvider()
+  rotateCa(tables, 'root-2')
+  tables.apply([{ kind: 'ca.retire', atMs: NOW_MS, request: { rootId: 'root-1', activeRootId: 'root-2' } }])
+  a.restart()
+  for (let tries = 0; tries < 24; tries++) {
+    t.deepEqual(doing(), ['retire'])
+    a.outcome('authority', refuse('busy', 'connection refused'))
+    a.wait(HOUR_MS - 1)
+    t.deepEqual(doing(), [])
+    a.wait(1)
+  }
+  const said = lines()
+  t.is(said.filter((line) => line.startsWith('could not remove')).length, 23)
+  t.is(said.at(-1), 'what was made for a retired root was not removed')
+  a.wait(9 * HOUR_MS)
+  t.deepEqual(doing(), [])
+})
+
 test('what a provider forbids is no lack of permission of those who ask', (t) => {
   const { a, tables } = tryProvider()
   a.wait(0)
