@@ -183,3 +183,15 @@ export function peerNamesFault(uris: readonly string[]): string | undefined {
 
 /** A certificate may hold thousands. */
 const NAMED_MAX = 3
+
+export const NO_LEAF = 'the certificate is that of a CA, not of a service'
+
+/** A peer's serial number from hex: 'FA0B' → 'fa:0b'. Anybody can make one of thousands of digits; valid ones have 20 bytes (RFC 5280, 4.1.2.2). */
+export function peerSerial(hex: string): string {
+  const digits = hex.slice(0, SERIAL_DIGITS_MAX).toLowerCase()
+  const even = digits.length % 2 === 0 ? digits : `0${digits}`
+  const shown = (even.match(/../g) ?? []).join(':')
+  return hex.length > SERIAL_DIGITS_MAX ? `${shown}:…` : shown
+}
+
+const SERIAL_DIGITS_MAX = 40

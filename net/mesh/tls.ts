@@ -1,10 +1,11 @@
-import { constants, createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
 import { createSecureContext } from 'node:tls'
-import { peerNamesFault } from '../../actors/spiffe.ts'
+import { NO_LEAF, peerNamesFault, peerSerial } from '../../actors/spiffe.ts'
 import type { MeshPeer } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
+import { TLS_RULES } from '../../src/tls-rules.ts'
 import { trustDomainIn, uriNames } from './names.ts'
 
 /** What an owner proves itself with, and whom it believes. `secure` makes a server context, `client` is one for dialling. */
@@ -14,25 +15,6 @@ export type Identity = {
   /** Lower-case hosts of the roots' SPIFFE ids; empty when no root names one. */
   readonly trustDomains: ReadonlySet<string>
 }
-
-/** ECDHE with an AEAD only. AES-128 comes first because it is the fastest on machines with AES instructions. */
-const CIPHERS = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  // No keys below 112 bits of strength (RSA 2048, curves of 224 bits) and no signatures with SHA-1, however the library was built.
-  '@SECLEVEL=2',
-].join(':')
-
-/** Named, because the library's own list begins with a post-quantum hybrid that costs a fifth of the handshakes per second. The last
- * one is for leaves with such keys: TLS 1.2 takes none on other curves. */
-const CURVES = 'X25519:prime256v1:secp384r1:secp521r1'
 
 /** How long a client may come back with a ticket in place of a full handshake. New TLS material ends all tickets at once. */
 const SESSION_SECONDS = 3_600
@@ -57,13 +39,8 @@ export function readIdentity(certPem: string, keyPem: string, rootsPem: readonly
     cert: certPem,
     key: keyPem,
     ca: [...rootsPem],
-    minVersion: 'TLSv1.2',
-    ciphers: CIPHERS,
-    ecdhCurve: CURVES,
     sessionTimeout: SESSION_SECONDS,
-    honorCipherOrder: true,
-    // Who the peer is has been judged by its first handshake, so there is no second one.
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    ...TLS_RULES,
   }
   try {
     return { secure, client: createSecureContext(secure), trustDomains }
@@ -97,26 +74,13 @@ export function peerCertificate(stream: TLSSocket): PeerCertificate | undefined 
   const certificate = stream.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   const uris = uriNames(certificate.subjectAltName ?? '')
-  const fault = certificate.ca ? 'the certificate is that of a CA, not of a service' : peerNamesFault(uris)
+  const fault = certificate.ca ? NO_LEAF : peerNamesFault(uris)
   return {
     uri: fault === undefined ? (uris[0] ?? '') : '',
     fault,
-    serial: serialText(certificate.serialNumber),
+    serial: peerSerial(certificate.serialNumber),
     expiresMs: certificate.validToDate.getTime(),
   }
-}
-
-/** Anybody can make a certificate with a number of thousands of digits; valid ones have 20 bytes at most (RFC 5280, 4.1.2.2). */
-function serialText(hex: string): string {
-  return hex.length <= SERIAL_DIGITS_MAX ? colonHex(hex) : `${colonHex(hex.slice(0, SERIAL_DIGITS_MAX))}:…`
-}
-
-const SERIAL_DIGITS_MAX = 40
-
-/** 'FA0B' → 'fa:0b'. */
-export function colonHex(hex: string): string {
-  const even = hex.length % 2 === 0 ? hex : `0${hex}`
-  return (even.toLowerCase().match(/../g) ?? []).join(':')
 }
 
 function messageOf(error: unknown): string {

@@ -20,6 +20,7 @@ import {
 import { until } from '../kit/running.ts'
 import { closedPort, listening } from '../kit/servers.ts'
 import { nameless, twoNamed } from '../net/mesh/fixtures.ts'
+import { forge, uriName } from '../net/mesh/forge.ts'
 import { type Material, serviceId } from '../net/mesh/kit.ts'
 import { kit, meshAgent } from './mesh-agent.ts'
 
@@ -166,6 +167,7 @@ const CALLERS: [what: string, shown: Material | undefined, why: RegExp][] = [
     /not the identity of a service/,
   ],
   ['that of the CA itself', { ...authority, rootsPem: [] }, /CA/],
+  ['one that may sign others', forge(authority, { isCa: true }), /is that of a CA, not of a service/],
   ['one without a SPIFFE id', nameless, /no SPIFFE id/],
   ['one that names two services', twoNamed, /names 2 URIs/],
 ]
@@ -187,6 +189,28 @@ for (const [what, shown, why] of CALLERS) {
   })
 }
 
+test('whoever offers only old ciphers is refused, and nobody shakes hands a second time', async (t) => {
+  const { echo, events } = await mesh(t)
+  const { port } = await echo('db')
+  const shown = authority.issue(serviceId('web'))
+  const options = { port, host: HOST, rejectUnauthorized: false, cert: shown.certPem, key: shown.keyPem, maxVersion: 'TLSv1.2' } as const
+  const old = connectTls({ ...options, ciphers: 'ECDHE-ECDSA-AES128-SHA' })
+  old.on('error', () => old.destroy())
+  const refused = await until(
+    'it is said',
+    () => events.find(({ did }) => did === 'refused'),
+    (event) => event !== undefined,
+  )
+  t.like(refused, { why: 'no cipher in common' })
+  const socket = connectTls(options)
+  await once(socket, 'secureConnect')
+  t.is(await answer(socket, 'hello'), 'hello from web')
+  const ended = new Promise((resolve) => socket.on('error', resolve))
+  socket.renegotiate({}, () => undefined)
+  t.regex(String(await ended), /no renegotiation/)
+  socket.destroy()
+})
+
 /** What a destination shows, and why it is not talked to. */
 const CALLED: [what: string, shown: Material, why: RegExp][] = [
   ['the certificate of another service', authority.issue(serviceId('api')), /the certificate is for spiffe:.*api, expected spiffe:.*db/],
@@ -194,6 +218,7 @@ const CALLED: [what: string, shown: Material, why: RegExp][] = [
   ['one of another trust domain', other.issue(serviceId('db', '99999999-2222-3333-4444-555555555555.consul')), /trust domain/],
   ['one that has expired', authority.issue(serviceId('db'), { notAfterMs: now - 1_000 }), /has expired/],
   ['one without a SPIFFE id', nameless, /no SPIFFE id/],
+  ['one that may sign others', forge(authority, { isCa: true, names: [uriName(serviceId('db'))] }), /is that of a CA/],
 ]
 
 for (const [what, shown, why] of CALLED) {

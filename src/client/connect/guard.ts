@@ -1,4 +1,5 @@
 import type { Server, TLSSocket } from 'node:tls'
+import { TLS_RULES } from '../../tls-rules.ts'
 import type { Log } from './events.ts'
 import type { Identity, Material } from './identity.ts'
 import { handshakeFault, judgeCaller, type Peer } from './peer.ts'
@@ -80,15 +81,16 @@ export function guard(server: Server, { identity, rules, log, peers }: Guards): 
     entry.socket.destroy()
   }
   const failed = (error: Error, socket: TLSSocket) => {
-    // Whoever only looks whether somebody listens has sent nothing.
-    if (socket.bytesRead > 0) log({ did: 'refused', from: addressOf(socket), why: handshakeFault(error) })
+    // Whoever only looks whether somebody listens says nothing and goes.
+    const hasOnlyLooked = socket.bytesRead === 0 && 'code' in error && error.code === 'ECONNRESET'
+    if (!hasOnlyLooked) log({ did: 'refused', from: addressOf(socket), why: handshakeFault(error) })
     socket.destroy()
   }
   const connected = (socket: { destroy(): void; once(event: 'close', closed: () => void): unknown }) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   }
-  const renew = ({ cert, key, ca }: Material) => server.setSecureContext({ cert, key, ca: [...ca], minVersion: 'TLSv1.2' })
+  const renew = ({ cert, key, ca }: Material) => server.setSecureContext({ cert, key, ca: [...ca], ...TLS_RULES })
 
   server.removeAllListeners('secureConnection')
   server.on('secureConnection', secured)

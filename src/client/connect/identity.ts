@@ -1,6 +1,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { parseIdentity } from '../../../actors/spiffe.ts'
 import { isRefused } from '../../kernel/refusal.ts'
+import { TLS_RULES } from '../../tls-rules.ts'
 import { ClientError } from '../errors.ts'
 import { reads } from '../reads.ts'
 import type { CaRoots, ConnectLeaf } from '../shapes.ts'
@@ -89,7 +90,7 @@ function materialOf(leaf: ConnectLeaf, roots: CaRoots): Material {
     cert: leaf.CertPEM,
     key: leaf.PrivateKeyPEM,
     ca,
-    context: createSecureContext({ cert: leaf.CertPEM, key: leaf.PrivateKeyPEM, ca, minVersion: TLS_MIN }),
+    context: createSecureContext({ cert: leaf.CertPEM, key: leaf.PrivateKeyPEM, ca, ...TLS_RULES }),
     uri: leaf.ServiceURI,
     trustDomain: roots.TrustDomain.toLowerCase(),
     datacenter: identity.datacenter,

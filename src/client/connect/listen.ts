@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import { createServer as createTls, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls'
+import { TLS_RULES } from '../../tls-rules.ts'
 import type { ServiceRegistration } from '../shapes.ts'
 import type { Transport } from '../transport.ts'
 import { type Guards, guard } from './guard.ts'
@@ -59,7 +60,7 @@ function serverOptions({ identity }: Around, { handshakeMs = HANDSHAKE_MS, alpnP
     cert,
     key,
     ca: [...ca],
-    minVersion: 'TLSv1.2',
+    ...TLS_RULES,
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: handshakeMs,

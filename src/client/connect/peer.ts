@@ -1,5 +1,5 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import { parseIdentity, peerNamesFault, serviceUri } from '../../../actors/spiffe.ts'
+import { NO_LEAF, parseIdentity, peerNamesFault, peerSerial, serviceUri } from '../../../actors/spiffe.ts'
 import { identityMismatch, uriNames } from '../../../net/mesh/names.ts'
 import { dialReason, failureOf, handshakeReason } from '../../../net/mesh/reasons.ts'
 import { isRefused } from '../../kernel/refusal.ts'
@@ -23,7 +23,7 @@ export type Judged = { peer: Peer } | { why: string; uri?: string; serial?: stri
 export function judgeCaller(socket: TLSSocket, trustDomain: string): Judged {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return { why: 'no client certificate was shown' }
-  const serial = colonHex(certificate.serialNumber)
+  const serial = peerSerial(certificate.serialNumber)
   const uris = uriNames(certificate.subjectAltName ?? '')
   const fault = peerNamesFault(uris)
   const [uri = ''] = uris
@@ -32,7 +32,7 @@ export function judgeCaller(socket: TLSSocket, trustDomain: string): Judged {
   if (!socket.authorized) return refused(verdictOf(socket.authorizationError))
   // A resumed session was verified when it began; the certificate may have ended since.
   if (socket.isSessionReused() && validUntil.getTime() <= Date.now()) return refused('the certificate has expired')
-  if (certificate.ca) return refused('the certificate is that of a CA')
+  if (certificate.ca) return refused(NO_LEAF)
   if (fault !== undefined) return refused(fault)
   const identity = parseIdentity(uri)
   if (isRefused(identity)) return refused(identity.why)
@@ -45,6 +45,7 @@ export type Expected = { readonly trustDomain: string; readonly datacenter: stri
 
 /** Why a server's certificate is not the one expected, or undefined if it is. Its chain was verified. */
 export function calledFault(certificate: PeerCertificate, expected: Expected): string | undefined {
+  if (certificate.ca) return NO_LEAF
   const uris = uriNames(certificate.subjectaltname ?? '')
   return peerNamesFault(uris) ?? identityMismatch(uris[0] ?? '', serviceUri(expected), new Set([expected.trustDomain]))
 }
@@ -54,7 +55,7 @@ export function calledPeer(socket: TLSSocket, { datacenter, service }: Expected)
   const certificate = socket.getPeerX509Certificate()
   const [uri = ''] = uriNames(certificate?.subjectAltName ?? '')
   const validUntil = new Date(certificate?.validTo ?? 0)
-  return { uri, service, datacenter, serial: colonHex(certificate?.serialNumber ?? ''), validUntil }
+  return { uri, service, datacenter, serial: peerSerial(certificate?.serialNumber ?? ''), validUntil }
 }
 
 /** What Envoy's proxies ask for by the name of the server: `db.default.dc1.internal.<trust domain>`. Those of the mesh may pass over it. */
@@ -77,10 +78,4 @@ export function dialFault(address: string, error: unknown): string {
 function verdictOf(verdict: unknown): string {
   const code = verdict instanceof Error ? verdict.message : String(verdict)
   return handshakeReason({ code, message: code })
-}
-
-/** 'FA0B' → 'fa:0b'. */
-function colonHex(hex: string): string {
-  const even = hex.length % 2 === 0 ? hex : `0${hex}`
-  return (even.toLowerCase().match(/../g) ?? []).join(':')
 }

@@ -1,9 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { peerNamesFault } from '../../../actors/spiffe.ts'
+import { peerNamesFault, peerSerial } from '../../../actors/spiffe.ts'
 import { identityMismatch, uriNames } from '../../../net/mesh/names.ts'
 import { dialReason, failureOf, handshakeReason } from '../../../net/mesh/reasons.ts'
-import { colonHex } from '../../../net/mesh/tls.ts'
 
 test('URI names are found among others', (t) => {
   t.deepEqual(uriNames('DNS:db.example, URI:spiffe://a.consul/ns/default/dc/dc1/svc/db, IP Address:127.0.0.1'), [
@@ -53,5 +52,5 @@ test('errors in plain words', (t) => {
   t.is(handshakeReason({ message: 'odd' }), 'TLS handshake failed: odd')
   t.is(dialReason('tcp nowhere:1', { code: 'ENOTFOUND', message: '' }), 'dial tcp nowhere:1: no such host')
   t.deepEqual(failureOf('text'), { message: 'text' })
-  t.is(colonHex('A0B'), '0a:0b')
+  t.is(peerSerial('A0B'), '0a:0b')
 })
