@@ -1,3 +1,4 @@
+import { formatDuration } from '../../src/config/durations.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Vault } from './vault-client.ts'
 import type { VaultConfig } from './vault-config.ts'
@@ -34,7 +35,7 @@ const ENDING_BELOW = 1 / 3
 
 function judged({ leftMs, wholeMs, renewable, why }: { leftMs: number; wholeMs: number; renewable: boolean; why: string }): VaultToken {
   const isEnding = leftMs < wholeMs * ENDING_BELOW
-  const warning = `Token: ends in ${Math.round(leftMs / 60_000)} minutes, ${why}; configure another one`
+  const warning = `Token: ends in ${formatDuration(Math.round(leftMs / 1_000) * 1_000)}, ${why}; configure another one`
   return { leftMs, renewable, warning: isEnding ? warning : undefined }
 }
 

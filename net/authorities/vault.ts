@@ -88,6 +88,7 @@ type Asked<Do extends AuthorityRequest['do']> = Extract<AuthorityRequest, { do: 
 
 const ROOT_NAME = 'Vault CA Primary Cert'
 const VAULTS_MAX = 8
+const WARNED_MS_MIN = 60_000
 /** Vault signs nothing that would end after its CA, by its own clock. */
 const CLOCK_MARGIN_MS = 60_000
 
@@ -294,9 +295,10 @@ async function check({ authority, state, nowMs }: Asked<'check'>, reach: Reach):
   return { ...(!isKnown && { prepared }), ...(warning !== undefined && { warning }), againMs, facts }
 }
 
-/** The token is looked at while it has a good part of its life. */
-function dueMs({ leftMs }: VaultToken, { facts }: VaultIntermediate, nowMs: number): number {
-  return Math.max(0, Math.min(leftMs === undefined ? Number.MAX_SAFE_INTEGER : leftMs / 3, renewAtMs(facts) - nowMs))
+/** The token is looked at while it has a good part of its life; one that cannot be helped is not named more than once a minute. */
+function dueMs({ leftMs, warning }: VaultToken, { facts }: VaultIntermediate, nowMs: number): number {
+  const tokenMs = leftMs === undefined ? Number.MAX_SAFE_INTEGER : leftMs / 3
+  return Math.max(warning === undefined ? 0 : WARNED_MS_MIN, Math.min(tokenMs, renewAtMs(facts) - nowMs))
 }
 
 function factsOf({ leftMs, renewable }: VaultToken, { facts }: VaultIntermediate): Record<string, string | number | boolean> {
