@@ -5,7 +5,7 @@ import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import { commit } from '../ledger.ts'
-import { agentCommonName, agentUri, parseIdentity, serviceCommonName } from '../spiffe.ts'
+import { agentCommonName, agentUri, parseIdentity, serviceCommonName, serviceUri } from '../spiffe.ts'
 import { changing } from './change.ts'
 import { found, founding, newFounding } from './founding.ts'
 import type { CaProtocol, SignedLeaf } from './protocol.ts'
@@ -153,7 +153,8 @@ function judge({ args, authority }: CaState, job: Job, uri: string, view: View):
   if (identity.trustDomain.toLowerCase() !== authority.trustDomain) {
     return refuse('invalid', `SPIFFE ID in CSR from a different trust domain: ${identity.trustDomain}, we are ${authority.trustDomain}`)
   }
-  job.uri = uri
+  // As it is always written: others compare letter by letter, and a query or an escaped letter would be somebody else to them.
+  job.uri = serviceUri({ ...identity, trustDomain: authority.trustDomain })
   job.commonName = serviceCommonName(identity.service, authority.trustDomain, identity.namespace)
   return authorize(view, job.token, { resource: 'service', name: identity.service, access: 'write' })
 }

@@ -41,3 +41,32 @@ test('a CSR with several names is signed for its first URI and nothing else; tha
     'SPIFFE ID in CSR from a different datacenter: dc2, we are dc1',
   )
 })
+
+test('a leaf has its id as it is always written, however the CSR spells it: others compare letter by letter', async (t) => {
+  const { a, run, tables } = tryCa()
+  run()
+  const { trustDomain = '' } = trustBundle(tables.view())?.bundle ?? {}
+  const plain = `spiffe://${trustDomain}/ns/default/dc/dc1/svc/web`
+  const sign = async (uri: string) => {
+    const call = a.call('sign', { csrPem: await csrNaming(t, `URI:${uri}`), token: '' })
+    run()
+    return call.result as Result<SignedLeaf>
+  }
+  for (const uri of [
+    plain.replace(trustDomain, trustDomain.toUpperCase()),
+    plain.replace('/svc/web', '/svc/w%65b'),
+    `${plain}?as=db`,
+    `${plain}#db`,
+    plain.replace('spiffe:', 'SPIFFE:'),
+  ]) {
+    t.is(granted(await sign(uri)).uri, plain, uri)
+  }
+  for (const uri of [
+    `${plain}/`,
+    `${plain}/../db`,
+    plain.replace(trustDomain, `me@${trustDomain}`),
+    plain.replace(trustDomain, `${trustDomain}:443`),
+  ]) {
+    t.regex(refused(await sign(uri)).why, /not in the expected format|different trust domain/, uri)
+  }
+})

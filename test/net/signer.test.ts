@@ -180,6 +180,11 @@ for (const [name, options, why] of [
   ],
   ['with an Ed25519 key', ['-newkey', 'ed25519', ...uriOption()], /^csrPem: public key: keys of the kind 1\.3\.101\.112 are not supported/],
   [
+    'with a short key on a curve',
+    ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime192v1', ...uriOption()],
+    /keys on the curve prime192v1 are not supported/,
+  ],
+  [
     'on another curve',
     ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1', ...uriOption()],
     /keys on the curve secp256k1 are not supported/,
