@@ -64,6 +64,7 @@ const HOUR_MS = 3_600_000
 const LEAF_MS_DEFAULT = 72 * HOUR_MS
 const INTERMEDIATE_MS_DEFAULT = 8_760 * HOUR_MS
 const PRINTABLE = /^[\u0021-\u007e]+$/
+const TEXT_LENGTH_MAX = 4_096
 const TEXTS = [
   ...(['Address', 'Token', 'Namespace', 'RootPKIPath', 'IntermediatePKIPath'] as const),
   ...(['CAFile', 'CAPath', 'CertFile', 'KeyFile', 'TLSServerName'] as const),
@@ -75,6 +76,7 @@ function textsIn(config: Record<string, unknown>): Result<Texts> {
   for (const name of TEXTS) {
     const text = textIn(config, name)
     if (isRefused(text)) return name === 'Token' ? refuse('invalid', 'Token: must be a text') : text
+    if (text.length > TEXT_LENGTH_MAX) return refuse('invalid', `${name}: must have at most ${TEXT_LENGTH_MAX} characters, has ${text.length}`)
     texts[name] = text.trim()
   }
   return texts as Texts

@@ -18,6 +18,7 @@ test('a configuration is checked before Vault is asked', async (t) => {
   t.is(await why({ Address: 'http://me:secret@vault' }), 'Address: must not have a user or a password in it')
   t.is(await why({ Address: 'http://vault?a=1' }), 'Address: must not have a query or a fragment, got "http://vault?a=1"')
   t.is(await why({ Token: '' }), 'Token: must provide a Vault token')
+  t.is(await why({ Namespace: `${'/'.repeat(5_000)}a` }), 'Namespace: must have at most 4096 characters, has 5001')
   t.is(await why({ Token: 7 }), 'Token: must be a text')
   t.is(await why({ Token: 'a\nb' }), 'Token: must be printable ASCII without spaces')
   t.is(await why({ Namespace: 'a b' }), 'Namespace: must be printable ASCII without spaces')
