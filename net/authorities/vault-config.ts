@@ -76,7 +76,8 @@ function textsIn(config: Record<string, unknown>): Result<Texts> {
   for (const name of TEXTS) {
     const text = textIn(config, name)
     if (isRefused(text)) return name === 'Token' ? refuse('invalid', 'Token: must be a text') : text
-    if (text.length > TEXT_LENGTH_MAX) return refuse('invalid', `${name}: must have at most ${TEXT_LENGTH_MAX} characters, has ${text.length}`)
+    if (text.length > TEXT_LENGTH_MAX)
+      return refuse('invalid', `${name}: must have at most ${TEXT_LENGTH_MAX} characters, has ${text.length}`)
     texts[name] = text.trim()
   }
   return texts as Texts
