@@ -1,7 +1,7 @@
 import { assert } from '../src/kernel/refusal.ts'
 
 /** 2026-01-01, the day on which every simulation begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1)
+export const EPOCH_MS = Date.UTC(2026, 0, 1)
 
 export type MachineClockOptions = {
   /** Milliseconds of the world's time. */
@@ -43,6 +43,12 @@ export class MachineClock {
     assert(part > -1, `a clock goes forward: driftPart is above -1, not ${part}`)
     this.#change()
     this.#rate = 1 + part
+  }
+
+  /** Takes back what the clock has gained, as whoever asks a time server does. */
+  correct(): void {
+    this.#change()
+    this.#wallMs = EPOCH_MS + this.#nowMs()
   }
 
   /** Whole milliseconds since 1970. */

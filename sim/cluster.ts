@@ -5,6 +5,7 @@ import type { Application, Estate } from './estate.ts'
 import type { Mutations } from './mutants/index.ts'
 import { SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
+import type { CertificateFacts, SimHandshake } from './ports/mesh-identity.ts'
 import { SimNetwork } from './ports/network.ts'
 import { addressOf, type SimAnswer } from './ports/probes.ts'
 import { SharedStates } from './ports/shared-states.ts'
@@ -20,6 +21,10 @@ export type ClusterOptions = {
   printed(line: string): void
   /** The program behind a service gets bytes from somebody. */
   heard(application: Application, bytes: Uint8Array): void
+  /** A leaf was signed. */
+  signed(leaf: CertificateFacts): void
+  /** On an agent's machine one side of a handshake has judged the other. */
+  judged(node: SimNode, handshake: SimHandshake): void
   /** The edge of an agent begins to answer, for the first time or again. */
   booted(node: SimNode): void
 }
@@ -37,6 +42,7 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #stopListening = new Map<Application, () => void>()
   readonly #disturbedUntil = new Map<string, number>()
+  readonly #stoppedUntil = new Map<string, number>()
   readonly #dueBoots = new Map<string, () => void>()
 
   constructor(options: ClusterOptions) {
@@ -65,6 +71,8 @@ export class Cluster {
         clock: this.#drawClock(name),
         sharedStates: shared,
         recording: this.log ? undefined : this.recording,
+        signed: options.signed,
+        judged: (handshake) => options.judged(node, handshake),
         createLog: (life) => this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life),
         ended: () => this.#ended(node),
         threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
@@ -73,6 +81,15 @@ export class Cluster {
       for (const check of config.checks) this.#answer(node, check, 'passing')
       this.nodes.set(name, node)
     }
+    this.#correctClocks()
+  }
+
+  /** Machines ask for the time every day. */
+  #correctClocks(): void {
+    this.world.after(DAY_MS, () => {
+      for (const { clock } of this.nodes.values()) clock.correct()
+      this.#correctClocks()
+    })
   }
 
   /** No two machines agree on the time. */
@@ -167,9 +184,16 @@ export class Cluster {
     return this.#disturbedUntil.get(name) ?? 0
   }
 
-  /** Notes that nothing may be expected of a node for a while. */
-  disturb(name: string, forMs: number): void {
-    this.#disturbedUntil.set(name, Math.max(this.disturbedUntil(name), this.world.nowMs + forMs))
+  /** Until when a node may not even do what it does without others. */
+  stoppedUntil(name: string): number {
+    return this.#stoppedUntil.get(name) ?? 0
+  }
+
+  /** Notes that nothing may be expected of a node for a while; only what it needs others for, if just its way to them is disturbed. */
+  disturb(name: string, forMs: number, what: 'all' | 'way' = 'all'): void {
+    const untilMs = this.world.nowMs + forMs
+    this.#disturbedUntil.set(name, Math.max(this.disturbedUntil(name), untilMs))
+    if (what === 'all') this.#stoppedUntil.set(name, Math.max(this.stoppedUntil(name), untilMs))
   }
 
   /** Ends all trouble and switches everything on. */
@@ -207,6 +231,7 @@ export class Cluster {
 const RESTART_MS = 1_000
 /** Larger clusters share the states of their tables. */
 const OWN_STATES_MAX = 5
+const DAY_MS = 24 * 3_600_000
 const SKEW_MS_MAX = 2_000
 /** Two seconds a day: what a bad quartz does. */
 const DRIFT_PART_MAX = 2 / 86_400

@@ -5,7 +5,7 @@ import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { AnyActor } from '../src/kernel/instance.ts'
 import type { Clock, Devices, LogLevel, Ports, Tables } from '../src/kernel/ports.ts'
-import { assert } from '../src/kernel/refusal.ts'
+import { assert, isRefused } from '../src/kernel/refusal.ts'
 import type { ChangeNotice } from '../src/kernel/tables.ts'
 import type { LocalLogOptions } from '../src/local-log.ts'
 import { createThread, startActors } from '../src/node.ts'
@@ -16,10 +16,11 @@ import { Crashes } from './crashes.ts'
 import type { Mutations } from './mutants/index.ts'
 import { createSimAuthority } from './ports/authority.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
+import type { CertificateFacts, SimHandshake } from './ports/mesh-identity.ts'
 import type { SimNetwork } from './ports/network.ts'
 import { createSimProbes, type SimAnswer } from './ports/probes.ts'
 import type { SharedStates } from './ports/shared-states.ts'
-import { createSimSigner, readSimCertificate } from './ports/signer.ts'
+import { createSimSigner, readSimCertificate, readSimKey } from './ports/signer.ts'
 import { createSimSnapshots, SnapshotFiles } from './ports/snapshots.ts'
 import { createSimStore, type SimStore } from './ports/store.ts'
 import { createSimTables, type SimTables, type State } from './ports/tables.ts'
@@ -60,6 +61,10 @@ export type SimNodeOptions = {
   /** Takes what the log of a lone agent orders. */
   recording?: Recording | undefined
   printed: (line: string) => void
+  /** One side of a handshake between sidecars, or with others, has judged the other. */
+  judged?(handshake: SimHandshake): void
+  /** A leaf was signed. */
+  signed?(leaf: CertificateFacts): void
   /** The process has ended by itself, on a machine that goes on. Whoever wants it back starts it. */
   ended?(why: string): void
   /** A thread that had failed runs again, with a new host. */
@@ -344,17 +349,43 @@ export class SimNode {
     const signing = world.streams.stream(`signing/${this.name}`)
     const drawSignerMs = () =>
       this.signerFailing === 'slow' ? signing.int(SLOW_SIGNER_MS_MIN, SLOW_SIGNER_MS_MAX) : signing.next() * SIGNER_MS_MAX
-    const signer = createSimSigner({
-      random: world.streams.stream(`signer/${this.name}`),
-      soon: (work) => schedule.later(drawSignerMs(), work),
-      isBusy: () => this.signerFailing === 'busy',
-    })
+    const signer = this.#watched(
+      createSimSigner({
+        random: world.streams.stream(`signer/${this.name}`),
+        soon: (work) => schedule.later(drawSignerMs(), work),
+        isBusy: () => this.signerFailing === 'busy',
+      }),
+    )
     return { log: mutations.wrapLog(log), store: mutations.wrapStore(store), signer, authority: createSimAuthority(signer) }
   }
 
+  #watched(signer: Devices['signer']): Devices['signer'] {
+    return {
+      perform: (request, done, event) => {
+        if (request.do !== 'leaf') return signer.perform(request, done, event)
+        signer.perform(
+          request,
+          (outcome) => {
+            const facts = isRefused(outcome) ? outcome : readSimCertificate(outcome.certPem ?? '')
+            if (!isRefused(facts)) this.#options.signed?.(facts)
+            done(outcome)
+          },
+          event,
+        )
+      },
+    }
+  }
+
   #meshDevices(): Partial<Devices> {
-    const { network, mutations } = this.#options
-    this.mesh = createSimMesh({ network, node: this.name, wallMs: () => this.wallMs(), readCertificate: readSimCertificate })
+    const { network, mutations, judged } = this.#options
+    this.mesh = createSimMesh({
+      network,
+      node: this.name,
+      wallMs: () => this.wallMs(),
+      readCertificate: readSimCertificate,
+      readKey: readSimKey,
+      judged: (handshake) => judged?.(handshake),
+    })
     return { mesh: mutations.wrapMesh(this.mesh) }
   }
 

@@ -1,6 +1,7 @@
 import { Cluster } from './cluster.ts'
 import { connectionsOf } from './connections.ts'
 import type { Estate } from './estate.ts'
+import { handshakesOf } from './handshakes.ts'
 import { History } from './history.ts'
 import { invariants } from './invariants/index.ts'
 import type { Mutations } from './mutants/index.ts'
@@ -8,6 +9,7 @@ import type { SimNode } from './node.ts'
 import { kindNamed, type Plan, type PlanEvent } from './plan.ts'
 import { edgeBegun } from './readers.ts'
 import { Rest } from './rest/index.ts'
+import { rotationsOf } from './rotations.ts'
 import { standardEstate } from './standard-estate.ts'
 import { World } from './world.ts'
 
@@ -62,6 +64,8 @@ export class Run {
       mutations,
       printed: (line) => this.printed.push(line),
       heard: (application, bytes) => connectionsOf(this).heard(application, bytes),
+      signed: (leaf) => rotationsOf(this).signed(leaf),
+      judged: (node, handshake) => handshakesOf(this).judged(node, handshake),
       booted: (node) => edgeBegun(this, node),
     })
   }

@@ -12,7 +12,7 @@ const leaderLost = defineFault({
   oncePerRun: true,
   fields: {},
   apply(run) {
-    for (const name of run.cluster.nodes.keys()) run.cluster.disturb(name, ELECTION_MS)
+    for (const name of run.cluster.nodes.keys()) run.cluster.disturb(name, ELECTION_MS, 'way')
     run.cluster.log?.loseLeader()
   },
 })
@@ -24,7 +24,7 @@ const logLag = defineFault({
   nodesMin: 2,
   fields: { lagMs: ms(50, 4_000), forMs: ms(500, 10_000) },
   apply(run, { node, lagMs, forMs }) {
-    run.cluster.disturb(node, forMs + lagMs)
+    run.cluster.disturb(node, forMs + lagMs, 'way')
     run.cluster.log?.lag(node, lagMs, run.world.nowMs + forMs)
   },
 })
@@ -36,7 +36,7 @@ const outcomesUnknown = defineFault({
   nodesMin: 2,
   fields: { forMs: ms(200, 6_000) },
   apply(run, { node, forMs }) {
-    run.cluster.disturb(node, forMs)
+    run.cluster.disturb(node, forMs, 'way')
     run.cluster.log?.unknownOutcomes(node, run.world.nowMs + forMs)
   },
 })

@@ -139,5 +139,5 @@ function disturbWay(run: Run, node: string, to: string, forMs: number, way: obje
 
 /** Whoever leads may be behind what does not work, so nothing can be expected of anybody. */
 function disturbAll(run: Run, names: Iterable<string>, forMs: number): void {
-  for (const name of names) run.cluster.disturb(name, forMs + RECOVERY_MS)
+  for (const name of names) run.cluster.disturb(name, forMs + RECOVERY_MS, 'way')
 }

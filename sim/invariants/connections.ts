@@ -5,6 +5,7 @@ import { parseIdentity } from '../../actors/spiffe.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { currentCopy } from '../../src/kernel/tables.ts'
 import { connectionsOf, DENY_WITHIN_MS, placeOf } from '../connections.ts'
+import { serviceOf } from '../handshakes.ts'
 import type { SimNode } from '../node.ts'
 import { perRun } from '../per-run.ts'
 import type { SimOpenConnection } from '../ports/mesh-connections.ts'
@@ -27,11 +28,12 @@ export const deniedIsDenied: Invariant = {
       if (node.mesh.size === 0) continue
       const open = node.mesh.open()
       for (const deny of known) {
-        const fault = openAgainst(run, node, open, deny)
+        // Who knows of it needs nobody to close connections.
+        const fault = openAgainst(run, node, open, { ...deny, calmSinceMs: run.cluster.stoppedUntil(node.name) })
         if (fault) return `${fault} ${node.name} knew of the deny`
       }
       for (const deny of asked.denied()) {
-        const fault = openAgainst(run, node, open, deny)
+        const fault = openAgainst(run, node, open, { ...deny, calmSinceMs: run.cluster.disturbedUntil(node.name) })
         if (fault) return `${fault} the deny`
       }
     }
@@ -72,6 +74,8 @@ export const identitiesAreTrue: Invariant = {
 const lookedAt = perRun((_run: Run) => ({ nextMs: 0 }))
 
 type Deny = { source: string; destination: string; sinceMs: number }
+/** `calmSinceMs`: from when on something may be expected of the node. */
+type LookedAt = Deny & { calmSinceMs: number }
 type Known = { index: number; copy: number; denies: Deny[] }
 const knownByNode = perRun((_run: Run) => new Map<string, Known>())
 
@@ -95,9 +99,9 @@ function knownDenies(run: Run, node: SimNode): Deny[] {
   return denies
 }
 
-function openAgainst(run: Run, node: SimNode, open: readonly SimOpenConnection[], { source, destination, sinceMs }: Deny) {
+function openAgainst(run: Run, node: SimNode, open: readonly SimOpenConnection[], { source, destination, sinceMs, calmSinceMs }: LookedAt) {
   const { nowMs } = run.world
-  if (nowMs - Math.max(sinceMs, run.cluster.disturbedUntil(node.name)) <= DENY_WITHIN_MS) return undefined
+  if (nowMs - Math.max(sinceMs, calmSinceMs) <= DENY_WITHIN_MS) return undefined
   run.reach('deny looked at')
   for (const { connection, owner, phase, peer } of open) {
     if (phase === 'spliced' && peer?.uri.endsWith(`/svc/${source}`) && serviceOf(node, owner) === destination)
@@ -130,11 +134,6 @@ function strangeDestination(run: Run, node: SimNode, { dialledPeer, owner }: Sim
   const wanted = run.cluster.estate.upstreams.filter((upstream) => upstream.node === node.name && upstream.source === source)
   if (wanted.some(({ destination }) => destination === serviceIn(dialledPeer.uri))) return undefined
   return `${source} on ${node.name} is connected to ${dialledPeer.uri}, which is none of its upstreams`
-}
-
-/** The name of the service with this id. */
-function serviceOf({ config }: SimNode, id: string): string {
-  return config.services.find((service) => service.id === id)?.name ?? id
 }
 
 function serviceIn(uri: string): string {

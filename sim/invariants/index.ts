@@ -9,6 +9,7 @@ import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machin
 import { proofsHold } from './proofs.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
+import { leavesAreTheirOwn, numbersAreUnique, oneRootSigns, rootsStayWhileNeeded, sidecarsAreBelieved } from './rotation.ts'
 import { snapshotsAreWhole } from './snapshots.ts'
 import { transactionsAreWhole } from './transfers.ts'
 
@@ -31,8 +32,13 @@ export const invariants: readonly Invariant[] = [
   deniedIsDenied,
   deniedCarriesNothing,
   proofsHold,
+  leavesAreTheirOwn,
   identitiesAreTrue,
   leavesAreFresh,
+  sidecarsAreBelieved,
+  oneRootSigns,
+  rootsStayWhileNeeded,
+  numbersAreUnique,
   queriesAreTrue,
   queriesAreLinearizable,
   nearestComeFirst,

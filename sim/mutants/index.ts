@@ -26,6 +26,7 @@ import {
 } from './mesh.ts'
 import type { Mutant } from './mutant.ts'
 import { proofTooEarly, reportsEnd } from './proofs.ts'
+import { bothRootsSign, leafOfAnother, nothingLeadsBack, numbersStartAnew, rootsLeaveAtOnce, spreadsNothing } from './rotation.ts'
 import { restoreLeavesOut } from './snapshots.ts'
 import { halfTransactions } from './transactions.ts'
 
@@ -61,6 +62,12 @@ export const mutants: readonly Mutant[] = [
   leafRenewedLate,
   proofTooEarly,
   reportsEnd,
+  nothingLeadsBack,
+  spreadsNothing,
+  bothRootsSign,
+  rootsLeaveAtOnce,
+  numbersStartAnew,
+  leafOfAnother,
   lockDelayIgnored,
   renewalForgotten,
   sessionsOutliveTheirTime,

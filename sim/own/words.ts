@@ -4,6 +4,10 @@ import type { PlanEvent } from '../plan.ts'
 /** What events are called in a sentence, as in "unreachable after losing agent n2". */
 const PHRASES: Readonly<Record<string, (event: PlanEvent, nodes: readonly string[]) => string>> = {
   'actor-crash': ({ node, actor }) => `the actor ${actor} on ${node} crashing`,
+  'ca.abort': () => 'the change of the root being taken back',
+  'ca.leaf-life': ({ leafTtl }) => `certificates living for ${leafTtl}`,
+  'ca.plan': () => 'a change of the root being rehearsed',
+  'ca.rotate': ({ authority }) => `the root changing to ${authority}`,
   'clock-jump': ({ node, byMs }) =>
     `the clock of ${node} being wrong by ${formatDuration(Math.round(Math.abs(Number(byMs)) / 1_000) * 1_000)}`,
   'commit-fails': ({ node }) => `a write failing on ${node}`,

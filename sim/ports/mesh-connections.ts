@@ -1,7 +1,7 @@
 import type { MeshEvent, MeshPeer, MeshRequest, MeshTraffic } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { chainFault, identityFault, type SimIdentity } from './mesh-identity.ts'
-import type { Hello } from './mesh-listener.ts'
+import { chainFault, identityFault, proofFault, type SimHandshake, type SimIdentity } from './mesh-identity.ts'
+import { type Hello, NO_CERTIFICATE } from './mesh-listener.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimClosing, SimSocket } from './socket.ts'
 
@@ -48,7 +48,9 @@ type Connection = SimArrival & {
 }
 
 type ConnectRequest = Extract<MeshRequest, { do: 'connect' }>
-type Surroundings = { readonly network: SimNetwork; readonly node: string; wallMs(): number }
+type Surroundings = { readonly network: SimNetwork; readonly node: string; wallMs(): number; judged(handshake: SimHandshake): void }
+/** `identity` is what it has now. */
+type Dialler = { readonly owner: string; identity(): SimIdentity | undefined }
 
 /** All accepted connections of one simulated device, from `accepted` to `closed`. */
 export class SimConnections {
@@ -109,7 +111,8 @@ export class SimConnections {
     }
     connection.phase = 'dialling'
     const beganMs = this.#surroundings.network.nowMs()
-    connection.giveUp = dial(this.#surroundings, to, identityOf(connection.owner), (outcome) => {
+    const { owner } = connection
+    connection.giveUp = dial(this.#surroundings, to, { owner, identity: () => identityOf(owner) }, (outcome) => {
       connection.giveUp = undefined
       if ('why' in outcome) {
         connection.phase = 'waiting'
@@ -201,13 +204,30 @@ function end(connection: Connection, why: string): void {
 
 type Dialled = { socket: SimSocket; peer?: MeshPeer } | { why: string }
 
-/** Dials and, with an identity to expect, shakes hands. The answer gives up; `settled` is not called then. */
-function dial(
-  { network, node, wallMs }: Surroundings,
-  to: ConnectRequest,
-  identity: SimIdentity | undefined,
-  settled: (outcome: Dialled) => void,
-) {
+/**
+ * Dials and, with an identity to expect, shakes hands. What failed is tried again if the dialler has other material by then. The answer
+ * gives up; `settled` is not called then.
+ */
+function dial(surroundings: Surroundings, to: ConnectRequest, dialler: Dialler, settled: (outcome: Dialled) => void): () => void {
+  const { network } = surroundings
+  const untilMs = network.nowMs() + to.withinMs
+  let giveUp: () => void = () => undefined
+  const attempt = () => {
+    const identity = dialler.identity()
+    giveUp = dialOnce(surroundings, { ...to, withinMs: untilMs - network.nowMs() }, dialler, (outcome) => {
+      const mayHelp = to.identity !== undefined && dialler.identity() !== identity && network.nowMs() < untilMs
+      if ('why' in outcome && mayHelp) attempt()
+      else settled(outcome)
+    })
+  }
+  attempt()
+  return () => giveUp()
+}
+
+function dialOnce(surroundings: Surroundings, to: ConnectRequest, dialler: Dialler, settled: (outcome: Dialled) => void): () => void {
+  const { network, node, judged } = surroundings
+  const { owner } = dialler
+  const identity = dialler.identity()
   const target = to.socketPath ? `unix ${to.socketPath}` : `tcp ${to.host.includes(':') ? `[${to.host}]` : to.host}:${to.port}`
   let socket: SimSocket | undefined
   let wanted = true
@@ -225,7 +245,8 @@ function dial(
   const failed = (why: string) => finish({ why: `dial ${target}: ${why}` })
   network.after(to.withinMs, () => failed('i/o timeout'))
   if (to.identity !== undefined && identity === undefined) {
-    network.after(0, () => failed('this sidecar has no certificate yet'))
+    judged({ owner, side: 'dialler', peer: target, peerNode: '', shown: [], keyId: '', own: identity, fault: NO_CERTIFICATE })
+    network.after(0, () => failed(NO_CERTIFICATE))
     return () => {
       wanted = false
     }
@@ -237,7 +258,7 @@ function dial(
       if (isRefused(outcome)) return failed(`connect: ${outcome.why}`)
       socket = outcome
       if (to.identity === undefined || identity === undefined) return finish({ socket })
-      shakeHands(socket, to.identity, identity, wallMs, (verdict) => {
+      shakeHands(surroundings, socket, to.identity, { dialler, identity }, (verdict) => {
         if ('why' in verdict) failed(verdict.why)
         else if (socket !== undefined) finish({ socket, peer: verdict })
       })
@@ -253,10 +274,10 @@ function dial(
 }
 
 function shakeHands(
+  { wallMs, judged: told }: Surroundings,
   socket: SimSocket,
   expected: string,
-  identity: SimIdentity,
-  wallMs: () => number,
+  { dialler, identity }: { dialler: Dialler; identity: SimIdentity },
   judged: (verdict: MeshPeer | { why: string }) => void,
 ): void {
   socket.handlers = {
@@ -268,12 +289,18 @@ function shakeHands(
       if (hello.flight !== 'server') return judged({ why: 'not a proper TLS handshake' })
       const leaf = hello.chain[0]
       if (leaf === undefined) return judged({ why: 'no server certificate was shown' })
-      const fault = chainFault(hello.chain, identity.roots, wallMs())
-      if (fault !== undefined) return judged({ why: fault })
+      const fault = chainFault(hello.chain, identity.roots, wallMs()) ?? proofFault(hello.chain, hello.keyId)
       const mismatch = identityFault(leaf, expected, identity.trustDomains)
+      const { address, port, node: peerNode } = socket.remote
+      const { chain: shown, keyId } = hello
+      const { owner } = dialler
+      const judgement = { owner, side: 'dialler', peer: `${address}:${port}`, peerNode, shown, keyId, own: identity } as const
+      // With what it has by now it tries again.
+      if (dialler.identity() === identity) told({ ...judgement, fault: fault ?? mismatch })
+      if (fault !== undefined) return judged({ why: fault })
       if (mismatch !== undefined) return judged({ why: `${mismatch} (serial ${leaf.serial ?? ''})` })
       socket.pause()
-      const answer: Hello = { flight: 'client-finished', chain: identity.chain }
+      const answer: Hello = { flight: 'client-finished', chain: identity.chain, keyId: identity.keyId }
       socket.hello(answer)
       judged({ uri: leaf.uris?.[0] ?? '', serial: leaf.serial ?? '' })
     },

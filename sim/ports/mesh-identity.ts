@@ -8,8 +8,29 @@ export type CertificateFacts = Pick<
   'uris' | 'serial' | 'id' | 'keyId' | 'authorityKeyId' | 'isCa' | 'notBeforeMs' | 'notAfterMs'
 >
 export type CertificateReader = (certPem: string) => Result<CertificateFacts>
+/** The key identifier of a private key. */
+export type KeyReader = (keyPem: string) => Result<string>
+
+/** A handshake of mutual TLS, as one of its two sides has judged the other. */
+export type SimHandshake = {
+  readonly owner: string
+  readonly side: 'dialler' | 'listener'
+  /** Where the other end is, as `address:port`, and on which node. */
+  readonly peer: string
+  readonly peerNode: string
+  /** What the other end showed; nothing where this side had no certificate to begin with. */
+  readonly shown: readonly CertificateFacts[]
+  /** Of the key that the other end has signed with. */
+  readonly keyId: string
+  /** What this side goes by; undefined while it has no certificate. */
+  readonly own: SimIdentity | undefined
+  /** Why the other end's certificate is not believed; undefined if it is. */
+  readonly fault: string | undefined
+}
 
 export type SimIdentity = {
+  /** Of the private key: what is signed with it can be checked with the certificate that has the same. */
+  readonly keyId: string
   /** The leaf first, then what leads from it to a root. */
   readonly chain: readonly CertificateFacts[]
   readonly roots: readonly CertificateFacts[]
@@ -21,7 +42,7 @@ export function readSimIdentity(
   certPem: string,
   keyPem: string,
   rootsPem: readonly string[],
-  read: CertificateReader,
+  { read, readKey }: { read: CertificateReader; readKey: KeyReader },
 ): Result<SimIdentity> {
   const chain = readAll('certPem', blocks(certPem), read)
   if (isRefused(chain)) return chain
@@ -32,9 +53,16 @@ export function readSimIdentity(
     if (isRefused(root)) return root
     roots.push(...root)
   }
-  if (keyPem.trim() === '') return refuse('invalid', 'keyPem: not a PEM private key')
+  const keyId = readKey(keyPem)
+  if (isRefused(keyId)) return refuse('invalid', 'keyPem: not a PEM private key')
+  if (keyId !== chain[0]?.keyId) return refuse('invalid', 'keyPem: the private key does not belong to the certificate')
   const trustDomains = roots.flatMap(({ uris = [] }) => uris.flatMap((uri) => trustDomainIn(uri) ?? []))
-  return { chain, roots, trustDomains: new Set(trustDomains) }
+  return { keyId, chain, roots, trustDomains: new Set(trustDomains) }
+}
+
+/** Why what a peer has signed does not prove that the leaf is its own; undefined if it does. */
+export function proofFault(chain: readonly CertificateFacts[], keyId: string): string | undefined {
+  return chain.length === 0 || chain[0]?.keyId === keyId ? undefined : 'the handshake was signed with another key than the certificate has'
 }
 
 /** Why a peer's chain is not to be believed at this time, in the words of the real data plane; undefined if it is. */

@@ -4,15 +4,18 @@ import type { MeshEvent, MeshLimits, MeshSocket } from '../../src/kernel/ports.t
 import type { Result } from '../../src/kernel/refusal.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import type { SimArrival } from './mesh-connections.ts'
-import { type CertificateFacts, chainFault, type SimIdentity } from './mesh-identity.ts'
+import { type CertificateFacts, chainFault, proofFault, type SimHandshake, type SimIdentity } from './mesh-identity.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimClosing, SimSocket } from './socket.ts'
 
-/** The flights of the simulated handshake, in their order: who is there; the server's chain; the client's chain. */
+/**
+ * The flights of the simulated handshake, in their order: who is there; the server's chain; the client's chain. `keyId` is of the key
+ * that each of these is signed with.
+ */
 export type Hello =
   | { readonly flight: 'client-hello' }
-  | { readonly flight: 'server'; readonly chain: readonly CertificateFacts[] }
-  | { readonly flight: 'client-finished'; readonly chain: readonly CertificateFacts[] }
+  | { readonly flight: 'server'; readonly chain: readonly CertificateFacts[]; readonly keyId: string }
+  | { readonly flight: 'client-finished'; readonly chain: readonly CertificateFacts[]; readonly keyId: string }
 
 export type SimListenerOptions = MeshLimits &
   MeshSocket & {
@@ -25,6 +28,7 @@ export type SimListenerOptions = MeshLimits &
     wallMs(): number
     event(event: MeshEvent): void
     arrived(arrived: Pick<SimArrival, 'socket' | 'from' | 'to' | 'peer' | 'handshakeMs' | 'closed'>): void
+    judged(handshake: Omit<SimHandshake, 'owner'>): void
   }
 
 /** A simulated listening socket and the handshakes in progress on it. */
@@ -87,9 +91,13 @@ export class SimListener {
     const { from } = ends
     const beganMs = network.nowMs()
     const identity = this.#options.identity()
+    const { node: peerNode } = socket.remote
+    const judged = (shown: readonly CertificateFacts[], keyId: string, fault: string | undefined) =>
+      this.#options.judged({ side: 'listener', peer: from, peerNode, shown, keyId, own: identity, fault })
     if (identity === undefined) {
+      judged([], '', NO_CERTIFICATE)
       socket.reset()
-      this.#failed(from, 'this sidecar has no certificate yet')
+      this.#failed(from, NO_CERTIFICATE)
       return
     }
     const fail = (why: string, serial?: string) => {
@@ -106,13 +114,15 @@ export class SimListener {
       hello: (content) => {
         const hello = content as Hello
         if (hello.flight === 'client-hello') {
-          const answer: Hello = { flight: 'server', chain: identity.chain }
+          const answer: Hello = { flight: 'server', chain: identity.chain, keyId: identity.keyId }
           socket.hello(answer)
           return
         }
         if (hello.flight !== 'client-finished') return fail('not a proper TLS handshake')
         const leaf = hello.chain[0]
-        const fault = chainFault(hello.chain, identity.roots, wallMs()) ?? peerNamesFault(leaf?.uris ?? [])
+        const fault =
+          chainFault(hello.chain, identity.roots, wallMs()) ?? proofFault(hello.chain, hello.keyId) ?? peerNamesFault(leaf?.uris ?? [])
+        judged(hello.chain, hello.keyId, fault)
         if (fault !== undefined) return fail(fault, leaf?.serial)
         if (!this.#handshakes.delete(socket)) return
         socket.pause()
@@ -130,4 +140,6 @@ export class SimListener {
   }
 }
 
+/** Nobody can shake hands with a sidecar before it has one. */
+export const NO_CERTIFICATE = 'this sidecar has no certificate yet'
 const CLOSED_EARLY = 'the connection was closed during the TLS handshake'

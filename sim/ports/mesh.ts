@@ -2,7 +2,14 @@ import type { Device, MeshEvent, MeshOutcome, MeshRequest } from '../../src/kern
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { connectProblem, limitsProblem, listenProblem } from '../../src/mesh-faults.ts'
 import { SimConnections, type SimOpenConnection } from './mesh-connections.ts'
-import { type CertificateFacts, type CertificateReader, readSimIdentity, type SimIdentity } from './mesh-identity.ts'
+import {
+  type CertificateFacts,
+  type CertificateReader,
+  type KeyReader,
+  readSimIdentity,
+  type SimHandshake,
+  type SimIdentity,
+} from './mesh-identity.ts'
 import { SimListener } from './mesh-listener.ts'
 import type { SimNetwork } from './network.ts'
 
@@ -14,6 +21,9 @@ export type SimMeshOptions = {
   wallMs(): number
   /** The facts of one PEM certificate as the simulated signer makes them. */
   readCertificate: CertificateReader
+  readKey: KeyReader
+  /** One side of a handshake has judged the other. */
+  judged?(handshake: SimHandshake): void
 }
 
 export type SimMesh = Device<MeshRequest, MeshOutcome, MeshEvent> & {
@@ -30,10 +40,10 @@ export type SimMesh = Device<MeshRequest, MeshOutcome, MeshEvent> & {
 type Owner = { identity: SimIdentity | undefined; readonly listeners: Map<number, SimListener> }
 
 /** The data plane of one machine on a simulated network, with the events of the real one. */
-export function createSimMesh({ network, node, wallMs, readCertificate }: SimMeshOptions): SimMesh {
+export function createSimMesh({ network, node, wallMs, readCertificate, readKey, judged = ignored }: SimMeshOptions): SimMesh {
   const owners = new Map<string, Owner>()
   const listenerOwners = new Map<number, string>()
-  const connections = new SimConnections({ network, node, wallMs })
+  const connections = new SimConnections({ network, node, wallMs, judged })
   let lastListener = 0
 
   const ownerOf = (name: string): Owner => {
@@ -56,6 +66,7 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       identity: () => owner.identity,
       wallMs,
       event,
+      judged: (handshake) => judged({ owner: request.owner, ...handshake }),
       arrived: (arrived) => connections.accept({ owner: request.owner, listener: number, event, ...arrived }),
     })
     const bound = listener.open(node)
@@ -86,7 +97,7 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
   }
 
   const identify = ({ owner, certPem, keyPem, rootsPem }: Extract<MeshRequest, { do: 'identify' }>): Result<MeshOutcome> => {
-    const identity = readSimIdentity(certPem, keyPem, rootsPem, readCertificate)
+    const identity = readSimIdentity(certPem, keyPem, rootsPem, { read: readCertificate, readKey })
     if (isRefused(identity)) return identity
     ownerOf(owner).identity = identity
     return {}
@@ -149,4 +160,8 @@ export function createSimMesh({ network, node, wallMs, readCertificate }: SimMes
       for (const name of [...owners.keys()]) forget(name, 'the agent is stopping')
     },
   }
+}
+
+function ignored(): void {
+  // Nobody wants to know.
 }

@@ -47,6 +47,12 @@ export function readSimCertificate(certPem: string): Result<SignerOutcome> {
   }
 }
 
+/** The key identifier of a simulated private key. */
+export function readSimKey(keyPem: string): Result<string> {
+  const own = readKey(keyPem, 'keyPem')
+  return isRefused(own) ? own : own.keyId
+}
+
 type Asked<Do extends SignerRequest['do']> = Extract<SignerRequest, { do: Do }>
 type PublicFacts = { keyType: KeyType; keyBits: number; keyId: string }
 type KeyFacts = PublicFacts & { secret: string }

@@ -69,8 +69,32 @@ const weeks: Scenario = {
   rate: ({ isFault, name }) => (isFault || name === 'watch' ? 1 / 20_000 : 1 / 5_000),
 }
 
+const months: Scenario = {
+  name: 'months',
+  about: 'three virtual months in which certificates are renewed and the root changes now and then',
+  nodes: [1, 1, 1, 3],
+  seconds: 90 * 24 * 3_600,
+  checkEveryMs: 6 * 3_600_000,
+  certain: ['traffic', 'ca.rotate'],
+  rate: ({ isFault, name }) => (isFault || name === 'watch' ? 1 / 60_000 : isAboutRoots(name) ? 1 / 40_000 : 1 / 30_000),
+}
+
+const rotation: Scenario = {
+  name: 'rotation',
+  about: 'eight virtual hours in which the root changes again and again, and old ones go',
+  nodes: [1, 3, 3],
+  seconds: 8 * 3_600,
+  checkEveryMs: 60_000,
+  certain: ['traffic', 'ca.rotate'],
+  rate: ({ isFault, name }) => (isFault ? 1 / 30 : isAboutRoots(name) ? 1 / 50 : name === 'traffic' ? 1 / 10 : 1 / 120),
+}
+
 /** Every scenario that can be asked for by name. */
-export const scenarios: readonly Scenario[] = [mixed, calm, network, power, weeks]
+export const scenarios: readonly Scenario[] = [mixed, calm, network, power, rotation, weeks, months]
+
+function isAboutRoots(name: string): boolean {
+  return name.startsWith('ca.')
+}
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return scenarios.find((scenario) => scenario.name === name)

@@ -7,6 +7,7 @@ import { lockFail, lockLose, lockRelease, lockRenew, lockTake, nodeRemove } from
 import { prove } from './proofs.ts'
 import { queryChange, queryCreate, queryExecute } from './queries.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
+import { abort, changeLeafLife, rehearse, rotate } from './rotation.ts'
 import { snapshotRestore, snapshotSave } from './snapshots.ts'
 import { stranger } from './strangers.ts'
 import { crowd, traffic } from './traffic.ts'
@@ -39,6 +40,10 @@ export const workloads: readonly Kind[] = [
   allow,
   forgetRule,
   prove,
+  rotate,
+  rehearse,
+  abort,
+  changeLeafLife,
   queryCreate,
   queryChange,
   queryExecute,

@@ -1,6 +1,6 @@
 import { createSimMesh, type SimMesh } from '../../sim/ports/mesh.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
-import { createSimSigner, readSimCertificate } from '../../sim/ports/signer.ts'
+import { createSimSigner, readSimCertificate, readSimKey } from '../../sim/ports/signer.ts'
 import type { SimSocket } from '../../sim/ports/socket.ts'
 import type { Device, MeshEvent, MeshOutcome, MeshRequest, Random } from '../../src/kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../src/kernel/refusal.ts'
@@ -63,7 +63,7 @@ function simArm(): Arm {
   const network = new SimNetwork({ nowMs: clock.nowMs, after: clock.after, random: () => countingRandom() })
   network.addNode(NODE, '10.0.0.1')
   const wallMs = () => EPOCH_MS + clock.nowMs()
-  const mesh: SimMesh = createSimMesh({ network, node: NODE, wallMs, readCertificate: readSimCertificate })
+  const mesh: SimMesh = createSimMesh({ network, node: NODE, wallMs, readCertificate: readSimCertificate, readKey: readSimKey })
   return {
     name: 'simulated',
     device: mesh,

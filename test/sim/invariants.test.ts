@@ -74,6 +74,10 @@ test('certificates that are forged get nowhere, those of a service without a sid
   t.is(forged.failure, undefined)
   t.is(forged.reached.get('forged certificate shown'), 1)
   t.false(forged.reached.has('bytes from a service without a sidecar'))
+  const stolen = played([dial('stolen leaf')])
+  t.is(stolen.failure, undefined)
+  t.is(stolen.reached.get('certificate of another service shown'), 1)
+  t.false(stolen.reached.has('bytes from a service without a sidecar'))
 })
 
 test('bytes of somebody who was denied all the time, or who may not be believed, are noticed', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { createSimMesh } from '../../../sim/ports/mesh.ts'
-import { createSimSigner, readSimCertificate } from '../../../sim/ports/signer.ts'
+import { createSimSigner, readSimCertificate, readSimKey } from '../../../sim/ports/signer.ts'
 import { createRandom } from '../../../sim/streams.ts'
 import type { MeshEvent, MeshRequest } from '../../../src/kernel/ports.ts'
 import { isRefused } from '../../../src/kernel/refusal.ts'
@@ -19,7 +19,7 @@ function mesh() {
   const { network, clock, pass } = networkOf()
   const wallMs = () => EPOCH_MS + clock.nowMs()
   const roots = certificateKit(createSimSigner({ random: createRandom('mesh') }), wallMs).authority()
-  const make = (node: string) => createSimMesh({ network, node, wallMs, readCertificate: readSimCertificate })
+  const make = (node: string) => createSimMesh({ network, node, wallMs, readCertificate: readSimCertificate, readKey: readSimKey })
   const meshes = { a: make('a'), b: make('b') }
   const events: Record<'a' | 'b', MeshEvent[]> = { a: [], b: [] }
   const ask = (node: 'a' | 'b', request: MeshRequest, destination?: Omit<Extract<MeshRequest, { do: 'connect' }>, 'do' | 'connection'>) => {

@@ -1,0 +1,45 @@
+import { perRun } from './per-run.ts'
+import type { Run } from './run.ts'
+
+/** They are corrected by less every day. */
+const SET_BY_MS = 5_000
+/** After a clock was set, what is due by it is done within this. */
+const SETTLED_MS = 120_000
+
+/** Which clocks were set when. */
+export class Clocks {
+  /** No clock was ever wrong. */
+  wereSteady = true
+  readonly #run: Run
+  readonly #known = new Map<string, { offsetMs: number; setAtMs: number }>()
+
+  constructor(run: Run) {
+    this.#run = run
+  }
+
+  /** Notices clocks that were set since it looked last. */
+  look(): void {
+    const { world, cluster } = this.#run
+    for (const { name, clock } of cluster.nodes.values()) {
+      const offsetMs = clock.wallMs() - world.nowMs
+      const before = this.#known.get(name)
+      const isSet = before !== undefined && Math.abs(offsetMs - before.offsetMs) > SET_BY_MS
+      if (isSet) this.wereSteady = false
+      this.#known.set(name, { offsetMs, setAtMs: isSet ? world.nowMs : (before?.setAtMs ?? Number.NEGATIVE_INFINITY) })
+    }
+  }
+
+  /** When the clock of a machine was set last; -Infinity if it never was. */
+  setAtMs(name: string): number {
+    this.look()
+    return this.#known.get(name)?.setAtMs ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Whether a clock is right, and has been for a while. */
+  isSteady(name: string): boolean {
+    const { world } = this.#run
+    return world.nowMs - this.setAtMs(name) > SETTLED_MS
+  }
+}
+
+export const clocksOf = perRun((run: Run) => new Clocks(run))
