@@ -96,7 +96,8 @@ export class Connections {
     }
     connection.phase = 'dialling'
     const beganMs = this.#monotonicMs()
-    connection.giveUp = dial(to, carriersOf(connection.owner), (outcome) => {
+    const carriersNow = () => carriersOf(connection.owner)
+    connection.giveUp = dial(to, carriersNow, (outcome) => {
       connection.giveUp = undefined
       if ('why' in outcome) {
         connection.phase = 'waiting'

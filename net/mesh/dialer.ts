@@ -19,12 +19,14 @@ export const KEEP_ALIVE_MS = 15_000
 
 /**
  * Dials. `settled` is called once, later, with a connected leg nobody has read from or with the reason in plain words. The
- * answer gives up: what was begun is closed and `settled` is never called.
+ * answer gives up: what was begun is closed and `settled` is never called. `carriersNow` gives those of the newest material: what failed
+ * with older is tried again, for the peer may show by now what only the newer lets believe.
  */
-export function dial(to: Destination, carriers: Carriers | undefined, settled: (outcome: Dialled) => void): () => void {
+export function dial(to: Destination, carriersNow: () => Carriers | undefined, settled: (outcome: Dialled) => void): () => void {
   const target = targetOf(to)
-  if (to.identity === undefined) return dialPlain(to, settled)
-  if (carriers === undefined) {
+  const { identity } = to
+  if (identity === undefined) return dialPlain(to, settled)
+  if (carriersNow() === undefined) {
     const soon = setImmediate(settled, { why: `dial ${target}: this sidecar has no certificate yet` })
     return () => clearImmediate(soon)
   }
@@ -35,7 +37,16 @@ export function dial(to: Destination, carriers: Carriers | undefined, settled: (
     clearTimeout(deadline)
     settled(outcome)
   }
-  const giveUp = carriers.dial({ ...to, identity: to.identity }, finish)
+  let giveUp: () => void = () => undefined
+  const attempt = () => {
+    const carriers = carriersNow()
+    if (carriers === undefined) return finish({ why: `dial ${target}: the sidecar was removed` })
+    giveUp = carriers.dial({ ...to, identity }, (outcome) => {
+      if (open && 'why' in outcome && carriersNow() !== carriers) attempt()
+      else finish(outcome)
+    })
+  }
+  attempt()
   const deadline = setTimeout(() => {
     giveUp()
     finish({ why: `dial ${target}: i/o timeout` })

@@ -194,6 +194,22 @@ for (const { name, make } of arms) {
     t.like(await bench.ask(retry), { refused: 'conflict', why: `connection ${connection} is already connected` })
   })
 
+  on('a dial that fails after there is newer material is tried again with that', async (t, bench) => {
+    const far = await bench.arm.application()
+    const roots = bench.arm.certificates.authority()
+    await bench.identify('web', roots)
+    const { port } = await bench.listen('web', 'upstream', { port: far.port, identity: serviceId('db') })
+    await bench.arm.dial(port)
+    const first = await bench.arm.until(() => far.ends[0])
+    await bench.identify('web', roots)
+    first.reset()
+    const second = await bench.arm.until(() => far.ends[1])
+    t.deepEqual(bench.all('dial-failed'), [])
+    second.reset()
+    t.regex((await bench.event('dial-failed')).why, new RegExp(`^dial tcp 127.0.0.1:${far.port}: `))
+    t.is(far.ends.length, 2)
+  })
+
   on('a destination that never shakes hands is given up after withinMs', async (t, bench) => {
     const mute = await bench.arm.application()
     await bench.identify('web', bench.arm.certificates.authority())
