@@ -3,76 +3,18 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { rotationProgress } from '../../actors/ca/progress.ts'
-import type { CaChange, CaPlan, SignedLeaf } from '../../actors/ca/protocol.ts'
-import { caConfig, caRoots, rootAuthority, trustBundle } from '../../actors/ca/queries.ts'
+import { caConfig, caRoots, rootAuthority } from '../../actors/ca/queries.ts'
 import { readCaConfig } from '../../src/config/ca-config.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { granted, refused } from '../kit/asking.ts'
 import { instance, registration } from '../kit/catalog.ts'
 import { report, tell, withSidecar } from '../kit/reports.ts'
-import type { TestTables } from '../kit/tables.ts'
+import { blocksOf, change, changed, DAY_MS, founded, given, HOUR_MS, leafOf, rootsOf } from '../kit/rotating.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
-import { ARGS, csrFor, NOW_MS, tryCa } from '../kit/try-ca.ts'
+import { ARGS, NOW_MS, tryCa } from '../kit/try-ca.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 const NO_CROSS_SIGNING =
   'The current CA Provider does not support cross-signing. You can try again with ForceWithoutCrossSigningSet but this may cause disruption - see documentation for more.'
-
-type Tried = ReturnType<typeof tryCa>
-
-function founded(config: Record<string, unknown> = {}): Tried {
-  const whole = { LeafCertTTL: '1h', ...config }
-  const tried = tryCa({ ...ARGS, config: whole, settings: readCaConfig('consul', whole).settings })
-  tried.run()
-  return tried
-}
-
-function change(config: Record<string, unknown>, more: Partial<CaChange> & { force?: boolean } = {}): CaChange {
-  const { force = false, ...rest } = more
-  const { settings } = readCaConfig(rest.provider ?? 'consul', config)
-  return { provider: 'consul', config, settings: { ...settings, forceWithoutCrossSigning: force }, rehearse: false, token: '', ...rest }
-}
-
-async function changed(tried: Tried, request: CaChange): Promise<Result<{ plan: CaPlan | undefined }>> {
-  const call = tried.a.call('configure', request)
-  await tried.settle()
-  return call.result as Result<{ plan: CaPlan | undefined }>
-}
-
-function rootsOf(tables: TestTables) {
-  const found = caRoots(tables.view())
-  const active = found?.roots.find(({ id }) => id === found.activeRootId)
-  if (!found || !active) throw new Error('there is no authority')
-  return { ...found, active, others: found.roots.filter(({ id }) => id !== active.id) }
-}
-
-async function leafOf(tried: Tried): Promise<SignedLeaf> {
-  const { trustDomain = '' } = trustBundle(tried.tables.view())?.bundle ?? {}
-  const csrPem = csrFor(tried.ask, `spiffe://${trustDomain}/ns/default/dc/dc1/svc/web`)
-  const call = tried.a.call('sign', { csrPem, token: '' })
-  await tried.settle()
-  return granted(call.result as Result<SignedLeaf>)
-}
-
-const blocksOf = (pem: string) =>
-  (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/g) ?? []).map((one) => new X509Certificate(one))
-
-/** A new root in the cluster's trust domain, as an operator would bring it. */
-function given({ ask, tables }: Tried, more: { uri?: string; notBeforeMs?: number; notAfterMs?: number; bits?: number } = {}) {
-  const { trustDomain } = rootsOf(tables)
-  const { keyPem = '' } = ask({ do: 'key', type: 'ec', bits: more.bits ?? 256 })
-  const times = { notBeforeMs: more.notBeforeMs ?? NOW_MS - HOUR_MS, notAfterMs: more.notAfterMs ?? NOW_MS + 400 * DAY_MS }
-  const { certPem = '' } = ask({
-    do: 'root',
-    keyPem,
-    commonName: 'given',
-    uri: more.uri ?? `spiffe://${trustDomain}`,
-    serial: 99,
-    ...times,
-  })
-  return { PrivateKey: keyPem, RootCert: certPem }
-}
 
 test('another kind of key makes another root, which the old one signs; leaves lead to both', async (t) => {
   const tried = founded()
