@@ -50,6 +50,11 @@ export type ManagedProxyConfig = {
   handshakeTimeoutMs?: number
   tcpCheckAddress?: string
   disableTcpCheck?: boolean
+  /** 0: any number. */
+  maxInboundConnections?: number
+  maxInboundConnectionsPerSecond?: number
+  sendProxyProtocol?: '' | 'v2'
+  drainMs?: number
   upstreams: UpstreamDefinition[]
   opaque: Record<string, unknown>
 }
@@ -64,6 +69,9 @@ export type UpstreamDefinition = {
   localBindSocketPath: string
   localBindSocketMode: string
   connectTimeoutMs?: number
+  /** `limits.max_connections` and `passive_health_check`, for managed proxies. */
+  connectionsMax?: number
+  ejection?: { failuresMax: number; intervalMs: number }
   /** `config` as it was written. */
   config: Record<string, unknown>
   meshGateway: { mode: string }

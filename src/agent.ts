@@ -1,6 +1,7 @@
 import { caRef } from '../actors/ca/protocol.ts'
 import { configEntriesRef } from '../actors/config-entries/index.ts'
 import { localRef } from '../actors/local/protocol.ts'
+import { proxiesRef } from '../actors/proxies/protocol.ts'
 import { watchesRef } from '../actors/watches/protocol.ts'
 import type { Io } from './cli/io.ts'
 import type { Config } from './config/config.ts'
@@ -17,6 +18,8 @@ import type { Threads, World } from './world.ts'
 const GRACE_MS = 15_000
 const HALT_WITHIN_MS = 2_000
 const RELOAD_WITHIN_MS = 30_000
+/** No sidecar waits for longer than a day. */
+const DRAIN_WITHIN_MS = 86_410_000
 
 /** `tribune agent`: runs until it is told to stop. The answer is the exit code. */
 export async function runAgent(args: string[], io: Io, world: World): Promise<number> {
@@ -133,6 +136,8 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   logger.print('info', 'agent', 'Tribune agent running!')
 
   const code = await stopped
+  // Sidecars that wait for their connections do so for as long as they are told to.
+  await threads.host.asked(proxiesRef, 'drain', null, DRAIN_WITHIN_MS)
   telemetry.close()
   const tooLong = setTimeout(() => void endNow(), GRACE_MS)
   await threads.close()

@@ -1,4 +1,7 @@
+import type { ConnectInstance } from '../actors/feeds/protocol.ts'
+import { upstreamArgs, upstreamWrong } from '../actors/proxies/plan.ts'
 import { proxy } from '../actors/proxy/index.ts'
+import { instanceKey } from '../actors/proxy/outliers.ts'
 import { type ProxyArgs, type ProxyStatus, proxyRef } from '../actors/proxy/protocol.ts'
 import { type RelayedFeed, relay, relayRef } from '../actors/relay.ts'
 import { realClock, realRandom } from '../net/clock.ts'
@@ -6,6 +9,7 @@ import { createLogger } from '../net/logger.ts'
 import { createMesh } from '../net/mesh/index.ts'
 import type { ConnectProxyOptions, ProxySource } from './cli/connect-proxy-options.ts'
 import type { Io } from './cli/io.ts'
+import { DRAIN_MS_MAX } from './config/proxies.ts'
 import { type Following, follow } from './connect-proxy/follow.ts'
 import { keepRegistered } from './connect-proxy/register.ts'
 import {
@@ -20,15 +24,13 @@ import {
   intentionsOf,
   LOCAL_CONNECT_MS,
   leafOf,
+  type ProxyPlan as Plan,
   planOfRegistration,
-  UPSTREAM_CONNECT_MS,
 } from './connect-proxy/translate.ts'
 import { Host } from './kernel/host.ts'
 import type { AnyActor } from './kernel/instance.ts'
 import type { LogLevel } from './kernel/ports.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
-
-type Plan = Pick<ProxyArgs, 'service' | 'inbound' | 'upstreams'>
 
 const KEY = 'cli'
 const SHUT_DOWN_WITHIN_MS = 2_000
@@ -70,19 +72,22 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
     failed: (path, { why }) => print('error', 'The agent does not answer', { path, error: why }),
   }
   const running: Promise<void>[] = []
+  // While it waits for its connections to end, it goes on to hear what is allowed.
+  const over = new AbortController()
   if (source.mode === 'flags') {
     const plan = planOfFlags(source)
     if (isRefused(plan)) {
       io.err(`==> Error preparing configuration: ${plan.why}`)
       return 1
     }
-    running.push(...begin(host, plan, http.settings.token, { ...following, signal }))
+    running.push(...begin(host, plan, http.settings.token, { ...following, signal: over.signal }))
     if (registration) running.push(listening(host, plan, signal).then(() => keepRegistered(http, registration, source, print, signal)))
-  } else running.push(followRegistration(host, source.proxyId, { ...following, signal }, print))
+  } else running.push(followRegistration(host, source.proxyId, { ...following, signal: over.signal }, print))
 
   const why = await Promise.race([crash, stopped(signal)])
   if (why !== undefined) print('error', 'cannot go on', { error: why })
-  else await host.asked(proxyRef(KEY), 'shutDown', null, SHUT_DOWN_WITHIN_MS)
+  else await host.asked(proxyRef(KEY), 'shutDown', null, SHUT_DOWN_WITHIN_MS + DRAIN_MS_MAX)
+  over.abort()
   host.close()
   await mesh.close()
   if (why !== undefined) return 1
@@ -90,9 +95,10 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
   return 0
 }
 
-/** Starts the sidecar, or starts it anew, and follows what it needs to know until the signal ends that. */
-function begin(host: Host, { service, inbound, upstreams }: Plan, token: string, following: Following): Promise<void>[] {
-  const args: ProxyArgs = { service, inbound, upstreams, token, datacenter: '', feeds: relayRef, leaf: relayRef, supervised: false }
+/** Starts the sidecar, or has it take other settings over, and follows what it needs to know until the signal ends that. */
+function begin(host: Host, plan: Plan, token: string, following: Following): Promise<void>[] {
+  const { service, inbound, upstreams } = plan
+  const args: ProxyArgs = { ...plan, token, datacenter: '', feeds: relayRef, leaf: relayRef, supervised: false }
   host.start('proxy', KEY, args)
   const put = (feed: RelayedFeed, about: string, index: number, value: unknown) => {
     if (!following.signal.aborted) host.ask(relayRef, 'put', { feed, about, index, value }, SHUT_DOWN_WITHIN_MS, () => undefined)
@@ -111,17 +117,29 @@ function begin(host: Host, { service, inbound, upstreams }: Plan, token: string,
       ),
     )
   }
-  for (const name of new Set(upstreams.map((upstream) => upstream.service))) {
+  const names = (wantsQueries: boolean) =>
+    new Set(upstreams.flatMap(({ service: name, query = false }) => (query === wantsQueries ? [name] : [])))
+  for (const name of names(false)) {
     followed.push(
       follow<ApiHealth[]>(following, `/v1/health/connect/${name}`, { passing: '1' }, (list, index) =>
         put('instances', name, index, instancesOf(list)),
       ),
     )
   }
+  for (const name of names(true)) {
+    // Nobody can wait for the answer to a query: it is asked again and again.
+    const take = ({ Nodes }: { Nodes?: ApiHealth[] }) => put('query', name, 0, { instances: inOneOrder(instancesOf(Nodes ?? [])), why: '' })
+    followed.push(follow(following, `/v1/query/${name}/execute`, { connect: 'true' }, take, 'hash'))
+  }
   return followed
 }
 
-/** Runs the proxy that is registered under an id, and starts it anew whenever its registration changes. */
+/** The answer to a query comes in another order each time. */
+function inOneOrder(instances: readonly ConnectInstance[]): ConnectInstance[] {
+  return instances.toSorted((a, b) => (instanceKey(a) < instanceKey(b) ? -1 : 1))
+}
+
+/** Runs the proxy that is registered under an id, by what its registration says at any time. */
 async function followRegistration(
   host: Host,
   proxyId: string,
@@ -149,17 +167,14 @@ async function followRegistration(
 }
 
 function planOfFlags({ service, listener, upstreams }: Extract<ProxySource, { mode: 'flags' }>): Result<Plan> {
-  const query = upstreams.find(({ destinationType }) => destinationType !== 'service')
-  if (query) return refuse('invalid', `upstream ${query.destinationName}: this version has no prepared queries`)
+  for (const upstream of upstreams) {
+    const wrong = upstreamWrong(upstream, upstream.datacenter)
+    if (wrong !== undefined) return refuse('invalid', `upstream ${upstream.destinationName}${wrong}`)
+  }
   const local = /^(.*):(\d+)$/.exec(listener?.localServiceAddress ?? '')
   return {
     service,
-    upstreams: upstreams.map((upstream) => ({
-      service: upstream.destinationName,
-      address: upstream.localBindAddress || '127.0.0.1',
-      port: upstream.localBindPort,
-      connectWithinMs: upstream.connectTimeoutMs || UPSTREAM_CONNECT_MS,
-    })),
+    upstreams: upstreams.map(upstreamArgs),
     inbound:
       listener && local
         ? {

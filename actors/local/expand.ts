@@ -134,6 +134,7 @@ export function managedProxyOf(
       destinationServiceId: service.id,
       localServiceAddress: '127.0.0.1',
       localServicePort: service.port,
+      localServiceSocketPath: service.socketPath,
       upstreams: config.upstreams,
       ...(!silent && { reports: true }),
     },

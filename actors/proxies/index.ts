@@ -1,6 +1,6 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { StoreOutcome } from '../../src/kernel/ports.ts'
-import type { Cast, Ref, Subscriber } from '../../src/kernel/protocol.ts'
+import { type Caller, type Cast, LATER, type Ref, type Subscriber } from '../../src/kernel/protocol.ts'
 import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
@@ -23,7 +23,7 @@ export type ProxiesOwn = ReportingOwn & {
   loadAgain: Cast<null>
   services: Cast<readonly ServiceDefinition[]>
   status: Cast<{ serviceId: string; status: ProxyStatus }>
-  shutDown: Cast<{ serviceId: string }>
+  shutDown: Cast<{ serviceId: string; ending: number }>
   announce: Cast<{ serviceId: string }>
   announced: Cast<{ serviceId: string; result: Result<null> }>
   portsAgain: Cast<null>
@@ -53,8 +53,11 @@ export type ProxiesState = {
   loadFailures: number
   services: readonly ServiceDefinition[] | undefined
   entries: Map<string, Entry>
-  /** Sidecars on their way down. */
-  ending: Set<string>
+  /** Sidecars on their way down. One that waits for its connections can be called back. */
+  ending: Map<string, { number: number; waits: boolean }>
+  lastEnding: number
+  /** Who waits until the last one has ended, because the agent ends. */
+  stopping: Caller<null>[] | undefined
   book: PortBook
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
@@ -83,7 +86,9 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       loadFailures: 0,
       services: undefined,
       entries: new Map(),
-      ending: new Set(),
+      ending: new Map(),
+      lastEnding: 0,
+      stopping: undefined,
       book: { min: portMin, max: portMax, kept: new Map(), foreign: new Set() },
       subscribers: [],
       told: 0,
@@ -93,6 +98,20 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
   on: {
     list(state, { token }, turn) {
       return authorize(turn.view, token, { resource: 'agent', name: turn.node, access: 'read' }) ?? listOf(state)
+    },
+
+    open: ({ entries }) =>
+      [...entries.values()].map(({ serviceId, definition, status }) => ({
+        serviceId,
+        service: definition.name,
+        pairs: status?.pairs ?? [],
+      })),
+
+    drain(state, _request, turn, caller) {
+      for (const { serviceId, plan } of state.entries.values()) if (plan?.drainMs) shutDown(state, serviceId, plan, turn)
+      state.stopping = [...(state.stopping ?? []), caller]
+      answerStopped(state, turn)
+      return LATER
     },
 
     proxies(state, _request, turn, subscriber) {
@@ -136,10 +155,13 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       tell(state, turn)
     },
 
-    shutDown(state, { serviceId }, turn) {
+    shutDown(state, { serviceId, ending }, turn) {
+      // It was called back in the meantime.
+      if (state.ending.get(serviceId)?.number !== ending) return
       turn.stop('proxy', serviceId)
       state.ending.delete(serviceId)
       arrange(state, turn)
+      answerStopped(state, turn)
     },
 
     announce(state, { serviceId }, turn) {
@@ -197,24 +219,24 @@ function load(turn: Turn<ProxiesOwn>): void {
 /** Makes the running sidecars those that the services ask for. */
 function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
   const { services, entries, ending, book } = state
-  if (!state.loaded || !services) return
+  if (!state.loaded || !services || state.stopping) return
   const wanted = new Map(services.map((definition) => [definition.id, definition]))
   const { view, reads } = recordReads(turn.view)
   for (const [serviceId, entry] of entries) {
     if (wanted.has(serviceId)) continue
     entries.delete(serviceId)
     if (book.kept.delete(serviceId)) keep(serviceId, undefined, turn)
-    if (entry.plan) shutDown(state, serviceId, turn)
+    if (entry.plan) shutDown(state, serviceId, entry.plan, turn)
   }
   for (const [serviceId, definition] of wanted) {
-    if (!ending.has(serviceId)) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
+    if (ending.get(serviceId)?.waits !== false) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
   }
   turn.wake('central', reads, { name: 'centralChanged', request: null })
   reportSoon(state.reporting, turn)
   tell(state, turn)
 }
 
-/** Starts a sidecar, or starts it anew if something changed that matters. */
+/** Starts a sidecar, or starts it again if something changed that matters: it takes over what it can. */
 function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition, view: View, turn: Turn<ProxiesOwn>): void {
   const { serviceId } = entry
   const { enabled, settings, feeds, leaf } = state.args
@@ -227,9 +249,9 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   if (isRefused(plan) || port === undefined) {
     if (why !== entry.why) turn.print('error', 'cannot run the proxy of a service', { service: serviceId, error: why })
     if (port === undefined) turn.timer('ports', PORTS_AGAIN_MS, { name: 'portsAgain', request: null })
-    const running = entry.plan !== undefined
+    const running = entry.plan
     Object.assign(entry, { why, plan: undefined, planned: '', status: null, port: 0 })
-    if (running) shutDown(state, serviceId, turn)
+    if (running) shutDown(state, serviceId, running, turn)
     return
   }
   const planned = JSON.stringify([plan, port])
@@ -237,8 +259,9 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
     if (entry.status?.phase === 'listening') announce(entry, turn)
     return
   }
-  Object.assign(entry, { plan, planned, port, why: '', status: null, announcedPort: 0 })
-  const { service, token, upstreams } = plan
+  const status = entry.port === port && entry.plan?.service === plan.service ? entry.status : null
+  Object.assign(entry, { plan, planned, port, why: '', status, announcedPort: 0 })
+  const { service, token, upstreams, drainMs } = plan
   const { datacenter } = settings
   const args: ProxyArgs = {
     service,
@@ -250,9 +273,11 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
     leaf,
     supervised: true,
     recorded: true,
+    ...(drainMs !== undefined && { drainMs }),
   }
   // Ports given out are close to each other, so that sidecars spread over the mesh threads; and they are kept, so that a sidecar
   // is found on its thread again by a supervisor that has lost its memory.
+  state.ending.delete(serviceId)
   turn.start('proxy', serviceId, args, port)
   turn.subscribe(`status/${serviceId}`, proxyRef(serviceId), 'status', null, (status) => ({
     name: 'status',
@@ -260,14 +285,21 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   }))
 }
 
-function shutDown({ ending }: ProxiesState, serviceId: string, turn: Turn<ProxiesOwn>): void {
-  ending.add(serviceId)
+function shutDown(state: ProxiesState, serviceId: string, { drainMs = 0 }: Plan, turn: Turn<ProxiesOwn>): void {
+  const number = ++state.lastEnding
+  state.ending.set(serviceId, { number, waits: drainMs > 0 })
   turn.unsubscribe(`status/${serviceId}`)
   turn.cancel(`announce/${serviceId}`)
   turn.call(proxyRef(serviceId), 'shutDown', null, {
-    withinMs: SHUT_DOWN_WITHIN_MS,
-    then: () => ({ name: 'shutDown', request: { serviceId } }),
+    withinMs: SHUT_DOWN_WITHIN_MS + drainMs,
+    then: () => ({ name: 'shutDown', request: { serviceId, ending: number } }),
   })
+}
+
+function answerStopped(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
+  if (!state.stopping || state.ending.size > 0) return
+  for (const caller of state.stopping) turn.answer(caller, null)
+  state.stopping = []
 }
 
 /** Tells the agent's registrations where the sidecar is, once for each port and list of services. */

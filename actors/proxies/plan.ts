@@ -19,7 +19,7 @@ export type ProxySettings = {
 }
 
 /** What the proxy of a service is to do. Its port is 0 while it has none of its own. */
-export type Plan = { service: string; token: string; inbound: InboundArgs; upstreams: UpstreamArgs[] }
+export type Plan = { service: string; token: string; inbound: InboundArgs; upstreams: UpstreamArgs[]; drainMs?: number }
 
 /** Reads what a definition says of its proxy; refused with everything this version cannot do. */
 export function planOf(definition: ServiceDefinition, settings: ProxySettings): Plan | Refusal {
@@ -37,13 +37,10 @@ export function planOf(definition: ServiceDefinition, settings: ProxySettings): 
   for (const [position, upstream] of config.upstreams.entries()) {
     const wrong = upstreamWrong(upstream, settings.datacenter)
     if (wrong) return refuse('invalid', `connect.proxy.config.upstreams[${position}]${wrong}`)
-    upstreams.push({
-      service: upstream.destinationName,
-      address: upstream.localBindAddress || LOOPBACK,
-      port: upstream.localBindPort,
-      connectWithinMs: upstream.connectTimeoutMs || UPSTREAM_CONNECT_MS,
-    })
+    upstreams.push(upstreamArgs(upstream))
   }
+  const twice = placeTwice(upstreams)
+  if (twice !== undefined) return refuse('invalid', `connect.proxy.config.upstreams: ${twice} is specified twice`)
   return {
     service: definition.name,
     token: definition.token,
@@ -53,8 +50,32 @@ export function planOf(definition: ServiceDefinition, settings: ProxySettings): 
       handshakeMs: config.handshakeTimeoutMs || HANDSHAKE_MS,
       ...local,
       connectWithinMs: config.localConnectTimeoutMs || LOCAL_CONNECT_MS,
+      ...limitArgs(config),
     },
     upstreams,
+    ...(config.drainMs && { drainMs: config.drainMs }),
+  }
+}
+
+type Limits = Pick<ManagedProxyConfig, 'maxInboundConnections' | 'maxInboundConnectionsPerSecond' | 'sendProxyProtocol'>
+
+export function limitArgs(config: Limits): Pick<InboundArgs, 'connectionsMax' | 'perSecondMax' | 'sendProxy'> {
+  const { maxInboundConnections: connectionsMax, maxInboundConnectionsPerSecond: perSecondMax, sendProxyProtocol: sendProxy } = config
+  return { ...(connectionsMax && { connectionsMax }), ...(perSecondMax && { perSecondMax }), ...(sendProxy && { sendProxy }) }
+}
+
+/** What a proxy does for an upstream. Connections get `UPSTREAM_CONNECT_MS` if nothing else is said. */
+export function upstreamArgs(upstream: UpstreamDefinition): UpstreamArgs {
+  const { localBindSocketPath: socketPath, localBindSocketMode: mode, connectionsMax, ejection } = upstream
+  return {
+    service: upstream.destinationName,
+    ...(upstream.destinationType === 'prepared_query' && { query: true }),
+    address: socketPath === '' ? upstream.localBindAddress || LOOPBACK : '',
+    port: upstream.localBindPort,
+    ...(socketPath !== '' && { socketPath, ...(mode !== '' && { socketMode: Number.parseInt(mode, 8) }) }),
+    connectWithinMs: upstream.connectTimeoutMs || UPSTREAM_CONNECT_MS,
+    ...(connectionsMax !== undefined && { connectionsMax }),
+    ...(ejection && { ejection }),
   }
 }
 
@@ -87,12 +108,29 @@ function localService(
   return { localHost: parts[1] || parts[2] || LOOPBACK, localPort, localSocketPath: '' }
 }
 
-function upstreamWrong(upstream: UpstreamDefinition, datacenter: string): string | undefined {
-  if (upstream.destinationType !== 'service') return '.destination_type: this version has no prepared queries as upstreams'
+/** What an upstream asks for that cannot be carried out, to be put behind its place: `.local_bind_port: must be …`. */
+export function upstreamWrong(upstream: UpstreamDefinition, datacenter: string): string | undefined {
+  const { localBindPort, localBindSocketPath: path, localBindSocketMode: mode, meshGateway } = upstream
   if (upstream.destinationName === '') return '.destination_name: must not be empty'
-  if (upstream.localBindPort < 1 || upstream.localBindPort > 65_535) return '.local_bind_port: must be from 1 to 65535'
+  if (path === '' && (localBindPort < 1 || localBindPort > 65_535)) return '.local_bind_port: must be from 1 to 65535'
+  if (path !== '' && localBindPort !== 0) return '.local_bind_socket_path: cannot be set together with local_bind_port'
+  if (path !== '' && !path.startsWith('/')) return `.local_bind_socket_path: ${JSON.stringify(path)} must begin with a slash`
+  if (path.length > SOCKET_PATH_MAX) return `.local_bind_socket_path: must have ${SOCKET_PATH_MAX} characters at most`
+  if (!/^[0-7]{0,4}$/.test(mode)) return `.local_bind_socket_mode: ${JSON.stringify(mode)} is not a file mode like "0660"`
   if (upstream.datacenter !== '' && upstream.datacenter !== datacenter) {
     return `.destination_datacenter: ${JSON.stringify(upstream.datacenter)} is not this agent's datacenter, and this version reaches no other`
   }
-  return undefined
+  if (meshGateway.mode === 'local' || meshGateway.mode === 'remote') {
+    return `.mesh_gateway.mode: ${JSON.stringify(meshGateway.mode)} leads to other datacenters, and this version reaches no other`
+  }
+  return ['', 'none'].includes(meshGateway.mode) ? undefined : `.mesh_gateway.mode: ${JSON.stringify(meshGateway.mode)} is unknown`
+}
+
+/** The system's limit for a socket's path on Linux, without its end. */
+const SOCKET_PATH_MAX = 107
+
+function placeTwice(upstreams: readonly UpstreamArgs[]): string | undefined {
+  const places = upstreams.map(({ address, port, socketPath }) => socketPath ?? `${address}:${port}`)
+  const twice = places.find((place, position) => places.indexOf(place) !== position)
+  return twice === undefined ? undefined : JSON.stringify(twice)
 }

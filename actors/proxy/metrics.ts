@@ -13,17 +13,28 @@ export type ProxySide = 'inbound' | 'upstream'
  * The key of a metric about what goes between this service and another one: `proxy.web-1.upstream.rx_bytes;src=web;dst=db`. Names and
  * labels as in Consul's own proxy (connect §8), where inbound ones have no `src`.
  */
+export function proxyMetric(
+  key: string,
+  service: string,
+  side: ProxySide,
+  what: string,
+  other: string,
+  more: Record<string, string> = {},
+): string {
+  const [src, dst] = side === 'inbound' ? [other, service] : [service, other]
+  const labels = Object.entries({ src, dst, ...more }).map(([label, value]) => `;${label}=${plain(value)}`)
+  return `proxy.${plain(key)}.${side}.${what}${labels.join('')}`
+}
+
 export function metricOf(
   { args }: Pick<ProxyState, 'args'>,
   key: string,
   side: ProxySide,
   what: string,
   other: string,
-  more: Record<string, string> = {},
+  more?: Record<string, string>,
 ): string {
-  const [src, dst] = side === 'inbound' ? [other, args.service] : [args.service, other]
-  const labels = Object.entries({ src, dst, ...more }).map(([label, value]) => `;${label}=${plain(value)}`)
-  return `proxy.${plain(key)}.${side}.${what}${labels.join('')}`
+  return proxyMetric(key, args.service, side, what, other, more)
 }
 
 /** Looks at open connections after a while, as long as there are any. */

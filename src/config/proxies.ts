@@ -1,7 +1,8 @@
 import type { ManagedProxyConfig, ManagedProxyDefinition, ProxyDefinition, UpstreamDefinition } from '../../actors/definitions.ts'
-import { isObject } from '../kernel/plain.ts'
+import { OpaqueReader } from './opaque-reader.ts'
 import type { Given } from './schema/fields.ts'
 import type { proxyFields, upstreamFields } from './schema/services.ts'
+import { upstreamSettings } from './upstream-settings.ts'
 
 export type GivenManagedProxy = { exec_mode?: string; command?: string[]; config?: Record<string, unknown> }
 
@@ -73,19 +74,46 @@ export function managedProxyConfig(opaque: Record<string, unknown>, misfits: str
   if (handshakeTimeoutMs !== undefined) config.handshakeTimeoutMs = handshakeTimeoutMs
   if (tcpCheckAddress !== undefined) config.tcpCheckAddress = tcpCheckAddress
   if (disableTcpCheck !== undefined) config.disableTcpCheck = disableTcpCheck
-  return config
+  return { ...config, ...proxyLimits(opaque, 'connect.proxy.config', misfits) }
 }
 
 const PORT_MAX = 65535
+/** How long connections may be waited for, at most. */
+export const DRAIN_MS_MAX = 86_400_000
+
+type ProxyLimits = Pick<ManagedProxyConfig, 'maxInboundConnections' | 'maxInboundConnectionsPerSecond' | 'sendProxyProtocol' | 'drainMs'>
+
+/** What every way of writing a proxy has in common. */
+export function proxyLimits(opaque: Record<string, unknown>, path: string, misfits: string[]): ProxyLimits {
+  const values = new OpaqueReader(opaque, path, misfits)
+  const maxInboundConnections = values.whole('max_inbound_connections')
+  const maxInboundConnectionsPerSecond = values.whole('max_inbound_connections_per_second')
+  const sendProxyProtocol = proxyProtocolOf(values)
+  const drainMs = values.whole('drain_ms', DRAIN_MS_MAX)
+  return {
+    ...(maxInboundConnections !== undefined && { maxInboundConnections }),
+    ...(maxInboundConnectionsPerSecond !== undefined && { maxInboundConnectionsPerSecond }),
+    ...(sendProxyProtocol !== undefined && { sendProxyProtocol }),
+    ...(drainMs !== undefined && { drainMs }),
+  }
+}
+
+function proxyProtocolOf(values: OpaqueReader): ManagedProxyConfig['sendProxyProtocol'] {
+  const version = values.text('send_proxy_protocol')
+  if (version === undefined || version === '' || version === 'v2') return version
+  return values.misfit('send_proxy_protocol', `must be "v2", or "" for none, not ${JSON.stringify(version)}`)
+}
 
 function managedUpstreamOf(opaque: Record<string, unknown>, index: number, misfits: string[]): UpstreamDefinition {
   const path = `connect.proxy.config.upstreams[${index}]`
   const values = new OpaqueReader(opaque, path, misfits)
   const destinationName = values.text('destination_name') ?? ''
   const localBindPort = values.whole('local_bind_port', PORT_MAX) ?? 0
-  const timeout = values.whole('connect_timeout_ms')
+  const localBindSocketPath = values.text('local_bind_socket_path') ?? ''
   if (destinationName === '') misfits.push('upstream destination name cannot be empty')
-  if (localBindPort === 0) misfits.push('upstream local bind port or local socket path must be defined and nonzero')
+  if (localBindPort === 0 && localBindSocketPath === '') {
+    misfits.push('upstream local bind port or local socket path must be defined and nonzero')
+  }
   return {
     destinationType: destinationTypeOf(values.text('destination_type') ?? '', misfits),
     destinationName,
@@ -93,11 +121,11 @@ function managedUpstreamOf(opaque: Record<string, unknown>, index: number, misfi
     datacenter: values.text('destination_datacenter') ?? values.text('datacenter') ?? '',
     localBindAddress: values.text('local_bind_address') ?? '',
     localBindPort,
-    localBindSocketPath: '',
-    localBindSocketMode: '',
-    ...(timeout === undefined ? {} : { connectTimeoutMs: timeout }),
+    localBindSocketPath,
+    localBindSocketMode: values.text('local_bind_socket_mode') ?? '',
+    ...upstreamSettings(opaque, path, misfits),
     config: opaque,
-    meshGateway: { mode: '' },
+    meshGateway: { mode: new OpaqueReader(values.object('mesh_gateway') ?? {}, `${path}.mesh_gateway`, misfits).text('mode') ?? '' },
   }
 }
 
@@ -123,51 +151,4 @@ function destinationTypeOf(type: string, misfits: string[]): UpstreamDefinition[
   if (type === '' || type === 'service' || type === 'prepared_query') return type === '' ? 'service' : type
   misfits.push(`unknown upstream destination type: ${JSON.stringify(type)}`)
   return 'service'
-}
-
-/** Reads known keys of an object that may hold anything. */
-class OpaqueReader {
-  readonly #opaque: Record<string, unknown>
-  readonly #path: string
-  readonly #misfits: string[]
-
-  constructor(opaque: Record<string, unknown>, path: string, misfits: string[]) {
-    this.#opaque = opaque
-    this.#path = path
-    this.#misfits = misfits
-  }
-
-  text(key: string): string | undefined {
-    const value = this.#opaque[key]
-    return value === undefined || value === null || typeof value === 'string' ? (value ?? undefined) : this.#misfit(key, 'a text')
-  }
-
-  boolean(key: string): boolean | undefined {
-    const value = this.#opaque[key]
-    if (value === 'true' || value === 'false') return value === 'true'
-    return value === undefined || value === null || typeof value === 'boolean' ? (value ?? undefined) : this.#misfit(key, 'true or false')
-  }
-
-  /** From 0 to `max`. */
-  whole(key: string, max = Number.MAX_SAFE_INTEGER): number | undefined {
-    const value = this.#opaque[key]
-    if (value === undefined || value === null) return undefined
-    const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
-    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 && number <= max) return number
-    return this.#misfit(key, max === Number.MAX_SAFE_INTEGER ? 'a whole number' : `a whole number up to ${max}`)
-  }
-
-  /** A list of objects; one object alone is a list of one. */
-  objects(key: string): Record<string, unknown>[] {
-    const value = this.#opaque[key] ?? []
-    const list: unknown[] = Array.isArray(value) ? value : [value]
-    const objects = list.filter(isObject)
-    if (objects.length < list.length) this.#misfit(key, 'a list of objects')
-    return objects
-  }
-
-  #misfit(key: string, expected: string): undefined {
-    this.#misfits.push(`${this.#path}.${key} must be ${expected}`)
-    return undefined
-  }
 }

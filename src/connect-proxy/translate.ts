@@ -1,11 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { TrustBundle } from '../../actors/ca/queries.ts'
+import type { UpstreamDefinition } from '../../actors/definitions.ts'
 import type { ConnectInstance, IntentionsOn } from '../../actors/feeds/protocol.ts'
 import type { Permission } from '../../actors/intentions/permissions.ts'
 import type { Leaf } from '../../actors/leaf/protocol.ts'
+import { limitArgs, upstreamArgs, upstreamWrong } from '../../actors/proxies/plan.ts'
 import type { ProxyArgs, UpstreamArgs } from '../../actors/proxy/protocol.ts'
-import { type Result, refuse } from '../kernel/refusal.ts'
+import { proxyLimits } from '../config/proxies.ts'
+import { upstreamSettings } from '../config/upstream-settings.ts'
+import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 
 /** Answers of the agent's API, as far as a sidecar reads them. */
 export type ApiRoots = {
@@ -36,6 +40,7 @@ export type ApiHealth = {
 export type ApiProxy = {
   Address: string
   Port: number
+  Datacenter?: string
   Proxy?: {
     DestinationServiceName?: string
     LocalServiceAddress?: string
@@ -51,6 +56,8 @@ type ApiUpstream = {
   Datacenter?: string
   LocalBindAddress?: string
   LocalBindPort?: number
+  LocalBindSocketPath?: string
+  LocalBindSocketMode?: string
   Config?: Record<string, unknown>
 }
 
@@ -111,27 +118,22 @@ export function instancesOf(list: readonly ApiHealth[]): ConnectInstance[] {
   }))
 }
 
+export type ProxyPlan = Pick<ProxyArgs, 'service' | 'inbound' | 'upstreams' | 'drainMs'>
+
 /** What a registered proxy is to do; refused with what this version cannot do. */
-export function planOfRegistration({
-  Address,
-  Port,
-  Proxy: proxy,
-}: ApiProxy): Result<Pick<ProxyArgs, 'service' | 'inbound' | 'upstreams'>> {
+export function planOfRegistration({ Address, Port, Datacenter = '', Proxy: proxy }: ApiProxy): Result<ProxyPlan> {
   const service = proxy?.DestinationServiceName ?? ''
   if (!proxy || service === '') return refuse('invalid', 'it is not a proxy: Proxy.DestinationServiceName is missing')
-  const config = proxy.Config ?? {}
   const upstreams: UpstreamArgs[] = []
   for (const [position, upstream] of (proxy.Upstreams ?? []).entries()) {
-    const { DestinationType: type = 'service', DestinationName: name = '', LocalBindPort: port = 0 } = upstream
-    if (type !== 'service') return refuse('invalid', `Proxy.Upstreams[${position}].DestinationType: this version has no prepared queries`)
-    if (name === '' || port === 0) return refuse('invalid', `Proxy.Upstreams[${position}]: DestinationName and LocalBindPort must be set`)
-    upstreams.push({
-      service: name,
-      address: upstream.LocalBindAddress || '127.0.0.1',
-      port,
-      connectWithinMs: positive(upstream.Config?.['connect_timeout_ms'], UPSTREAM_CONNECT_MS),
-    })
+    const read = upstreamOf(upstream, `Proxy.Upstreams[${position}]`, Datacenter)
+    if (isRefused(read)) return read
+    upstreams.push(read)
   }
+  const config = proxy.Config ?? {}
+  const misfits: string[] = []
+  const limits = proxyLimits(config, 'Proxy.Config', misfits)
+  if (misfits[0] !== undefined) return refuse('invalid', misfits[0])
   const localPort = proxy.LocalServicePort ?? 0
   const localSocketPath = proxy.LocalServiceSocketPath ?? ''
   const reachable = Port > 0 && (localPort > 0 || localSocketPath !== '')
@@ -147,14 +149,41 @@ export function planOfRegistration({
           localPort,
           localSocketPath,
           connectWithinMs: positive(config['local_connect_timeout_ms'], LOCAL_CONNECT_MS),
+          ...limitArgs(limits),
         }
       : null,
+    ...(limits.drainMs && { drainMs: limits.drainMs }),
   }
 }
 
 export const HANDSHAKE_MS = 10_000
 export const LOCAL_CONNECT_MS = 1_000
-export const UPSTREAM_CONNECT_MS = 10_000
+
+/** `path` is where it was written. */
+function upstreamOf(upstream: ApiUpstream, path: string, datacenter: string): Result<UpstreamArgs> {
+  const { DestinationType: type = 'service', Config: config = {} } = upstream
+  if (type !== 'service' && type !== 'prepared_query') {
+    return refuse('invalid', `${path}.DestinationType: ${JSON.stringify(type)} is neither service nor prepared_query`)
+  }
+  const misfits: string[] = []
+  const definition: UpstreamDefinition = {
+    destinationType: type,
+    destinationName: upstream.DestinationName ?? '',
+    destinationNamespace: '',
+    datacenter: upstream.Datacenter ?? '',
+    localBindAddress: upstream.LocalBindAddress ?? '',
+    localBindPort: upstream.LocalBindPort ?? 0,
+    localBindSocketPath: upstream.LocalBindSocketPath ?? '',
+    localBindSocketMode: upstream.LocalBindSocketMode ?? '',
+    ...upstreamSettings(config, `${path}.Config`, misfits),
+    config,
+    // As in Consul, gateways do not matter to what is in the same datacenter.
+    meshGateway: { mode: '' },
+  }
+  const wrong = upstreamWrong(definition, datacenter === '' ? definition.datacenter : datacenter)
+  if (wrong !== undefined) return refuse('invalid', `${path}${wrong}`)
+  return misfits[0] === undefined ? upstreamArgs(definition) : refuse('invalid', misfits[0])
+}
 
 function positive(value: unknown, otherwise: number): number {
   const number = Number(value)

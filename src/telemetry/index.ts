@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { proxiesRef } from '../../actors/proxies/protocol.ts'
 import { threadRef } from '../../actors/thread.ts'
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
@@ -8,6 +9,7 @@ import type { World } from '../world.ts'
 import { Collector, type Gauge, INTERVAL_MS, type Interval } from './collector.ts'
 import { metricsJson, metricsPrometheus } from './formats.ts'
 import { type Counts, countState, gaugesOf } from './gauges.ts'
+import { proxyGauges } from './proxy-gauges.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from './sinks.ts'
 
 export type Telemetry = {
@@ -73,7 +75,11 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
       counts = { counts: found, dueMs: clock.monotonicMs() + Math.max(COUNT_AGAIN_MS_MIN, tookMs * COUNT_AGAIN_PARTS) }
     }
     const process = { ...usage, memoryBytes: world.memoryBytes() }
-    return gaugesOf(tables.view(), counts.counts, process, config().datacenter, clock.wallMs())
+    const open = await host.asked(proxiesRef, 'open', null, ASK_WITHIN_MS)
+    return [
+      ...gaugesOf(tables.view(), counts.counts, process, config().datacenter, clock.wallMs()),
+      ...(isRefused(open) ? [] : open.flatMap(proxyGauges)),
+    ]
   }
 
   async function tick(): Promise<void> {

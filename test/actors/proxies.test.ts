@@ -122,7 +122,6 @@ test('what this version cannot do is refused with the key that asks for it', (t)
   t.regex(why(definition('web'), { ...SETTINGS, command: ['envoy'] }), /^connect\.proxy\.command: /)
   t.regex(why(definition('web', { localServiceAddress: 'nowhere' })), /local_service_address: "nowhere"/)
   t.regex(why({ ...definition('web'), port: 0 }), /^port: /)
-  t.regex(why(definition('web', { upstreams: [upstream({ destinationType: 'prepared_query' })] })), /upstreams\[0\]\.destination_type/)
   t.regex(why(definition('web', { upstreams: [upstream({ datacenter: 'dc9' })] })), /upstreams\[0\]\.destination_datacenter: "dc9"/)
   t.regex(why(definition('web', { upstreams: [upstream({ localBindPort: 0 })] })), /upstreams\[0\]\.local_bind_port/)
 })
@@ -214,7 +213,11 @@ test('central settings hold for managed proxies where neither service nor agent 
   const { a } = tryProxies()
   const set = (kind: string, name: string, content: object) => a.commit('config.set', { kind, name, content })
   const started = () => a.effects().flatMap((effect) => (effect.did === 'start' ? [effect.args as ProxyArgs] : []))
-  const upstreams = [upstream({}), upstream({ destinationName: 'geo' }), upstream({ destinationName: 'own', connectTimeoutMs: 7 })]
+  const upstreams = [
+    upstream({}),
+    upstream({ destinationName: 'geo', localBindPort: 9_192 }),
+    upstream({ destinationName: 'own', localBindPort: 9_193, connectTimeoutMs: 7 }),
+  ]
   a.value('services', [definition('web', { upstreams })])
   t.is(started().length, 1)
 

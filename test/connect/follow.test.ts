@@ -138,5 +138,53 @@ test('a registered proxy says where to listen and what to reach', (t) => {
     ...registered,
     Proxy: { ...registered.Proxy, Upstreams: [{ DestinationType: 'prepared_query', DestinationName: 'q', LocalBindPort: 1 }] },
   }
-  t.regex(refused(planOfRegistration(query)).why, /Upstreams\[0\]/)
+  t.like(granted(planOfRegistration(query)), { upstreams: [{ service: 'q', query: true, port: 1 }] })
+  const why = (upstream: object, more: object = {}) =>
+    refused(planOfRegistration({ ...registered, ...more, Proxy: { ...registered.Proxy, Upstreams: [{ LocalBindPort: 1, ...upstream }] } }))
+      .why
+  t.is(
+    why({ DestinationType: 'mesh', DestinationName: 'q' }),
+    'Proxy.Upstreams[0].DestinationType: "mesh" is neither service nor prepared_query',
+  )
+  t.regex(why({}), /^Proxy\.Upstreams\[0\]\.destination_name: /)
+  t.regex(why({ DestinationName: 'q', Datacenter: 'dc2' }, { Datacenter: 'dc1' }), /^Proxy\.Upstreams\[0\]\.destination_datacenter: "dc2"/)
+  t.regex(
+    why({ DestinationName: 'q', Config: { limits: { max_pending_requests: 1 } } }),
+    /^Proxy\.Upstreams\[0\]\.Config\.limits\.max_pending_requests cannot hold/,
+  )
+})
+
+test('limits of a registered proxy and of its upstreams hold, in words of files and of central settings', (t) => {
+  const plan = granted(
+    planOfRegistration({
+      Address: '',
+      Port: 21_000,
+      Proxy: {
+        DestinationServiceName: 'web',
+        LocalServiceSocketPath: '/run/web.sock',
+        Config: { max_inbound_connections: 5, send_proxy_protocol: 'v2', drain_ms: '400' },
+        Upstreams: [
+          {
+            DestinationName: 'db',
+            LocalBindSocketPath: '/run/db.sock',
+            LocalBindSocketMode: '0660',
+            Config: { limits: { max_connections: 3 }, passive_health_check: { interval: '2s', max_failures: 4 } },
+          },
+          {
+            DestinationName: 'geo',
+            LocalBindPort: 9_192,
+            Config: { limits: { MaxConnections: 7, MaxPendingRequests: 9 }, passive_health_check: { Interval: 1e9, MaxFailures: 2 } },
+          },
+        ],
+      },
+    }),
+  )
+  t.like(plan, { drainMs: 400, inbound: { localSocketPath: '/run/web.sock', connectionsMax: 5, sendProxy: 'v2' } })
+  t.like(plan.upstreams[0], {
+    socketPath: '/run/db.sock',
+    socketMode: 0o660,
+    connectionsMax: 3,
+    ejection: { failuresMax: 4, intervalMs: 2_000 },
+  })
+  t.like(plan.upstreams[1], { connectionsMax: 7, ejection: { failuresMax: 2, intervalMs: 1_000 } })
 })
