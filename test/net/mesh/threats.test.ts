@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { parseIdentity } from '../../../actors/spiffe.ts'
 import { isRefused } from '../../../src/kernel/refusal.ts'
 import { dnsName, forge, uriName } from './forge.ts'
-import { authority, type Material, Rig, serviceId, TRUST_DOMAIN } from './kit.ts'
+import { type Application, authority, dialPlain, type Material, Rig, serviceId, TRUST_DOMAIN } from './kit.ts'
 
 const ORIGIN = authority()
 /** What a weak client needs to be one. */
@@ -220,4 +220,54 @@ test('a serial number of thousands of digits fills no log', async (t) => {
   const { serial, why } = await rig.event('handshake-failed')
   t.is(serial, `ab:${'00:'.repeat(19)}…`)
   t.regex(why, /unknown CA|signature does not hold/)
+})
+
+test('whoever shares TLS connections is who it is on each of them: no stream is taken for somebody else’s', async (t) => {
+  const rig = rigFor(t)
+  const services = ['web', 'api', 'batch']
+  const applications = new Map<string, { application: Application; port: number }>()
+  for (const service of services) {
+    applications.set(serviceId(service), await rig.application())
+    await rig.identify(service, ORIGIN.issue(serviceId(service)))
+  }
+  await rig.identify('db', ORIGIN.issue(serviceId('db')))
+  // Each caller is sent to an application of its own, by nothing but the id it is reported with.
+  const listen = {
+    do: 'listen',
+    owner: 'db',
+    side: 'public',
+    address: '127.0.0.1',
+    port: 0,
+    handshakeMs: 5_000,
+    connectionsMax: 0,
+  } as const
+  const outcome = await rig.ask(listen, (event) => {
+    const own = event.did === 'accepted' ? applications.get(event.peer?.uri ?? '') : undefined
+    if (event.did !== 'accepted' || own === undefined) return undefined
+    return { do: 'connect', connection: event.connection, host: '127.0.0.1', port: own.port, withinMs: 5_000 }
+  })
+  const to = { port: isRefused(outcome) ? 0 : (outcome.port ?? 0), identity: serviceId('db') }
+  const upstreams = new Map<string, number>()
+  for (const service of services) upstreams.set(service, (await rig.listen(service, 'upstream', to)).port)
+  for (let round = 0; round < 3; round++) {
+    const ends = await Promise.all(
+      services.flatMap((service) =>
+        Array.from({ length: 20 }, async () => {
+          const end = await dialPlain(upstreams.get(service) ?? 0, rig.lookout)
+          end.send(service)
+          return end
+        }),
+      ),
+    )
+    const heard = (service: string) => applications.get(serviceId(service))?.application.ends.map((end) => end.received()) ?? []
+    await rig.lookout.until(() => services.every((service) => heard(service).filter((word) => word !== '').length === 20 * (round + 1)))
+    for (const service of services) t.deepEqual(new Set(heard(service)), new Set([service]))
+    for (const end of ends.slice(0, 10)) end.reset()
+  }
+  const origins = new Map<string, Set<string>>()
+  for (const { from, peer } of rig.eventsOf('accepted')) {
+    if (peer) origins.set(from, new Set([...(origins.get(from) ?? []), peer.uri]))
+  }
+  t.true(origins.size < 60, 'TLS connections are shared')
+  t.true([...origins.values()].every((uris) => uris.size === 1))
 })
