@@ -314,6 +314,46 @@ export type MeshEvent =
   | { did: 'listener-failed'; listener: number; why: string }
 
 /**
+ * The network of agents: peers, connections and bytes. It decides nothing. A peer is named by its id, which is proven by its key in every
+ * connection; this agent's own key is kept by the device. Messages are plain objects of at most 64 KB. What is sent arrives once and in
+ * order, unless the connection ends: then what was under way is lost. Events go to the `event` function that came with `listen`.
+ */
+export type GossipRequest =
+  /** Opens this agent's end, on an IP address (0.0.0.0 or :: for all). `keys`: those of the private network, 32 bytes in Base64, the one
+   * in use first; none for a network that is open to all. Port 0 lets the system choose. The outcome carries `peer` (its own) and
+   * `port`. `conflict`: the port is taken, or it listens already. Everything else is refused with `gone` before. */
+  | { do: 'listen'; address: string; port: number; keys: string[] }
+  /** Connects to whoever is there, trying one address after the other; to a peer that is connected already, nothing happens. The
+   * outcome carries `peer`. `gone` with each address and what was wrong there, a key that differs, too. */
+  | { do: 'dial'; addresses: GossipAddress[] }
+  /** Ends the connection to a peer after what was sent before. `why` goes to the log of whoever asked. */
+  | { do: 'hang-up'; peer: string; why: string }
+  /** `gone`: there is no connection. `busy`: too much waits for this peer already. Done says nothing of its arrival. */
+  | { do: 'send'; peer: string; message: object }
+  /** From now on, what others publish in this topic is told. */
+  | { do: 'join-topic'; topic: string }
+  /** To all peers that have joined the topic, passed on by them to theirs. Not to itself. May be lost. */
+  | { do: 'publish'; topic: string; message: object }
+  /** Other keys of the private network for all later connections, in place of those before. Connections that are open stay. Two peers
+   * connect when they have a key in common, whichever is in use. `invalid` if one is no key. */
+  | { do: 'keys'; keys: string[] }
+/** `host`: an IP address or a name. */
+export type GossipAddress = { host: string; port: number }
+/** Each request fills what it is asked for. */
+export type GossipOutcome = { peer?: string; port?: number }
+export type GossipEvent =
+  /** By either side. It can be sent to from now on. `address`: the other end of the connection, so after having been dialled its port
+   * is not one that it listens on. */
+  | { did: 'connected'; peer: string; address: GossipAddress }
+  | { did: 'disconnected'; peer: string; why: string }
+  | { did: 'message'; from: string; message: object }
+  /** `from`: who published it, proven by a signature. */
+  | { did: 'published'; from: string; topic: string; message: object }
+  /** Somebody was refused, or what a peer sent was dropped. `who` is a peer or, before it was known, an IP address. Said at most once a
+   * minute for each; `times`: how often since it was said last. */
+  | { did: 'refused'; who: string; why: string; times: number }
+
+/**
  * Snapshots of all tables, in files (see docs/snapshots.md). What fails because of the disk is refused with `busy`, a file that is
  * no whole snapshot with `invalid`.
  */
@@ -369,6 +409,7 @@ export interface Devices {
   probes: Device<ProbeRequest, ProbeOutcome>
   programs: Device<ProgramRequest, ProgramOutcome>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
+  gossip: Device<GossipRequest, GossipOutcome, GossipEvent>
   /** Saves on every thread, loads and clears on the one that writes. */
   snapshots: Device<SnapshotRequest, SnapshotOutcome>
   /** On threads that serve the API. */
