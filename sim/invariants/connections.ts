@@ -19,7 +19,10 @@ export const deniedIsDenied: Invariant = {
   sentence:
     'one second after a deny is acknowledged, or after an agent knows of it, no connection between the two services is open on any agent that can be reached',
   when: 'always',
-  marks: [{ name: 'deny looked at', kind: 'intention.deny', events: 4, chance: 0.1 }],
+  marks: [
+    { name: 'deny looked at', kind: 'intention.deny', events: 4, chance: 0.1 },
+    { name: 'deny looked at in trouble', kind: 'partition', events: 2, chance: 0.03 },
+  ],
   broken(run) {
     const { asked } = connectionsOf(run)
     for (const node of run.cluster.nodes.values()) {
@@ -103,6 +106,7 @@ function openAgainst(run: Run, node: SimNode, open: readonly SimOpenConnection[]
   const { nowMs } = run.world
   if (nowMs - Math.max(sinceMs, calmSinceMs) <= DENY_WITHIN_MS) return undefined
   run.reach('deny looked at')
+  if (run.cluster.disturbedUntil(node.name) > nowMs) run.reach('deny looked at in trouble')
   for (const { connection, owner, phase, peer } of open) {
     if (phase === 'spliced' && peer?.uri.endsWith(`/svc/${source}`) && serviceOf(node, owner) === destination)
       return `connection ${connection} from ${source} to ${destination} is open on ${node.name}, ${(nowMs - sinceMs).toFixed(0)} ms after`

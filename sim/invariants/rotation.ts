@@ -31,7 +31,11 @@ export const sidecarsAreBelieved: Invariant = {
   name: 'sidecars-are-believed',
   sentence: 'no handshake between two sidecars fails because of a certificate, whatever becomes of the root',
   when: 'always',
-  marks: [{ name: 'handshake between two roots', kind: 'ca.rotate', events: 6, chance: 0.05 }],
+  marks: [
+    { name: 'handshake between two roots', kind: 'ca.rotate', events: 6, chance: 0.05 },
+    { name: 'root changed, while some are cut off', kind: 'partition', events: 2, chance: 0.03 },
+    { name: 'every sidecar has the new root, while some are cut off', kind: 'partition', events: 2, chance: 0.01 },
+  ],
   broken: (run) => handshakesOf(run).unbelieved,
 }
 

@@ -24,6 +24,7 @@ export const rotate = defineWorkload({
     { name: 'root changed in two steps', events: 12, chance: 0.3 },
     { name: 'new root waits for a sidecar', events: 12, chance: 0.02 },
     { name: 'every sidecar has the new root', events: 6, chance: 0.05 },
+    { name: 'root retired', events: 12, chance: 0.01 },
   ],
   fields: { authority, leafTtl, force: yesOrNo },
   apply(run, { node, authority, leafTtl, force }) {

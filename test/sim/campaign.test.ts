@@ -18,9 +18,9 @@ const COMMIT_FOR_MS = IS_LONG ? 150_000 : 10_000
 /** Real time for the last run, the failure's shrinking and a busy machine. */
 const COMMIT_MORE_MS = 300_000
 const COMMIT_TURN = ['mixed', 'network', 'mixed', 'power', 'mixed', 'calm']
-const COMMIT_SCENARIOS = (IS_LONG ? [...COMMIT_TURN, 'weeks', ...COMMIT_TURN, ...COMMIT_TURN, ...COMMIT_TURN] : COMMIT_TURN).map(
-  (name) => scenarioNamed(name) as Scenario,
-)
+const COMMIT_SCENARIOS = (
+  IS_LONG ? [...COMMIT_TURN, 'weeks', ...COMMIT_TURN, 'rotation', ...COMMIT_TURN, ...COMMIT_TURN] : COMMIT_TURN
+).map((name) => scenarioNamed(name) as Scenario)
 /** The part of the plans that is carried out twice. */
 const COMMIT_REPEAT = 0.5
 const SMALL = { nodes: 1, seconds: 60 }
