@@ -1,3 +1,4 @@
+import { clocksOf } from '../clocks.ts'
 import type { SimNode } from '../node.ts'
 import { perRun } from '../per-run.ts'
 import type { SimMesh } from '../ports/mesh.ts'
@@ -11,7 +12,6 @@ const RENEWED_AT = 0.9
 const SLACK_PART = 0.001
 /** After trouble, and after a clock was set, what is due is done within this. */
 const CALM_MS = 120_000
-const CLOCK_JUMP_MS = 2_000
 
 export const leavesAreFresh: Invariant = {
   name: 'leaves-are-fresh',
@@ -19,10 +19,11 @@ export const leavesAreFresh: Invariant = {
   when: 'always',
   broken(run) {
     const state = leavesOf(run)
+    clocksOf(run).look()
     if (run.world.nowMs < state.nextMs) return undefined
     state.nextMs = run.world.nowMs + LOOK_EVERY_MS
     for (const node of run.cluster.nodes.values()) {
-      const isCalm = hasBeenCalm(run, node, state.clocks)
+      const isCalm = hasBeenCalm(run, node)
       for (const { owner, leaf } of node.mesh?.leaves() ?? []) {
         const { notBeforeMs = 0, notAfterMs = 0, serial = '' } = leaf
         const livedPart = (node.clock.wallMs() - notBeforeMs) / (notAfterMs - notBeforeMs)
@@ -36,16 +37,11 @@ export const leavesAreFresh: Invariant = {
 }
 
 type Seen = { mesh: SimMesh | undefined; serial: string; livedPart: number }
-type Clock = { offsetMs: number; setAtMs: number }
-const leavesOf = perRun((_run: Run) => ({ nextMs: 0, seen: new Map<string, Seen>(), clocks: new Map<string, Clock>() }))
+const leavesOf = perRun((_run: Run) => ({ nextMs: 0, seen: new Map<string, Seen>() }))
 
-function hasBeenCalm(run: Run, node: SimNode, clocks: Map<string, Clock>): boolean {
-  const { nowMs } = run.world
-  const offsetMs = node.clock.wallMs() - nowMs
-  const before = clocks.get(node.name) ?? { offsetMs, setAtMs: 0 }
-  const setAtMs = Math.abs(offsetMs - before.offsetMs) > CLOCK_JUMP_MS ? nowMs : before.setAtMs
-  clocks.set(node.name, { offsetMs, setAtMs })
-  return nowMs - Math.max(setAtMs, run.cluster.disturbedUntil(node.name)) > CALM_MS
+function hasBeenCalm(run: Run, { name }: SimNode): boolean {
+  const { cluster, world } = run
+  return world.nowMs - Math.max(0, clocksOf(run).setAtMs(name), cluster.disturbedUntil(name)) > CALM_MS
 }
 
 /** A leaf in its second half that gave way to another while the sockets lived on. */
