@@ -53,8 +53,12 @@ test('connections outlive a crash of whoever supervises the sidecars, and what h
   t.is(machine.lines.filter(({ line }) => line === 'Proxy loaded config and ready to serve').length, 2)
 
   await machine.register([serviceDefinition('db', echo.port, { localConnectTimeoutMs: 5_000 }), services[1]!])
-  await connection.closed
   await machine.proxies(areListening(2))
+  t.is(await connection.answer('with other settings'), 'with other settings')
+
+  await machine.register([services[1]!])
+  await connection.closed
+  await machine.proxies(areListening(1))
 })
 
 test('where nothing is allowed by default, only an intention lets somebody through', async (t) => {
