@@ -8,10 +8,13 @@ import type { Command, CommandKind, CommandOutcome, CommandRequest } from './com
 export type LedgerProtocol = {
   /** Answered once the command is durable, with what its function returned. */
   commit: Call<Command, unknown>
+  /** Answered once everything is visible here that any server had answered when this was asked. */
+  catchUp: Call<null, null>
 }
 type LedgerOwn = {
   flush: Cast<null>
   applied: Cast<{ callers: Caller[]; outcome: Result<LogOutcome> }>
+  caughtUp: Cast<{ caller: Caller<null>; outcome: Result<LogOutcome> }>
 }
 type LedgerState = {
   waiting: { caller: Caller; command: Command }[]
@@ -41,6 +44,15 @@ export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
         turn.again({ name: 'flush', request: null })
       }
       return LATER
+    },
+
+    catchUp(_state, _request, turn, caller) {
+      turn.act('log', { commands: [] }, { then: (outcome) => ({ name: 'caughtUp', request: { caller, outcome } }) })
+      return LATER
+    },
+
+    caughtUp(_state, { caller, outcome }, turn) {
+      turn.answer(caller, isRefused(outcome) ? outcome : null)
     },
 
     flush(state, _request, turn) {

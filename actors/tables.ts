@@ -18,6 +18,7 @@ import { destinationTable, intentionIdTable, sourceTable } from './intentions/ta
 import { kvTable, tombstoneTable } from './kv/tables.ts'
 import { queryNameTable, querySessionTable, queryTable, queryTemplateTable } from './prepared-queries/tables.ts'
 import { proxyReportTable } from './reports/tables.ts'
+import { leaderTable } from './servers/commands.ts'
 import { dependentTable, heldTable, lockDelayTable, sessionTable, termTable } from './sessions/tables.ts'
 
 /** Every table of the cluster's state, by number: what a snapshot holds. */
@@ -57,4 +58,5 @@ export const tables: readonly Table<unknown>[] = [
   coordinateTable,
   defaultsTable,
   autopilotTable,
+  leaderTable,
 ].toSorted((a, b) => a.id - b.id)

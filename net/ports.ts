@@ -6,6 +6,7 @@ import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
 import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
+import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
 import { createPrograms } from './programs.ts'
@@ -23,10 +24,12 @@ export type RealPortsOptions = {
   onCommitted(notice: ChangeNotice): void
   process: Devices['process']
   api: Devices['api']
+  /** This thread cannot go on. */
+  fatal(why: string): void
 }
 
 /** Everything outside, for a thread with these roles. */
-export function realPorts({ config, roles, tables, print, onCommitted, process, api }: RealPortsOptions): {
+export function realPorts({ config, roles, tables, print, onCommitted, process, api, fatal }: RealPortsOptions): {
   ports: Ports
   close(): Promise<void>
 } {
@@ -34,7 +37,11 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)
-    devices.log = localLog({ tables, apply: applyGroup, onCommitted })
+    if (config.etcd) {
+      const log = openEtcdLog({ config, etcd: config.etcd, tables, apply: applyGroup, onCommitted, clock: realClock, print, fatal })
+      devices.log = log
+      closers.push(() => log.close())
+    } else devices.log = localLog({ tables, apply: applyGroup, onCommitted })
     devices.store = store
     devices.signer = createSigner()
     devices.authority = createAuthorities(devices.signer)
@@ -42,7 +49,7 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   }
   if (roles.includes('state') || roles.includes('edge')) {
     const snapshots = createSnapshots({ tables, clock: realClock })
-    devices.snapshots = snapshots
+    devices.snapshots = config.etcd ? onlySaving(snapshots) : snapshots
     closers.push(() => snapshots.close())
   }
   if (roles.includes('main') || roles.includes('edge')) devices.probes = createProbes()

@@ -42,7 +42,7 @@ export function openThread({ config, layout, thread, directory, clients, print, 
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
   const api = ownApi(() => ({ host, config, layout, routes }))
-  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api })
+  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api, fatal })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
   const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined

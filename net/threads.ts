@@ -6,6 +6,7 @@ import type { Config } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
+import { logFault } from './etcd/index.ts'
 import { createClientTable } from './http/client-limit.ts'
 import { portsFree } from './ports-free.ts'
 import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
@@ -183,6 +184,11 @@ function workerEnvironment(): NodeJS.ProcessEnv {
 function openDirectory(config: Config): Result<{ directory: string; close(): void }> {
   try {
     const opened = config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: true })
+    const refusal = logFault(config, opened.view())
+    if (refusal) {
+      opened.close()
+      return refusal
+    }
     prepareSnapshotDirectory(snapshotDirectory(opened.directory))
     return opened
   } catch (error) {

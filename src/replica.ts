@@ -1,6 +1,6 @@
 import type { LogOutcome, LogRequest, Tables } from './kernel/ports.ts'
 import { assert, isRefused, type Result } from './kernel/refusal.ts'
-import { table, type View } from './kernel/tables.ts'
+import { type Transaction, table, type View } from './kernel/tables.ts'
 import type { LocalLogOptions } from './local-log.ts'
 
 type Commands = LogRequest['commands']
@@ -15,9 +15,9 @@ export type Replica = {
   /**
    * Takes the entry at a position. Positions begin with 1 and leave no gap; one that was taken before is ignored. `done` is called
    * once the entry is durable and visible here and its notice is out. If `apply` throws, so does this, or the work given to
-   * `after`: the entry has not happened and stays the next one.
+   * `after`: the entry has not happened and stays the next one. `mark` is kept with the position.
    */
-  deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void): void
+  deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void, mark?: number): void
   /** The position of the last entry that is durable here; 0 if there is none. */
   applied(): number
   /** From now on nothing is called any more. What is with the disk may still become durable. */
@@ -53,12 +53,12 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   }
 
   /** Leaves everything as it is if an earlier entry was refused meanwhile. */
-  function applyInOrder(tx: Parameters<typeof apply>[0], { position, commands }: Entry): LogOutcome | undefined {
+  function applyInOrder(tx: Parameters<typeof apply>[0], { position, commands, mark }: Entry): LogOutcome | undefined {
     const before = appliedPosition(tx)
     assert(before < position, 'one replica at a time applies entries to its tables')
     if (before < position - 1) return undefined
     const outcome = apply(tx, commands)
-    tx.put(appliedTable, APPLIED_KEY, { position })
+    setApplied(tx, { position, ...(mark !== undefined && { mark }) })
     return outcome
   }
 
@@ -91,11 +91,11 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   }
 
   return {
-    deliver(position, commands, done) {
+    deliver(position, commands, done, mark) {
       if (hasEnded || position <= taken) return
       assert(position === taken + 1, `entries arrive without a gap; ${position} came after ${taken}`)
       taken = position
-      entries.push({ position, commands, done })
+      entries.push({ position, commands, done, mark })
       next()
     },
     applied: () => appliedPosition(tables.view()),
@@ -110,12 +110,40 @@ export function appliedPosition(view: View): number {
   return view.get(appliedTable, APPLIED_KEY)?.position ?? 0
 }
 
-type Entry = { readonly position: number; readonly commands: Commands; readonly done: ((outcome: LogOutcome) => void) | undefined }
+/** The id of the log that these tables are a copy of; undefined if they are nobody's copy. */
+export function originOf(view: View): string | undefined {
+  return view.get(originTable, ORIGIN_KEY)?.id
+}
 
-const NO_ENTRY: Entry = { position: 0, commands: [], done: undefined }
+export function setOrigin(tx: Transaction, id: string): void {
+  tx.put(originTable, ORIGIN_KEY, { id })
+}
+
+/** Says that everything up to an entry is in these tables. */
+export function setApplied(tx: Transaction, applied: Applied): void {
+  tx.put(appliedTable, APPLIED_KEY, applied)
+}
+
+/** What was kept with the position of the last entry; 0 if nothing was. */
+export function appliedMark(view: View): number {
+  return view.get(appliedTable, APPLIED_KEY)?.mark ?? 0
+}
+
+type Applied = { position: number; mark?: number }
+type Entry = {
+  readonly position: number
+  readonly commands: Commands
+  readonly done: ((outcome: LogOutcome) => void) | undefined
+  readonly mark: number | undefined
+}
+
+const NO_ENTRY: Entry = { position: 0, commands: [], done: undefined, mark: undefined }
 /** Beside those of actors/command.ts. */
-const appliedTable = table<{ position: number }>('applied', 3)
+const appliedTable = table<Applied>('applied', 3)
 const APPLIED_KEY = 'log'
+/** Beside it: neither is in any copy. */
+const originTable = table<{ id: string }>('origin', appliedTable.id)
+const ORIGIN_KEY = 'origin'
 const RETRY_MS_MIN = 50
 const RETRY_MS_MAX = 1_000
 /** Entries that are with the disk at once. */

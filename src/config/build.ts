@@ -6,6 +6,7 @@ import { isRefused } from '../kernel/refusal.ts'
 
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
+import { buildEtcd } from './build-etcd.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { buildWatches } from './build-watches.ts'
 import { fileCaConfig, isCaProvider } from './ca-config.ts'
@@ -92,6 +93,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     },
     threads: { threads: threadsOf(build, 'threads'), meshThreads: threadsOf(build, 'mesh-threads') },
     telemetry: buildTelemetry(build),
+    etcd: buildEtcd(build),
     sessionTtlMinMs: settings.session_ttl_min,
     translateWanAddrs: settings.translate_wan_addrs,
     enableDebug: settings.enable_debug,
@@ -110,7 +112,7 @@ function checkServer(build: Build, devMode: boolean): void {
   if (expect > 0 && devMode) problems.push("'bootstrap_expect > 0' not allowed in dev mode")
   if (expect > 0 && bootstrap) problems.push("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
   if (expect === 1) warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
-  if (server && !bootstrap && expect === 0 && !devMode && purpose !== 'simulate') {
+  if (server && !bootstrap && expect === 0 && !devMode && purpose !== 'simulate' && settings.log !== 'etcd') {
     warnings.push(
       "neither 'bootstrap' nor 'bootstrap_expect' is set: this version always runs a single server, which starts a cluster by itself",
     )

@@ -48,6 +48,8 @@ export type Config = {
   readonly leave: LeaveConfig
   readonly threads: ThreadsConfig
   readonly telemetry: TelemetryConfig
+  /** Where the servers' common log is; undefined for a server that shares it with nobody. */
+  readonly etcd: EtcdConfig | undefined
   /** Shortest TTL that a session may have. */
   readonly sessionTtlMinMs: number
   /** Answers of another datacenter carry WAN addresses. */
@@ -243,6 +245,15 @@ export type LeaveConfig = {
 export type ThreadsConfig = {
   readonly threads: number
   readonly meshThreads: number
+}
+
+export type EtcdConfig = {
+  /** In the order in which they are asked; there is one at least. */
+  readonly endpoints: readonly { readonly host: string; readonly port: number; readonly tls: boolean }[]
+  /** PEM files; '' for none. Without the first, the system's authorities count. */
+  readonly caFile: string
+  readonly certFile: string
+  readonly keyFile: string
 }
 
 export type TelemetryConfig = {

@@ -127,7 +127,8 @@ function cacheHeaders({ status = 200 }: HttpReply, request: HttpRequest, { useCa
   return mustRevalidate(request) ? ['X-Cache', 'MISS'] : ['X-Cache', 'HIT', 'Age', '0']
 }
 
-function consistencyOf({ path, query }: HttpRequest, { useCache, discoveryMaxStaleMs }: EdgeSettings): string {
+/** `stale` is what this server knows; for the others it first asks whether it knows everything. */
+export function consistencyOf({ path, query }: HttpRequest, { useCache, discoveryMaxStaleMs }: EdgeSettings): string {
   if (query.has('consistent')) return 'consistent'
   if (query.has('stale') || isStaleAllowed(query)) return 'stale'
   const isSaid = query.has('leader') || (useCache && query.has('cached'))

@@ -1,9 +1,11 @@
+import { ledgerRef } from '../../actors/ledger.ts'
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
 import { reservedField } from '../kernel/wire.ts'
-import { type Parked, waitOf } from './blocking.ts'
+import { consistencyOf } from './answers.ts'
+import { type Parked, type Wait, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
@@ -45,6 +47,8 @@ export type ApiParts = {
 
 /** Consul answers what is allowed under this path with an empty object. */
 const QUERIES = '/v1/query/'
+/** How long a read waits until this server has what the others have. */
+const CATCH_UP_WITHIN_MS = 10_000
 const NO_BODY = Buffer.alloc(0)
 const NO_QUERY = new URLSearchParams()
 
@@ -161,9 +165,19 @@ export class Exchange {
   }
 
   #read(route: ReadRoute, request: HttpRequest): ApiAnswer | undefined {
-    const { parked, settings } = this.#api
+    const { config, settings, host } = this.#api
     const wait = waitOf(request.query, settings)
     if (!('waitMs' in wait)) return this.#encode(wait)
+    if (config.etcd === undefined || route.atAnyTime || consistencyOf(request, settings) === 'stale')
+      return this.#look(route, request, wait)
+    host.ask(ledgerRef, 'catchUp', null, CATCH_UP_WITHIN_MS, (result) =>
+      this.#attempt(() => (isRefused(result) ? this.#encode(refusalReply(result)) : this.#look(route, request, wait))),
+    )
+    return undefined
+  }
+
+  #look(route: ReadRoute, request: HttpRequest, wait: Wait): ApiAnswer | undefined {
+    const { parked } = this.#api
     const found = parked.read(
       keyOf(request),
       route,

@@ -79,6 +79,8 @@ export type ReadRoute = Common & {
   saysConsistency?: boolean
   /** Agents of Consul keep answers of this endpoint: with `?cached` it says where the answer came from. */
   saysCache?: boolean | ((request: HttpRequest) => boolean)
+  /** Answered by what this server knows, although it may be behind the others. */
+  atAnyTime?: true
   /** Reads whose answers differ from call to call (shuffled) are not kept. */
   uncached?: boolean
 }

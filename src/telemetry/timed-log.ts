@@ -16,6 +16,7 @@ export function timedLog(log: Devices['log'], host: () => Pick<Host, 'samples' |
   }
   return {
     perform(request, done, event) {
+      if (request.commands.length === 0) return log.perform(request, done, event)
       const { clock } = host().ports
       const beganMs = clock.monotonicMs()
       log.perform(

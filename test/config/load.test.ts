@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import type { Config } from '../../src/config/config.ts'
 import { machine } from '../../src/config/host.ts'
 import { loadAgentConfig } from '../../src/config/index.ts'
 import { configFields } from '../../src/config/schema/index.ts'
@@ -29,6 +30,19 @@ test('a durable server announces its private address', (t) => {
   t.deepEqual(config.node.taggedAddresses, { lan: '10.0.0.5', lan_ipv4: '10.0.0.5', wan: '10.0.0.5', wan_ipv4: '10.0.0.5' })
   t.deepEqual(config.leave, { skipOnInterrupt: true, onTerminate: false, drainTimeMs: 5000 })
   t.is(config.threads.threads, 0)
+})
+
+test('servers that share their log know where etcd is', (t) => {
+  const files = { 'a.hcl': 'log = "etcd" etcd { endpoints = ["https://[::1]"] ca_file = "ca" cert_file = "cert" key_file = "key" }' }
+  const flags = ['-server', '-data-dir', '/d', '-etcd-endpoints', '10.0.0.1,http://etcd.internal:23/']
+  const { config, warnings } = loaded([...flags, '-config-file', 'a.hcl'], files) as { config: Config; warnings: string[] }
+  const plain = [
+    { host: '10.0.0.1', port: 2379, tls: false },
+    { host: 'etcd.internal', port: 23, tls: false },
+  ]
+  const endpoints = [...plain, { host: '::1', port: 2379, tls: true }]
+  t.deepEqual([config.etcd, warnings], [{ endpoints, caFile: 'ca', certFile: 'cert', keyFile: 'key' }, []])
+  t.is(configOf(t, ['-dev']).etcd, undefined)
 })
 
 test('the configuration cannot be changed', (t) => {
@@ -226,6 +240,12 @@ const IMPOSSIBLE: [args: string, why: string][] = [
   ['-data-dir d', "client agents are not supported by this version: set 'server = true' with 'bootstrap = true', or use -dev"],
   ['-dev -threads -2', '-threads must be a whole number up to 256, or -1 for automatic, got -2'],
   ['-dev -ui', 'ui_config.enabled = true is not supported by this version (flag -ui)'],
+  ['-dev -log raft', 'log must be "local" or "etcd", got "raft"'],
+  ['-dev -log etcd', 'log = "etcd" requires etcd.endpoints'],
+  ['-dev -etcd-endpoints 10.0.0.1:2379', 'etcd.endpoints are used only with log = "etcd"'],
+  ['-dev -log etcd -etcd-endpoints ftp://a', 'etcd.endpoints: "ftp://a" is not an address such as https://10.0.0.1:2379'],
+  ['-dev -log etcd -etcd-endpoints a:70000', 'etcd.endpoints: "a:70000" is not an address such as https://10.0.0.1:2379'],
+  ['-dev -log etcd -etcd-endpoints a -etcd-key-file k', 'etcd.cert_file and etcd.key_file are given together or not at all'],
   ['-zz', 'flag provided but not defined: -zz'],
 ]
 for (const [args, why] of IMPOSSIBLE) test(`refused: ${args}`, (t) => t.is(loaded(args.split(' ')), why))

@@ -1,3 +1,8 @@
+import type { ExecutionContext } from 'ava'
+import { realClock } from '../../net/clock.ts'
+import { connectEtcd } from '../../net/etcd/client.ts'
+import { etcdKeys } from '../../net/etcd/keys.ts'
+import { type EtcdLog, etcdLog } from '../../net/etcd/log.ts'
 import { SimLog } from '../../sim/ports/log.ts'
 import { createSimTables, type SimTables } from '../../sim/ports/tables.ts'
 import { World } from '../../sim/world.ts'
@@ -5,6 +10,7 @@ import type { Devices, LogOutcome } from '../../src/kernel/ports.ts'
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
 import { type ChangeNotice, type Transaction, table, type View } from '../../src/kernel/tables.ts'
 import { localLog } from '../../src/local-log.ts'
+import { type RunningEtcd, startEtcd } from '../kit/etcd.ts'
 
 /** Adds to a sum; refused below zero, a bug at 13. */
 export type Add = { key: string; n: number }
@@ -48,12 +54,15 @@ export type LogNode = {
   propose(commands: Add[], answered?: (outcome: Result<LogOutcome>) => void): void
 }
 
-export type LogArm = { readonly name: string; make(): { world: World; node: LogNode } }
+/** One server of an arm. `events` resolves once there are so many of the node's; it fails if the log does. */
+export type LogTrial = { node: LogNode; events(count: number): Promise<void> }
+export type LogArm = { readonly name: string; make(t: ExecutionContext): LogTrial | Promise<LogTrial> }
 
 export const arms: LogArm[] = [
-  { name: 'local', make: makeLocal },
-  { name: 'simulated, 1 member', make: () => makeReplicated(1) },
-  { name: 'simulated, 3 members', make: () => makeReplicated(3) },
+  { name: 'local', make: () => simulated(makeLocal()) },
+  { name: 'simulated, 1 member', make: () => simulated(makeReplicated(1)) },
+  { name: 'simulated, 3 members', make: () => simulated(makeReplicated(3)) },
+  { name: 'etcd', make: makeEtcd },
 ]
 
 /** A cluster in simulated time with a log of its own. Nodes are up; the first leader is not elected yet. */
@@ -176,6 +185,65 @@ export class SimLogNode implements LogNode {
       () => undefined,
     )
   }
+}
+
+const SIMULATED_MS = 3_000
+
+function simulated({ world, node }: { world: World; node: LogNode }): LogTrial {
+  return { node, events: async () => world.runUntil(world.nowMs + SIMULATED_MS) }
+}
+
+/** A server of its own that shares an etcd. */
+async function makeEtcd(t: ExecutionContext): Promise<LogTrial> {
+  return startEtcdNode(t, 'n1', await startEtcd(t))
+}
+
+/** One server, with tables in memory, new ones or those of a server before it, whose log is in this etcd. */
+export function startEtcdNode(
+  t: ExecutionContext,
+  name: string,
+  { endpoint }: Pick<RunningEtcd, 'endpoint'>,
+  tables: SimTables = createSimTables({ after: (ms, work) => realClock.after(ms, work), drawCommitMs: () => 1 }),
+): LogTrial & { log: EtcdLog } {
+  const events: unknown[] = []
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => undefined)
+  let wake = (): void => undefined
+  const happened = (event: unknown) => {
+    events.push(event)
+    wake()
+  }
+  const log = etcdLog({
+    etcd: connectEtcd({ endpoints: [endpoint], files: {} }),
+    keys: etcdKeys('dc1'),
+    id: name,
+    tables,
+    apply: applyAdds,
+    onCommitted: ({ index }) => happened(`notice ${index}`),
+    clock: realClock,
+    print: () => undefined,
+    leads: () => [],
+    failed: failed.reject,
+  })
+  t.teardown(() => log.close())
+  const propose: LogNode['propose'] = (commands, answered = () => undefined) =>
+    log.perform(
+      { commands },
+      (outcome) => {
+        answered(outcome)
+        happened('refused' in outcome ? outcome : outcome.outcomes)
+      },
+      () => undefined,
+    )
+  const until = (count: number) => {
+    const reached = Promise.withResolvers<void>()
+    wake = () => {
+      if (events.length >= count) reached.resolve()
+    }
+    wake()
+    return Promise.race([reached.promise, failed.promise])
+  }
+  return { node: { name, tables, events, propose }, log, events: until }
 }
 
 function makeReplicated(members: number): { world: World; node: LogNode } {

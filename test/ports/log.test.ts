@@ -1,54 +1,71 @@
 import test from 'ava'
-import type { Add } from './log-arms.ts'
+import type { Add, LogNode } from './log-arms.ts'
 import { arms, contents, history, LogCluster } from './log-arms.ts'
 
 const INVALID = { refused: 'invalid', why: 'n must not be negative' }
 const LOST = { refused: 'late', why: 'leadership was lost while the change was under way: it may have been carried out' }
 
 for (const { name, make } of arms) {
-  test(`${name}: a group is applied in order as one; once it is durable and visible its notice goes out, then its answer`, (t) => {
-    const { world, node } = make()
+  test(`${name}: a group is applied in order as one; once it is durable and visible its notice goes out, then its answer`, async (t) => {
+    const { node, events } = await make(t)
     const seen: unknown[] = []
     node.propose([add('a', 1), add('a', -1), add('a', 2)], () => seen.push(history(node.tables.view())))
     t.deepEqual([node.events, history(node.tables.view())], [[], []])
-    world.runUntil(world.nowMs + 1_000)
+    await events(2)
     t.deepEqual(node.events, ['notice 2', [1, INVALID, 3]])
     t.deepEqual(seen, [['a+1', 'a+2']])
   })
 
-  test(`${name}: groups that are proposed together are applied and answered in their order`, (t) => {
-    const { world, node } = make()
+  test(`${name}: groups that are proposed together are applied and answered in their order`, async (t) => {
+    const { node, events } = await make(t)
     for (let n = 1; n <= 3; n++) node.propose([add('a', n)])
-    world.runUntil(world.nowMs + 1_000)
+    await events(6)
     t.deepEqual(node.events, ['notice 1', [1], 'notice 2', [3], 'notice 3', [6]])
     t.deepEqual(history(node.tables.view()), ['a+1', 'a+2', 'a+3'])
   })
 
-  test(`${name}: what a full disk refuses has not happened; what it takes later is answered then`, (t) => {
-    const { world, node } = make()
+  test(`${name}: an empty group is answered once everything before it is visible, and changes nothing`, async (t) => {
+    const { node, events } = await make(t)
+    node.propose([add('a', 1)])
+    await events(2)
+    node.propose([], () => t.deepEqual(history(node.tables.view()), ['a+1']))
+    await events(3)
+    t.deepEqual([node.events.at(-1), history(node.tables.view())], [[], ['a+1']])
+  })
+
+  test(`${name}: what a full disk refuses has not happened; what it takes later is answered then`, async (t) => {
+    const { node, events } = await make(t)
+    if (name === 'etcd') await begun(node, events)
+    const before = node.events.length
     node.tables.failNext()
     node.propose([add('a', 1)])
     node.propose([add('a', 5)])
-    world.runUntil(world.nowMs + 3_000)
     const isLocal = name === 'local'
+    await events(before + (isLocal ? 3 : 4))
     t.deepEqual(
-      node.events,
+      node.events.slice(before),
       isLocal ? [{ refused: 'busy', why: 'disk failed: simulated' }, 'notice 1', [5]] : ['notice 1', [1], 'notice 2', [6]],
     )
     t.deepEqual(history(node.tables.view()), isLocal ? ['a+5'] : ['a+1', 'a+5'])
   })
 
-  test(`${name}: a bug in a command is thrown, and nothing of its group has happened`, (t) => {
-    const { world, node } = make()
-    t.throws(
-      () => {
+  test(`${name}: a bug in a command is thrown, and nothing of its group has happened`, async (t) => {
+    const { node, events } = await make(t)
+    await t.throwsAsync(
+      async () => {
         node.propose([add('a', 1), add('a', 13)])
-        world.runUntil(world.nowMs + 1_000)
+        await events(1)
       },
       { message: 'a bug' },
     )
     t.deepEqual([node.events, history(node.tables.view())], [[], []])
   })
+}
+
+/** Waits until the log has been joined. */
+async function begun(node: LogNode, events: (count: number) => Promise<void>): Promise<void> {
+  node.propose([])
+  await events(1)
 }
 
 test('every member gets every entry, with its notice; only the proposer is answered', (t) => {

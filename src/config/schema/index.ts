@@ -42,6 +42,16 @@ export const configFields = {
   data_dir: { type: 'string', flag: 'data-dir' },
   datacenter: { type: 'string', default: 'dc1', flag: 'datacenter' },
   default_query_time: { type: 'duration', default: '300s', flag: 'default-query-time' },
+  etcd: {
+    type: 'object',
+    fields: {
+      endpoints: { type: 'strings', flag: 'etcd-endpoints', now: 'own' },
+      ca_file: { type: 'string', flag: 'etcd-ca-file', now: 'own' },
+      cert_file: { type: 'string', flag: 'etcd-cert-file', now: 'own' },
+      key_file: { type: 'string', flag: 'etcd-key-file', now: 'own' },
+    },
+  },
+  log: { type: 'string', default: 'local', flag: 'log', now: 'own' },
   disable_anonymous_signature: { type: 'boolean', now: 'harmless' },
   disable_update_check: { type: 'boolean', now: 'harmless' },
   disable_host_node_id: { type: 'boolean', default: true, flag: 'disable-host-node-id' },

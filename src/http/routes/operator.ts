@@ -4,6 +4,7 @@ import { serviceInstances } from '../../../actors/catalog/queries.ts'
 import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
 import { lastIndex } from '../../../actors/command.ts'
 import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
+import { leaderOf } from '../../../actors/servers/commands.ts'
 import { formatDuration, parseDuration } from '../../config/durations.ts'
 import { listedErrors } from '../../config/errors.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
@@ -11,7 +12,7 @@ import type { View } from '../../kernel/tables.ts'
 import { decodeBody } from '../decode-body.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
 
-/** GET /v1/operator/raft/configuration: the servers, of which the first leads. */
+/** GET /v1/operator/raft/configuration: the servers, and which one leads. */
 export const raftConfigurationRoute: Route = {
   method: 'GET',
   path: '/v1/operator/raft/configuration',
@@ -96,7 +97,7 @@ export const autopilotStateRoute: Route = {
       FailureTolerance: tolerance,
       OptimisticFailureTolerance: tolerance,
       Servers: Object.fromEntries(known.map((server) => [server.id, stateOf(server, facts, lastIndex(view))])),
-      Leader: known[0]?.id ?? '',
+      Leader: known.find(({ isLeader }) => isLeader)?.id ?? '',
       Voters: known.map(({ id }) => id),
     }
     return { json }
@@ -141,11 +142,12 @@ const KEYRING_EMPTY = 'Keyring is empty (encryption not enabled)'
 const TERM = 2
 
 function servers(view: View): Server[] {
+  const leader = leaderOf(view)
   return serviceInstances(view, SERVER_SERVICE).instances.map(({ node, instance: { port } }, position) => ({
     id: node.id,
     node: node.name,
     address: node.address.includes(':') ? `[${node.address}]:${port}` : `${node.address}:${port}`,
-    isLeader: position === 0,
+    isLeader: leader === undefined ? position === 0 : node.id === leader,
     meta: node.meta ?? {},
   }))
 }

@@ -1,5 +1,6 @@
 import { serviceInstances } from '../../../actors/catalog/queries.ts'
 import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
+import { leaderOf } from '../../../actors/servers/commands.ts'
 import type { View } from '../../kernel/tables.ts'
 import type { Route } from '../route.ts'
 
@@ -7,18 +8,22 @@ import type { Route } from '../route.ts'
 export const leaderRoute: Route = {
   method: 'GET',
   path: '/v1/status/leader',
-  read: (_request, view) => ({ json: servers(view)[0] ?? '' }),
+  atAnyTime: true,
+  read: (_request, view) => ({ json: servers(view, leaderOf(view))[0] ?? '' }),
 }
 
 /** GET /v1/status/peers */
 export const peersRoute: Route = {
   method: 'GET',
   path: '/v1/status/peers',
+  atAnyTime: true,
   read: (_request, view) => ({ json: servers(view) }),
 }
 
-function servers(view: View): string[] {
-  return serviceInstances(view, SERVER_SERVICE).instances.map(({ node: { address }, instance: { port } }) => {
-    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-  })
+/** Addresses of all servers, or of the one with this node id. */
+function servers(view: View, id?: string): string[] {
+  const { instances } = serviceInstances(view, SERVER_SERVICE)
+  return instances
+    .filter(({ node }) => id === undefined || node.id === id)
+    .map(({ node: { address }, instance: { port } }) => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`))
 }

@@ -1,0 +1,144 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LogOutcome, Ports } from '../../src/kernel/ports.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { Replica } from '../../src/replica.ts'
+import type { Etcd } from './client.ts'
+import { readEntry } from './entry.ts'
+import type { EtcdKeys } from './keys.ts'
+import type { KeyValue } from './messages.ts'
+
+/** An entry, and the revision of etcd at which it is. */
+export type Place = { position: number; revision: number }
+
+export type FollowerOptions = {
+  etcd: Etcd
+  keys: EtcdKeys
+  replica: Replica
+  /** The last entry that is in the tables; position 0 and the revision at which the log was founded if there is none. */
+  from: Place
+  print: Ports['print']
+  /** What comes after that entry is not in etcd any more. Fetches the tables from another server, and answers what is in them then. */
+  missed(from: Place): Promise<Result<Place>>
+  /** The log cannot be followed any further: a bug, or a log that is not what it was. */
+  failed(error: unknown): void
+}
+
+/** Brings the entries of the log, in order, to this server's replica. */
+export class Follower {
+  readonly #options: FollowerOptions
+  /** By the id of the proposal: who is told once its entry is visible here. */
+  readonly #awaited = new Map<string, (outcome: LogOutcome) => void>()
+  readonly #waiting = new Set<{ position: number; reached: () => void }>()
+  readonly #ended = new AbortController()
+  #delivered: Place
+  #visible: Place
+  #stopWatching: () => void = () => undefined
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#delivered = options.from
+    this.#visible = options.from
+  }
+
+  /** The last entry that is durable and visible here and whose notice is out. */
+  get visible(): Place {
+    return this.#visible
+  }
+
+  /** `done` is called when the entry of this proposal is visible here. The answer forgets it. */
+  expect(id: string, done: (outcome: LogOutcome) => void): () => void {
+    this.#awaited.set(id, done)
+    return () => this.#awaited.delete(id)
+  }
+
+  /** Calls `reached` once everything up to a position is visible here. The answer gives up. */
+  whenVisible(position: number, reached: () => void): () => void {
+    if (this.#visible.position >= position) {
+      reached()
+      return () => undefined
+    }
+    const waiting = { position, reached }
+    this.#waiting.add(waiting)
+    return () => this.#waiting.delete(waiting)
+  }
+
+  /** Follows until it is told to end. */
+  async run(): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      const why = await this.#follow().catch((error: unknown) => this.#options.failed(error))
+      if (this.#ended.signal.aborted || why === undefined) return
+      this.#options.print('debug', 'log', 'The log is followed anew', { reason: why.why })
+      await pause(RETRY_MS, undefined, { signal: this.#ended.signal }).catch(() => undefined)
+    }
+  }
+
+  end(): void {
+    this.#ended.abort()
+    this.#stopWatching()
+  }
+
+  /** Brings what there is and then what comes, until something is in the way. */
+  async #follow(): Promise<Refusal> {
+    const { etcd, keys } = this.#options
+    const seen = await etcd.range({ key: keys.log })
+    if (isRefused(seen)) return seen
+    const newest = seen.found[0]
+    const head = newest?.version ?? 0
+    const { position } = this.#delivered
+    if (head < position) throw new Error(`etcd has lost entries of the log: it has ${head}, this server has ${position}`)
+    if (newest && head === position + 1) this.#deliver(newest)
+    if (head <= position + 1) return this.#watch(seen.revision + 1)
+    const why = await this.#watch(this.#delivered.revision + 1)
+    if (why.refused !== 'gone' || this.#ended.signal.aborted) return why
+    // What was brought is not all in the tables yet.
+    await new Promise<void>((resolve) => this.whenVisible(this.#delivered.position, resolve))
+    const got = await this.#options.missed(this.#delivered)
+    if (isRefused(got)) return got
+    this.#delivered = got
+    this.#visible = got
+    this.#wake()
+    return refuse('busy', 'the tables came from another server')
+  }
+
+  #watch(from: number): Promise<Refusal> {
+    const { etcd, keys } = this.#options
+    const { promise, resolve, reject } = Promise.withResolvers<Refusal>()
+    this.#stopWatching = etcd.watch(
+      { key: keys.log, from },
+      ({ put }) => {
+        try {
+          for (const entry of put) this.#deliver(entry)
+        } catch (error) {
+          this.#stopWatching()
+          reject(error)
+        }
+      },
+      resolve,
+    )
+    this.#ended.signal.addEventListener('abort', () => resolve(refuse('busy', 'the agent is stopping')), { once: true })
+    return promise
+  }
+
+  #deliver({ version: position, modRevision: revision, value }: KeyValue): void {
+    if (position <= this.#delivered.position || this.#ended.signal.aborted) return
+    const { id, commands } = readEntry(value)
+    const place = { position, revision }
+    const done = (outcome: LogOutcome) => {
+      this.#visible = place
+      this.#awaited.get(id)?.(outcome)
+      this.#wake()
+    }
+    this.#options.replica.deliver(position, commands, done, revision)
+    this.#delivered = place
+  }
+
+  #wake(): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.position > this.#visible.position) continue
+      this.#waiting.delete(waiting)
+      waiting.reached()
+    }
+  }
+}
+
+const RETRY_MS = 100

@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Device, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { createReplica, type ReplicaOptions } from '../../src/replica.ts'
+import { append, LATE_MS, NO_LEADER } from './appender.ts'
+import type { Etcd } from './client.ts'
+import { type Piece, packEntry, piecesOf } from './entry.ts'
+import { createFence } from './fence.ts'
+import { Follower } from './follower.ts'
+import type { EtcdKeys } from './keys.ts'
+import { joinLog } from './origin.ts'
+import { holdSession } from './session.ts'
+
+export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
+  etcd: Etcd
+  keys: EtcdKeys
+  /** The server's id. */
+  id: string
+  clock: Ports['clock']
+  print: Ports['print']
+  /** What a server proposes once it leads. */
+  leads: () => LogRequest['commands']
+  /** The log cannot be followed any further. */
+  failed(error: unknown): void
+}
+
+export type EtcdLog = Device<LogRequest, LogOutcome> & {
+  /** Ends once the lease was given back, if etcd can be reached. */
+  close(): Promise<void>
+}
+
+type Done = (outcome: Result<LogOutcome>) => void
+
+const RETRY_MS = 100
+/** A question that nobody answers is refused after this long. */
+const GIVE_UP_MS = 1_000
+const NOTHING: LogOutcome = { outcomes: [], notice: { index: 0, touched: [] } }
+const ENDED = refuse('gone', 'the agent is stopping')
+
+/**
+ * A log that several servers share through etcd: one entry for each group, applied by every server in order. An empty group is no
+ * entry: it is answered once everything is visible here that was in the log when it was proposed.
+ */
+export function etcdLog({ etcd, keys, id, tables, apply, onCommitted, clock, print, leads, failed }: EtcdLogOptions): EtcdLog {
+  const ended = new AbortController()
+  const replica = createReplica({ tables, apply, onCommitted, after: (ms, work) => clock.after(ms, work) })
+  const fence = createFence({ etcd, keys, clock })
+  const joined = Promise.withResolvers<Follower>()
+  let follower: Follower | undefined
+  const waiting: { commands: LogRequest['commands']; done: Done }[] = []
+  const life = randomUUID()
+  let proposals = 0
+  let isAppending = false
+  /** Who waits until the newest position is asked for again. */
+  let asking: Done[] = []
+  let isAsking = false
+
+  async function start(): Promise<void> {
+    const from = await joinLog({ etcd, keys, tables, print, ended: ended.signal })
+    if (ended.signal.aborted) return
+    if (isRefused(from)) return failed(new Error(from.why))
+    const missed = async () => refuse('gone', 'etcd does not have all entries any more that this server lacks')
+    follower = new Follower({ etcd, keys, replica, from, print, missed, failed })
+    joined.resolve(follower)
+    void follower.run()
+    await holdSession({ etcd, keys, id, print, elected }, ended.signal)
+  }
+
+  function elected(): void {
+    print('info', 'log', 'This server leads the cluster')
+    propose(leads(), (outcome) => {
+      if (isRefused(outcome)) print('warn', 'log', 'The cluster was not told who leads', { error: outcome.why })
+    })
+  }
+
+  function propose(commands: LogRequest['commands'], done: Done): void {
+    if (ended.signal.aborted) return done(ENDED)
+    if (commands.length > 0) {
+      waiting.push({ commands, done })
+      if (!isAppending) void appendAll().catch(failed)
+    } else {
+      asking.push(done)
+      if (!isAsking) void catchUpAll().catch(failed)
+    }
+  }
+
+  /** Nothing if etcd could not be reached since the start. */
+  async function ready(): Promise<Follower | undefined> {
+    const tooLong = pause(GIVE_UP_MS, undefined, { signal: ended.signal }).catch(() => undefined)
+    return follower ?? Promise.race([joined.promise, tooLong])
+  }
+
+  async function appendAll(): Promise<void> {
+    isAppending = true
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const outcome = await appendGroup(next.commands)
+      if (!ended.signal.aborted) next.done(outcome)
+    }
+    isAppending = false
+  }
+
+  async function appendGroup(commands: LogRequest['commands']): Promise<Result<LogOutcome>> {
+    const pieces = piecesOf(commands)
+    if (isRefused(pieces)) return pieces
+    const follower = await ready()
+    if (!follower) return NO_LEADER
+    const outcomes: Result<LogOutcome>[] = []
+    for (const piece of pieces) {
+      const before = outcomes.at(-1)
+      const proposal = `${life}/${++proposals}`
+      const isOver = before !== undefined && isRefused(before)
+      outcomes.push(isOver ? NO_LEADER : await append({ keys, fence, clock, follower }, proposal, packEntry(proposal, piece)))
+    }
+    return outcomes.length === 1 ? (outcomes[0] as Result<LogOutcome>) : joinedOutcome(pieces, outcomes)
+  }
+
+  async function catchUpAll(): Promise<void> {
+    isAsking = true
+    while (asking.length > 0) {
+      const askers = asking
+      asking = []
+      const head = await newest()
+      for (const done of askers) {
+        if (isRefused(head)) done(head)
+        else whenVisible(head, done)
+      }
+    }
+    isAsking = false
+  }
+
+  /** The newest position at some moment after this was called. */
+  async function newest(): Promise<Result<number>> {
+    const giveUpAtMs = clock.monotonicMs() + GIVE_UP_MS
+    for (;;) {
+      const answer = await etcd.range({ key: keys.log, keysOnly: true })
+      if (!isRefused(answer)) return answer.found[0]?.version ?? 0
+      if (clock.monotonicMs() >= giveUpAtMs || ended.signal.aborted) return NO_LEADER
+      await pause(RETRY_MS, undefined, { signal: ended.signal }).catch(() => undefined)
+    }
+  }
+
+  function whenVisible(head: number, done: Done): void {
+    if (follower === undefined) return done(head === 0 ? NOTHING : NO_LEADER)
+    if (follower.visible.position >= head) return done(NOTHING)
+    const cancel = clock.after(LATE_MS, () => {
+      forget()
+      done(refuse('busy', `this server has the log up to entry ${follower?.visible.position} of ${head}`))
+    })
+    const forget = follower.whenVisible(head, () => {
+      cancel()
+      done(NOTHING)
+    })
+  }
+
+  const session = start().catch(failed)
+  return {
+    perform: ({ commands }, done) => propose(commands, done),
+    async close() {
+      ended.abort()
+      follower?.end()
+      replica.end()
+      await session
+      etcd.close()
+    },
+  }
+}
+
+/** The outcome of a group that was several entries. The commands of those that were refused are refused one by one. */
+function joinedOutcome(pieces: readonly Piece[], results: readonly Result<LogOutcome>[]): Result<LogOutcome> {
+  const first = results[0]
+  if (first === undefined || isRefused(first)) return first ?? NOTHING
+  const outcomes = results.flatMap((result, at) =>
+    isRefused(result) ? Array<Result<unknown>>(pieces[at]?.count ?? 0).fill(result) : result.outcomes,
+  )
+  const happened = results.filter((result): result is LogOutcome => !isRefused(result))
+  return { outcomes, notice: { index: happened.at(-1)?.notice.index ?? 0, touched: happened.flatMap(({ notice }) => notice.touched) } }
+}
