@@ -6,6 +6,7 @@ import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
 import { configEntries } from './config-entries/index.ts'
 import { coordinates } from './coordinates/index.ts'
+import { daemons } from './daemons/index.ts'
 import { decisions } from './decisions/index.ts'
 import { events } from './events/index.ts'
 import { feeds } from './feeds/index.ts'
@@ -47,6 +48,7 @@ export const actors: readonly AnyActor[] = [
   feeds,
   proxies,
   proxy,
+  daemons,
   relay,
   sessions,
   watches,

@@ -8,7 +8,12 @@ export type ProcessName = { pid: number; started: string; where: string }
 
 /** This process; the same in all its threads. */
 export function thisProcess(): ProcessName {
-  return { pid: process.pid, started: startOf(process.pid) ?? '', where: here() }
+  return processNamed(process.pid)
+}
+
+/** The process that has this number now. */
+export function processNamed(pid: number): ProcessName {
+  return { pid, started: startOf(pid) ?? '', where: here() }
 }
 
 export function isSameProcess(a: ProcessName, b: ProcessName): boolean {

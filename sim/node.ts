@@ -15,6 +15,7 @@ import { MachineClock } from './clock.ts'
 import { Crashes } from './crashes.ts'
 import type { Mutations } from './mutants/index.ts'
 import { createSimAuthority } from './ports/authority.ts'
+import { SimDaemons } from './ports/daemons.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
 import type { CertificateFacts, SimHandshake } from './ports/mesh-identity.ts'
 import type { SimNetwork } from './ports/network.ts'
@@ -33,6 +34,7 @@ const COMMIT_MS_MAX = 2
 const SNAPSHOT_PORTION_MS_MAX = 4
 const PROBE_MS_MAX = 5
 const SIGNER_MS_MAX = 2
+const PROGRAM_MS_MAX = 20
 const SLOW_SIGNER_MS_MIN = 1_000
 const SLOW_SIGNER_MS_MAX = 10_000
 /** Roles of the threads of a simulated agent, as in production but with one of each. */
@@ -88,6 +90,8 @@ export class SimNode {
   readonly files = new SnapshotFiles()
   /** When something of the agent began anew, in ms of the world: its process, a thread, an actor by its name. */
   readonly interruptions: { what: 'process' | Role | `actor ${string}`; atMs: number }[] = []
+  /** Programs that its agent looks after. */
+  readonly daemons = new SimDaemons()
   /** What probes see, by address. */
   readonly answers = new Map<string, SimAnswer>()
   mesh: SimMesh | undefined
@@ -180,6 +184,7 @@ export class SimNode {
   /** Stops at once: what was not durable is lost. `silently`, as when power is cut, peers hear nothing of it. */
   crash(how: 'aloud' | 'silently' = 'aloud'): void {
     this.#stop()
+    if (how === 'silently') this.daemons.running.clear()
     this.clock.resume()
     this.#options.network.crash(this.name, how)
   }
@@ -326,10 +331,12 @@ export class SimNode {
   }
 
   #mainDevices(schedule: Schedule): Partial<Devices> {
+    const programs = this.#options.world.streams.stream(`daemons/${this.name}`)
     return {
       probes: this.#probes(schedule, `probes/${this.name}`),
       process: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated agent is led by its plan' }) },
       programs: { perform: (_request, done) => done({ refused: 'gone', why: 'a simulated machine runs no programs' }) },
+      daemons: this.daemons.device((work) => schedule.later(programs.next() * PROGRAM_MS_MAX, work)),
     }
   }
 

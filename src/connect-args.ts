@@ -1,5 +1,6 @@
 import { caRef } from '../actors/ca/protocol.ts'
 import type { CaArgs } from '../actors/ca/state.ts'
+import type { DaemonsArgs } from '../actors/daemons/protocol.ts'
 import type { ManagedProxyConfig } from '../actors/definitions.ts'
 import { feedsRef } from '../actors/feeds/protocol.ts'
 import type { LeafArgs } from '../actors/leaf/index.ts'
@@ -41,6 +42,33 @@ export function proxiesArgs(config: Config): ProxiesArgs {
     leaf: leafRef,
   }
 }
+
+/** What the third-party programs of this agent are started with: the environment tells how its API is reached (cli §1). */
+export function daemonsArgs({ connect, addresses, ports, telemetry }: Config): DaemonsArgs {
+  const isSecure = ports.http < 0 && ports.https > 0
+  const [host = '127.0.0.1'] = isSecure ? addresses.https : addresses.http
+  const local = ANY_ADDRESS.includes(host) ? '127.0.0.1' : host.includes(':') && !host.startsWith('unix:') ? `[${host}]` : host
+  return {
+    allowRoot: connect.proxy.allowManagedRoot,
+    environment: {
+      CONSUL_HTTP_ADDR: host.startsWith('unix:') ? host : `${local}:${isSecure ? ports.https : ports.http}`,
+      CONSUL_HTTP_SSL: String(isSecure),
+    },
+    telemetry: {
+      metrics_prefix: telemetry.metricsPrefix,
+      disable_hostname: telemetry.disableHostname,
+      filter_default: telemetry.filterDefault,
+      allowed_prefixes: [...telemetry.allowedPrefixes],
+      blocked_prefixes: [...telemetry.blockedPrefixes],
+      statsd_address: telemetry.statsdAddress,
+      statsite_address: telemetry.statsiteAddress,
+      dogstatsd_addr: telemetry.dogstatsdAddress,
+      dogstatsd_tags: [...telemetry.dogstatsdTags],
+    },
+  }
+}
+
+const ANY_ADDRESS = ['0.0.0.0', '::', '[::]']
 
 /** Whether proxies of this agent have what the cluster's entries say of them. */
 export function hasCentralConfig({ keys }: Config): boolean {

@@ -3,7 +3,7 @@ import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
 import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
-import { caArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
+import { caArgs, daemonsArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
 import { localArgs } from './local-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
@@ -36,6 +36,7 @@ export const placement: Readonly<Record<string, Place>> = {
   feeds: { role: 'state', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
+  daemons: { role: 'main', args: daemonsArgs },
   watches: { role: 'edge', args: watchesArgs },
   relay: { role: 'main', started: false },
 }

@@ -1,5 +1,5 @@
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
-import type { CheckDefinition, ManagedProxyConfig, ServiceDefinition } from '../definitions.ts'
+import type { CheckDefinition, ManagedProxyConfig, ProxyDefinition, ServiceDefinition } from '../definitions.ts'
 import { withDefaults } from '../proxies/plan.ts'
 import { managedProxyId } from './protocol.ts'
 
@@ -100,8 +100,8 @@ export function managedProxyOf(
     id: `service:${id}`,
     name: 'Connect Proxy Listening',
     serviceId: id,
-    // Whoever runs the proxy has just said so.
-    status: 'passing',
+    // Whoever runs the proxy has just said so; a program of somebody else is looked at first.
+    ...(!silent && { status: 'passing' as const }),
     type: 'tcp',
     tcp: hostPort(checkAddress, port),
     intervalMs: LISTENING_INTERVAL_MS,
@@ -136,9 +136,17 @@ export function managedProxyOf(
       localServicePort: service.port,
       localServiceSocketPath: service.socketPath,
       upstreams: config.upstreams,
-      ...(!silent && { reports: true }),
+      ...(silent ? forOthers(config) : { reports: true }),
     },
   }
+}
+
+/** What a program needs to know that reads how it is configured in the registration. */
+function forOthers({ opaque, localServiceAddress = '' }: ManagedProxyConfig): Partial<ProxyDefinition> {
+  const { upstreams: _upstreams, ...config } = opaque
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(localServiceAddress) ?? []
+  if (port === undefined) return { config }
+  return { config, localServiceAddress: bracketed || plain || '127.0.0.1', localServicePort: Number(port), localServiceSocketPath: '' }
 }
 
 /** A check with everything but what is given left out. */

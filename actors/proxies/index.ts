@@ -6,11 +6,13 @@ import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
 import type { ServiceDefinition } from '../definitions.ts'
+import { type DaemonStatus, daemonsRef, type WantedDaemon } from '../daemons/protocol.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
 import type { LeafProtocol } from '../leaf/protocol.ts'
 import { localRef } from '../local/protocol.ts'
 import { type ProxyArgs, type ProxyStatus, proxyRef } from '../proxy/protocol.ts'
 import { withCentralSettings } from './central.ts'
+import { commandOf, type Daemons, daemonPlanOf, noDaemons, shownDaemon, tellDaemons } from './daemons.ts'
 import { type Plan, type ProxySettings, planOf } from './plan.ts'
 import { assignPort, type PortBook } from './ports.ts'
 import type { ManagedProxy, ProxiesProtocol } from './protocol.ts'
@@ -28,6 +30,7 @@ export type ProxiesOwn = ReportingOwn & {
   announced: Cast<{ serviceId: string; result: Result<null> }>
   portsAgain: Cast<null>
   centralChanged: Cast<null>
+  daemonStatuses: Cast<readonly DaemonStatus[]>
   kept: Cast<{ serviceId: string; result: Result<StoreOutcome> }>
 }
 
@@ -37,6 +40,8 @@ type Entry = {
   /** As text, to see whether anything changed that matters. */
   planned: string
   plan: Plan | undefined
+  /** Instead of a plan, where a program of somebody else is the proxy, with the address where it is to listen. */
+  daemon: (WantedDaemon & { address: string }) | undefined
   /** 0 while it has none. */
   port: number
   /** What cannot be carried out; '' if nothing. */
@@ -62,6 +67,7 @@ export type ProxiesState = {
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
   reporting: Reporting
+  daemons: Daemons
 }
 
 const PORT_KIND = 'proxy-port'
@@ -80,6 +86,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
     const { portMin, portMax } = args.settings
     load(turn)
     turn.subscribe('services', localRef, 'services', null, (services) => ({ name: 'services', request: services }))
+    turn.subscribe('daemons', daemonsRef, 'daemons', null, (statuses) => ({ name: 'daemonStatuses', request: statuses }))
     return {
       args,
       loaded: false,
@@ -93,6 +100,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       subscribers: [],
       told: 0,
       reporting: newReporting(),
+      daemons: noDaemons(),
     }
   },
   on: {
@@ -117,6 +125,16 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
     proxies(state, _request, turn, subscriber) {
       state.subscribers.push(subscriber)
       turn.emit(subscriber, ++state.told, listOf(state))
+    },
+
+    daemons({ daemons }, _request, turn, subscriber) {
+      daemons.subscribers.push(subscriber)
+      if (daemons.told) turn.emit(subscriber, ++daemons.tellings, daemons.told)
+    },
+
+    daemonStatuses(state, statuses, turn) {
+      state.daemons.statuses = new Map(statuses.map((status) => [status.id, status]))
+      tell(state, turn)
     },
 
     loaded(state, outcome, turn) {
@@ -166,7 +184,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
 
     announce(state, { serviceId }, turn) {
       const entry = state.entries.get(serviceId)
-      if (entry?.status?.phase === 'listening') announce(entry, turn)
+      if (entry?.daemon || entry?.status?.phase === 'listening') announce(entry, turn)
     },
 
     announced(state, { serviceId, result }, turn) {
@@ -209,6 +227,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
 
   left(state, { peer, feed }) {
     state.subscribers = state.subscribers.filter((other) => other.peer !== peer || other.feed !== feed)
+    state.daemons.subscribers = state.daemons.subscribers.filter((other) => other.peer !== peer || other.feed !== feed)
   },
 })
 
@@ -232,8 +251,15 @@ function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
     if (ending.get(serviceId)?.waits !== false) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
   }
   turn.wake('central', reads, { name: 'centralChanged', request: null })
+  tellDaemons(state.daemons, [...entries.values()].flatMap(({ daemon }) => wantedOf(daemon)), turn)
   reportSoon(state.reporting, turn)
   tell(state, turn)
+}
+
+function wantedOf(daemon: Entry['daemon']): WantedDaemon[] {
+  if (!daemon) return []
+  const { address: _address, ...wanted } = daemon
+  return [wanted]
 }
 
 /** Starts a sidecar, or starts it again if something changed that matters: it takes over what it can. */
@@ -241,6 +267,9 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   const { serviceId } = entry
   const { enabled, settings, feeds, leaf } = state.args
   entry.definition = definition
+  entry.daemon = undefined
+  const command = definition.connect?.proxy ? commandOf(definition.connect.proxy, settings) : []
+  if (enabled && command.length > 0) return adjustDaemon(state, entry, command, turn)
   const plan = enabled
     ? planOf(withCentralSettings(view, definition, settings), settings)
     : refuse('invalid', 'connect.enabled: must be true')
@@ -285,6 +314,22 @@ function adjust(state: ProxiesState, entry: Entry, definition: ServiceDefinition
   }))
 }
 
+/** Gives the program of a service its port and says where it is. The agent's own proxy, if there was one, ends first. */
+function adjustDaemon(state: ProxiesState, entry: Entry, command: readonly string[], turn: Turn<ProxiesOwn>): void {
+  const { serviceId, plan: running } = entry
+  const plan = daemonPlanOf(entry.definition, state.args.settings, command)
+  const port = isRefused(plan) ? 0 : plan.port || assignPort(state.book, serviceId)
+  const why = isRefused(plan) ? plan.why : port === undefined ? noPortLeft(state.args.settings) : ''
+  if (why !== '' && why !== entry.why) turn.print('error', 'cannot run the proxy of a service', { service: serviceId, error: why })
+  const announcedPort = running ? 0 : entry.announcedPort
+  Object.assign(entry, { why, plan: undefined, planned: '', status: null, port: port ?? 0, announcedPort })
+  if (running) return shutDown(state, serviceId, running, turn)
+  if (isRefused(plan) || port === undefined) return
+  entry.daemon = { ...plan.wanted, address: plan.address }
+  if (plan.port === 0) keep(serviceId, port, turn)
+  announce(entry, turn)
+}
+
 function shutDown(state: ProxiesState, serviceId: string, { drainMs = 0 }: Plan, turn: Turn<ProxiesOwn>): void {
   const number = ++state.lastEnding
   state.ending.set(serviceId, { number, waits: drainMs > 0 })
@@ -304,14 +349,16 @@ function answerStopped(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
 
 /** Tells the agent's registrations where the sidecar is, once for each port and list of services. */
 function announce(entry: Entry, turn: Turn<ProxiesOwn>): void {
-  const { serviceId, status, plan } = entry
-  if (!status || !plan || entry.announcedPort === status.port) return
-  entry.announcedPort = status.port
-  if (plan.inbound.port === 0) keep(serviceId, status.port, turn)
+  const { serviceId, status, plan, daemon } = entry
+  const port = daemon ? entry.port : (status?.port ?? 0)
+  const address = daemon?.address ?? plan?.inbound.address
+  if (address === undefined || port === 0 || entry.announcedPort === port) return
+  entry.announcedPort = port
+  if (plan?.inbound.port === 0) keep(serviceId, port, turn)
   turn.call(
     localRef,
     'proxyListening',
-    { serviceId, address: plan.inbound.address, port: status.port },
+    { serviceId, address, port, ...(daemon && { silent: true }) },
     { withinMs: ANNOUNCE_WITHIN_MS, then: (result) => ({ name: 'announced', request: { serviceId, result } }) },
   )
 }
@@ -347,6 +394,7 @@ function entryOf(state: ProxiesState, serviceId: string, definition: ServiceDefi
     definition,
     planned: '',
     plan: undefined,
+    daemon: undefined,
     port: 0,
     why: '',
     status: null,
@@ -357,16 +405,19 @@ function entryOf(state: ProxiesState, serviceId: string, definition: ServiceDefi
   return entry
 }
 
-function listOf({ entries }: ProxiesState): ManagedProxy[] {
+function listOf({ entries, daemons }: ProxiesState): ManagedProxy[] {
   return [...entries.values()]
     .sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1))
-    .map(({ serviceId, definition, plan, status, why }) => ({
-      serviceId,
-      service: definition.name,
-      phase: plan ? (status?.phase ?? 'waiting') : 'stopped',
-      why: why || status?.why || (status?.upstreams.find((upstream) => upstream.phase === 'failed')?.why ?? ''),
-      status,
-    }))
+    .map(({ serviceId, definition, plan, daemon, status, why }) => {
+      if (daemon) return shownDaemon(daemons, daemon)
+      return {
+        serviceId,
+        service: definition.name,
+        phase: plan ? (status?.phase ?? 'waiting') : 'stopped',
+        why: why || status?.why || (status?.upstreams.find((upstream) => upstream.phase === 'failed')?.why ?? ''),
+        status,
+      }
+    })
 }
 
 /** The sidecars that run, or will again. */

@@ -1,5 +1,6 @@
 import { type Call, type Feed, refOf } from '../../src/kernel/protocol.ts'
 import type { Token } from '../authorize.ts'
+import type { WantedDaemon } from '../daemons/protocol.ts'
 import type { ProxyPair, ProxyStatus } from '../proxy/protocol.ts'
 
 /** The sidecars that this agent runs for its services. */
@@ -12,6 +13,8 @@ export type ProxiesProtocol = {
   drain: Call<null, null>
   /** The same as `list`, again whenever one changes. The index counts values. */
   proxies: Feed<null, readonly ManagedProxy[]>
+  /** The programs of others that are to run as managed proxies, ordered by id; first once they are known. The index counts values. */
+  daemons: Feed<null, readonly WantedDaemon[]>
 }
 
 export type ManagedProxy = {

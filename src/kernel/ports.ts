@@ -259,6 +259,30 @@ export type ProgramRequest =
 export type ProgramWork = { line: string } | { args: readonly string[] } | { scriptBase64: string }
 export type ProgramOutcome = { program: number; output: Uint8Array; exitCode: number | undefined }
 
+/**
+ * Programs that the agent looks after and that outlive it: each has an id, leads a session of its own and writes into two files of its
+ * own. Without a data directory none outlives the agent.
+ */
+export type DaemonRequest =
+  /** What was kept last, each with its process if that still runs. */
+  | { do: 'load' }
+  /** Keeps these in place of what was kept before; only this user may read it. `busy`: the disk does not take it. */
+  | { do: 'keep'; daemons: KeptDaemon[] }
+  /** Starts a program with `environment` added to the agent's own; the outcome carries `process`. `invalid`: it cannot be started,
+   * `conflict`: one with this id runs. */
+  | { do: 'start'; id: string; command: readonly string[]; environment: Record<string, string> }
+  /** Follows a process that was started before. `missing`: it does not run any more. */
+  | { do: 'follow'; id: string; process: DaemonProcess }
+  /** Asks its process to end, or kills it with all that is in its session's first group. Done too if none runs. */
+  | { do: 'signal'; id: string; signal: 'interrupt' | 'kill' }
+/** A process, told apart from a later one with the same number. */
+export type DaemonProcess = { pid: number; started: string; where: string }
+export type KeptDaemon = { id: string; token: string; command: string[]; process: DaemonProcess | null }
+/** `load` fills `kept` and `isRoot`: whether the agent runs as the system's administrator. */
+export type DaemonOutcome = { process?: DaemonProcess; kept?: KeptDaemon[]; isRoot?: boolean }
+/** A process that was started or followed has ended, and what it left in its group was killed. */
+export type DaemonEvent = { did: 'ended'; pid: number; why: string }
+
 /** The data plane. Bytes of a connection never pass through a mailbox; only decisions do. Connections and listeners are
  * numbered by the adapter, uniquely on its thread. `owner` names the sidecar, for its TLS material and its counters. */
 export type MeshRequest =
@@ -409,6 +433,7 @@ export interface Devices {
   authority: Device<AuthorityRequest, AuthorityOutcome>
   probes: Device<ProbeRequest, ProbeOutcome>
   programs: Device<ProgramRequest, ProgramOutcome>
+  daemons: Device<DaemonRequest, DaemonOutcome, DaemonEvent>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
   gossip: Device<GossipRequest, GossipOutcome, GossipEvent>
   /** Saves on every thread, loads and clears on the one that writes. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { daemonsRef } from '../../../actors/daemons/protocol.ts'
 import type { ServiceDefinition } from '../../../actors/definitions.ts'
 import { type AgentFacts, localRef, managedProxyId } from '../../../actors/local/protocol.ts'
+import { isObject } from '../../kernel/plain.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { waitOf } from '../blocking.ts'
 import type { Route } from '../route.ts'
@@ -9,7 +11,7 @@ import type { Route } from '../route.ts'
 export const managedProxyRoute: Route = {
   method: 'GET',
   path: '/v1/agent/connect/proxy/*id',
-  async run({ rest: proxyId, query }, { settings, asked, awaited }) {
+  async run({ rest: proxyId, query, token }, { settings, asked, awaited }) {
     const wait = waitOf(query, settings)
     if (!('waitMs' in wait)) return wait
     const missing = { status: 404, text: `unknown proxy service ID: ${proxyId}` }
@@ -21,7 +23,11 @@ export const managedProxyRoute: Route = {
     if (isRefused(proxy)) return proxy
     const found = await asked(localRef, 'service', { serviceId })
     if (isRefused(found)) return found
-    const shownNow = (service: ServiceDefinition | undefined) => shown(service, proxy.service?.definition.port ?? 0, facts)
+    const owner = token === '' ? null : await asked(daemonsRef, 'ownerOf', { token })
+    if (isRefused(owner)) return owner
+    // It may hold secrets: only the proxy itself sees it.
+    const telemetry = owner?.daemon.id === proxyId ? owner.telemetry : undefined
+    const shownNow = (service: ServiceDefinition | undefined) => shown(service, proxy.service?.definition.port ?? 0, facts, telemetry)
     const known = query.get('hash') ?? ''
     const first = shownNow(found.service?.definition)
     if (first === undefined || known === '' || first.hash !== known) return first?.reply ?? missing
@@ -41,7 +47,12 @@ const PROXY_ID_END = managedProxyId('')
 const BUILT_IN: readonly string[] = ['tribune', 'connect', 'proxy']
 
 /** `port`: the one that the proxy was given; 0 while it has none. Undefined for a service without a managed proxy. */
-function shown(service: ServiceDefinition | undefined, port: number, { debugConfig }: AgentFacts) {
+function shown(
+  service: ServiceDefinition | undefined,
+  port: number,
+  { debugConfig }: AgentFacts,
+  telemetry: Record<string, unknown> | undefined,
+) {
   const proxy = service?.connect?.proxy
   if (service === undefined || proxy === undefined) return undefined
   const { execMode, command, config } = proxy
@@ -59,6 +70,7 @@ function shown(service: ServiceDefinition | undefined, port: number, { debugConf
       ...(bindPort !== 0 && { bind_port: bindPort }),
       ...(service.port !== 0 && { local_service_address: `127.0.0.1:${service.port}` }),
       ...config.opaque,
+      ...(telemetry && { telemetry: merged(telemetry, service, config.opaque['telemetry']) }),
     },
   }
   const digest = createHash('sha256')
@@ -66,4 +78,9 @@ function shown(service: ServiceDefinition | undefined, port: number, { debugConf
     .digest()
   const hash = digest.readBigUInt64BE(0).toString(16)
   return { hash, reply: { json: { ...content, ContentHash: hash, ...rest }, headers: { 'X-Consul-Contenthash': hash } } }
+}
+
+/** The proxy's own settings go before the agent's; its metrics have a name of their own. */
+function merged({ metrics_prefix: prefix, ...agents }: Record<string, unknown>, { id }: ServiceDefinition, own: unknown): object {
+  return { ...agents, metrics_prefix: `${String(prefix)}.proxy.${id}`, ...(isObject(own) && own) }
 }
