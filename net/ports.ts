@@ -6,6 +6,7 @@ import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
 import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
+import { createDaemons } from './daemons.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
@@ -56,6 +57,9 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   if (roles.includes('main')) {
     devices.process = process
     devices.programs = createPrograms()
+    const daemons = createDaemons(config.devMode ? '' : config.dataDir)
+    devices.daemons = daemons
+    closers.push(() => daemons.close())
   }
   if (roles.includes('edge')) devices.api = api
   if (roles.includes('mesh')) {
