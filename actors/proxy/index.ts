@@ -6,7 +6,7 @@ import { followLeaf, takeOver, takeUpstreams } from './change.ts'
 import { closedDoor, doorFailed, doorOpened, open, openPublic } from './doors.ts'
 import { closeAll, drain, end, endIfDrained } from './drain.ts'
 import { admit, applicationAbsent, connectionEnded, enforce, handshakeFailed, judgeAgain } from './inbound.ts'
-import { countTraffic, measureLater } from './metrics.ts'
+import { countTraffic, measure, measureLater } from './metrics.ts'
 import { connected, dialFailed, dialWaiting, giveUp, take } from './outbound.ts'
 import { pairOf } from './pairs.ts'
 import type { ProxyArgs, ProxyProtocol } from './protocol.ts'
@@ -140,8 +140,7 @@ export const proxy = defineActor<ProxyProtocol, ProxyOwn, ProxyState, ProxyArgs>
     },
 
     measure(state, _request, turn) {
-      if (!state.ending)
-        turn.act('mesh', { do: 'traffic', owner: turn.self.key }, { then: (outcome) => ({ name: 'measured', request: outcome }) })
+      measure(state, turn)
     },
 
     measured(state, outcome, turn) {

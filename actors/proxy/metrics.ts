@@ -39,9 +39,19 @@ export function metricOf(
 
 /** Looks at open connections after a while, as long as there are any. */
 export function measureLater(state: ProxyState, turn: Turn<ProxyOwn>): void {
-  if (state.measuring || (state.inbound.size === 0 && state.outbound.size === 0)) return
+  if (state.measuring || isIdle(state)) return
   state.measuring = true
   turn.timer('measure', MEASURE_EVERY_MS, { name: 'measure', request: null })
+}
+
+export function measure(state: ProxyState, turn: Turn<ProxyOwn>): void {
+  state.measuring = !state.ending && !isIdle(state)
+  if (!state.measuring) return
+  turn.act('mesh', { do: 'traffic', owner: turn.self.key }, { then: (outcome) => ({ name: 'measured', request: outcome }) })
+}
+
+function isIdle({ inbound, outbound }: ProxyState): boolean {
+  return inbound.size === 0 && outbound.size === 0
 }
 
 /** Counts what a connection has carried since the last time. */

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { feeds } from '../../actors/feeds/index.ts'
+import { preparedQuery } from '../kit/queries.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
 const PUT = { description: '', action: 'allow' }
@@ -52,6 +53,25 @@ test('instances are those whose checks all pass, with the address that is to be 
   t.deepEqual(feed.values.at(-1), [first])
   a.commit('catalog.register', registration('db-2', '10.0.0.2', 'passing'))
   t.deepEqual(feed.values.at(-1), [first, { ...first, id: 'db-2', address: '10.0.0.2' }])
+})
+
+test('instances that a prepared query names are told with each change of it or of them', (t) => {
+  const a = tryFeeds()
+  const feed = a.subscribe('query', { query: 'near-db' })
+  t.deepEqual(feed.values, [{ instances: [], why: 'there is no prepared query "near-db"' }])
+  a.commit('catalog.register', registration('db-1', '', 'passing'))
+  a.commit('catalog.register', registration('db-2', '10.0.0.2', 'warning'))
+  t.is(feed.values.length, 1)
+  const id = '11111111-2222-4333-8444-555555555555'
+  a.commit('queries.create', { id, query: preparedQuery({ name: 'near-db' }, { service: 'db' }) })
+  const ids = () => feed.values.at(-1)?.instances.map((one) => one.id)
+  t.deepEqual(ids(), ['db-1', 'db-2'], 'a query may name those with a warning')
+  t.like(feed.values.at(-1)?.instances[0], { address: '10.0.0.9', port: 21_000, service: 'db' })
+  a.commit('queries.update', { id, query: preparedQuery({ name: 'near-db' }, { service: 'db', onlyPassing: true }) })
+  t.deepEqual(ids(), ['db-1'])
+  const before = feed.values.length
+  a.commit('kv.put', { key: 'x', value: new Uint8Array(), flags: 0n })
+  t.is(feed.values.length, before)
 })
 
 function registration(id: string, address: string, status: string): object {

@@ -126,6 +126,47 @@ test('what this version cannot do is refused with the key that asks for it', (t)
   t.regex(why(definition('web', { upstreams: [upstream({ localBindPort: 0 })] })), /upstreams\[0\]\.local_bind_port/)
 })
 
+test('what an upstream cannot be is refused with its key', (t) => {
+  const why = (...upstreams: object[]) => refused(planOf(definition('web', { upstreams: upstreams.map(upstream) }), SETTINGS)).why
+  const path = { localBindPort: 0, localBindSocketPath: '/run/db.sock' }
+  t.regex(why({ meshGateway: { mode: 'remote' } }), /upstreams\[0\]\.mesh_gateway\.mode: "remote" leads to other datacenters/)
+  t.regex(why({ meshGateway: { mode: 'zz' } }), /mesh_gateway\.mode: "zz" is unknown/)
+  t.regex(why({ ...path, localBindPort: 1 }), /local_bind_socket_path: cannot be set together with local_bind_port/)
+  t.regex(why({ ...path, localBindSocketPath: 'db.sock' }), /local_bind_socket_path: "db.sock" must begin with a slash/)
+  t.regex(why({ ...path, localBindSocketPath: `/${'x'.repeat(107)}` }), /must have 107 characters at most/)
+  t.regex(why({ ...path, localBindSocketMode: 'rw' }), /local_bind_socket_mode: "rw" is not a file mode like "0660"/)
+  t.regex(why({}, { destinationName: 'geo' }), /upstreams: "127\.0\.0\.1:9191" is specified twice/)
+})
+
+test('limits, waiting and upstreams of other kinds are in the plan, and only where they are asked for', (t) => {
+  const config = { maxInboundConnections: 9, maxInboundConnectionsPerSecond: 8, sendProxyProtocol: 'v2', drainMs: 7 } as const
+  const upstreams = [
+    upstream({
+      destinationType: 'prepared_query',
+      destinationName: 'near',
+      connectionsMax: 2,
+      ejection: { failuresMax: 3, intervalMs: 4 },
+    }),
+    upstream({ localBindPort: 0, localBindSocketPath: '/run/db.sock', localBindSocketMode: '0660' }),
+  ]
+  const plan = granted(planOf(definition('web', { ...config, upstreams }), SETTINGS))
+  t.like(plan, { drainMs: 7, inbound: { connectionsMax: 9, perSecondMax: 8, sendProxy: 'v2' } })
+  t.deepEqual(plan.upstreams, [
+    {
+      service: 'near',
+      query: true,
+      address: '127.0.0.1',
+      port: 9_191,
+      connectWithinMs: 10_000,
+      connectionsMax: 2,
+      ejection: { failuresMax: 3, intervalMs: 4 },
+    },
+    { service: 'db', address: '', port: 0, socketPath: '/run/db.sock', socketMode: 0o660, connectWithinMs: 10_000 },
+  ])
+  const none = granted(planOf(definition('web', { maxInboundConnections: 0, sendProxyProtocol: '', drainMs: 0 }), SETTINGS))
+  t.deepEqual(Object.keys(none), ['service', 'token', 'inbound', 'upstreams'])
+})
+
 test('no two services get the same port, and each keeps its own', (t) => {
   fc.assert(
     fc.property(
@@ -232,6 +273,17 @@ test('central settings hold for managed proxies where neither service nor agent 
   )
   set('service-defaults', 'other', { Protocol: 'grpc' })
   t.deepEqual(started(), [])
+
+  const Config = { max_inbound_connections: '9', max_inbound_connections_per_second: 4, send_proxy_protocol: 'v2', drain_ms: 5 }
+  set('proxy-defaults', 'global', { Config })
+  t.like(started().at(-1), { drainMs: 5, inbound: { connectionsMax: 9, perSecondMax: 4, sendProxy: 'v2' } })
+  const PassiveHealthCheck = { Interval: 3e9, MaxFailures: 2 }
+  const Limits = { MaxConnections: 6, MaxPendingRequests: 1 }
+  set('service-defaults', 'web', { UpstreamConfig: { Defaults: { Limits }, Overrides: [{ Name: 'geo', PassiveHealthCheck }] } })
+  t.like(started().at(-1)?.upstreams.slice(0, 2), [
+    { service: 'db', connectionsMax: 6 },
+    { service: 'geo', connectionsMax: 6, ejection: { failuresMax: 2, intervalMs: 3_000 } },
+  ])
 })
 
 test('a service that leaves takes its sidecar along; one that comes back waits until that has ended', (t) => {
@@ -249,6 +301,54 @@ test('a service that leaves takes its sidecar along; one that comes back waits u
   const effects = a.effects()
   t.true(effects.some((effect) => effect.did === 'stop' && effect.key === 'db-1'))
   t.true(effects.some((effect) => effect.did === 'start' && effect.key === 'db-1'))
+})
+
+test('a service that comes back while its sidecar waits for connections has it go on', (t) => {
+  const { a, starts } = tryProxies()
+  a.value('services', [definition('db', { drainMs: 60_000 })])
+  a.value('status/db-1', statusOf(20_000))
+  starts()
+  a.value('services', [])
+  t.like(
+    a.pending().find((effect) => effect.did === 'call' && effect.name === 'shutDown'),
+    { withinMs: 65_000 },
+  )
+  a.value('services', [definition('db', { drainMs: 60_000 })])
+  t.deepEqual(starts(), [{ key: 'db-1', port: 20_000 }])
+  a.answer('shutDown', refuse('conflict', 'it was started again'))
+  t.false(a.effects().some(({ did }) => did === 'stop'))
+})
+
+test('an agent that ends waits for sidecars that wait for their connections, and starts none', (t) => {
+  const { a, starts } = tryProxies()
+  a.value('services', [definition('db', { drainMs: 60_000 }), definition('web')])
+  starts()
+  const drained = a.call('drain', null)
+  t.is(drained.result, undefined)
+  a.value('services', [definition('db', { drainMs: 60_000 }), definition('web'), definition('api')])
+  t.deepEqual(starts(), [])
+  a.answer('shutDown', null)
+  t.is(drained.result, null)
+  t.is(tryProxies().a.call('drain', null).result, null)
+})
+
+test('a change of settings keeps what is known of the sidecar', (t) => {
+  const { a } = tryProxies()
+  a.value('services', [definition('db')])
+  a.value(
+    'status/db-1',
+    statusOf(20_000, {
+      accepted: 3,
+      pairs: [{ side: 'from', service: 'web', accepted: 3, refused: 0, open: 2, receivedBytes: 0, sentBytes: 0 }],
+    }),
+  )
+  a.value('services', [definition('db', { maxInboundConnections: 3 })])
+  t.like(granted(a.call('list', { token: '' }).result ?? refuse('late', ''))[0], { phase: 'listening', status: { accepted: 3 } })
+  t.like(granted(a.call('open', null).result ?? refuse('late', ''))[0], {
+    serviceId: 'db-1',
+    service: 'db',
+    pairs: [{ service: 'web', open: 2 }],
+  })
 })
 
 test('a port that somebody else has is passed over; a fixed one is waited for, with its option in the reason', (t) => {

@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { checkFromApi, serviceFromApi } from '../../src/config/definitions.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
+import { granted, refused } from '../kit/asking.ts'
 import { configOf, refusalOf } from './kit.ts'
 
 const WEB_HCL = `service {
@@ -102,6 +103,70 @@ test('a sidecar keeps what it says and gets the rest from its service', (t) => {
   const service = serviceFromApi({ Name: 'web', Port: 1, Connect: { sidecar_service: { Port: 2, Tags: ['x'] } } })
   t.like(service, { connect: { sidecarService: { id: '', name: '', port: 2, tags: ['x'], checks: [] } } })
 })
+
+const managed = (config: object) => serviceFromApi({ Name: 'web', Port: 1, Connect: { Proxy: { Config: config } } })
+
+test('a managed proxy has limits, waits for its connections, and tells who connects; so do its upstreams', (t) => {
+  const upstreams = [
+    {
+      destination_name: 'near',
+      destination_type: 'prepared_query',
+      local_bind_socket_path: '/run/near.sock',
+      local_bind_socket_mode: '0660',
+      limits: { max_connections: '3' },
+      passive_health_check: { interval: '2s', max_failures: 5 },
+    },
+    { destination_name: 'db', local_bind_port: 2, passive_health_check: [{ max_failures: 1 }], mesh_gateway: { mode: 'none' } },
+  ]
+  const given = { max_inbound_connections: 5, max_inbound_connections_per_second: '6', send_proxy_protocol: 'v2', drain_ms: 7, upstreams }
+  const { config } = granted(managed(given)).connect?.proxy ?? {}
+  t.like(config, { maxInboundConnections: 5, maxInboundConnectionsPerSecond: 6, sendProxyProtocol: 'v2', drainMs: 7 })
+  t.like(config?.upstreams[0], {
+    destinationType: 'prepared_query',
+    localBindSocketPath: '/run/near.sock',
+    localBindSocketMode: '0660',
+    connectionsMax: 3,
+    ejection: { failuresMax: 5, intervalMs: 2_000 },
+  })
+  t.like(config?.upstreams[1], { ejection: { failuresMax: 1, intervalMs: 10_000 }, meshGateway: { mode: 'none' } })
+})
+
+const WRONG_PROXIES: [config: object, why: string][] = [
+  [{ max_inbound_connections: -1 }, 'connect.proxy.config.max_inbound_connections must be a whole number'],
+  [{ max_inbound_connections_per_second: 'x' }, 'connect.proxy.config.max_inbound_connections_per_second must be a whole number'],
+  [{ send_proxy_protocol: 'v1' }, 'connect.proxy.config.send_proxy_protocol must be "v2", or "" for none, not "v1"'],
+  [{ drain_ms: 1e9 }, 'connect.proxy.config.drain_ms must be a whole number up to 86400000'],
+]
+const UPSTREAM = 'connect.proxy.config.upstreams[0]'
+const WRONG_UPSTREAMS: [upstream: object, why: string][] = [
+  [{ limits: 3 }, `${UPSTREAM}.limits must be an object`],
+  [{ limits: { max_connections: 0 } }, `${UPSTREAM}.limits.max_connections must be a whole number from 1`],
+  [
+    { limits: { max_pending_requests: 1 } },
+    `${UPSTREAM}.limits.max_pending_requests cannot hold: the built-in proxy does not look into requests; only max_connections does`,
+  ],
+  [
+    { limits: { max_concurrent_requests: 1 } },
+    `${UPSTREAM}.limits.max_concurrent_requests cannot hold: the built-in proxy does not look into requests; only max_connections does`,
+  ],
+  [
+    { passive_health_check: { interval: 'x', max_failures: 1 } },
+    `${UPSTREAM}.passive_health_check.interval must be a duration above 0, such as "10s"`,
+  ],
+  [{ passive_health_check: { interval: '1s' } }, `${UPSTREAM}.passive_health_check.max_failures must be set with interval`],
+  [{ local_bind_socket_path: 3 }, `${UPSTREAM}.local_bind_socket_path must be a text`],
+]
+for (const [config, why] of [
+  ...WRONG_PROXIES,
+  ...WRONG_UPSTREAMS.map(([one, because]): [object, string] => [
+    { upstreams: [{ destination_name: 'db', local_bind_port: 1, ...one }] },
+    because,
+  ]),
+]) {
+  test(`a managed proxy is refused: ${why}`, (t) => {
+    t.is(refused(managed(config)).why, `1 error occurred:\n\t* ${why}\n\n`)
+  })
+}
 
 test('defaults of all managed proxies lie under what a service says', (t) => {
   const defaults = 'connect { proxy_defaults { config { bind_address = "127.0.0.1", handshake_timeout_ms = 9 } } }\n'

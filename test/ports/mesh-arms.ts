@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createSimMesh, type SimMesh } from '../../sim/ports/mesh.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
 import { createSimSigner, readSimCertificate, readSimKey } from '../../sim/ports/signer.ts'
@@ -24,7 +27,10 @@ export type Arm = {
   nowMs(): number
   /** An application; the ends it accepted so far. */
   application(): Promise<{ port: number; ends: End[]; close(): void }>
-  dial(port: number): Promise<End>
+  /** At a port, or at a path. */
+  dial(at: number | string): Promise<End>
+  /** A path where a socket can be. */
+  path(name: string): string
   /** Tells whoever waits in `until` to look again. */
   changed(): void
   /** Waits, or lets simulated time pass, until there is something. */
@@ -39,6 +45,7 @@ export const arms: { name: string; make(): Arm }[] = [
 
 function realArm(): Arm {
   const rig = new Rig()
+  const folder = mkdtempSync(join(tmpdir(), 'tribune-test-'))
   return {
     name: 'sockets',
     device: rig.mesh,
@@ -48,10 +55,14 @@ function realArm(): Arm {
       const { application, port } = await rig.application()
       return { port, ends: application.ends, close: () => application.close() }
     },
-    dial: (port) => dialPlain(port, rig.lookout),
+    dial: (at) => dialPlain(at, rig.lookout),
+    path: (name) => join(folder, name),
     changed: rig.lookout.changed,
     until: (look) => rig.lookout.until(look),
-    end: () => rig.end(),
+    async end() {
+      await rig.end()
+      rmSync(folder, { recursive: true })
+    },
   }
 }
 
@@ -75,9 +86,11 @@ function simArm(): Arm {
       assert(!isRefused(bound), 'the application opens a port')
       return Promise.resolve({ port: bound.port, ends, close: bound.close })
     },
-    async dial(port) {
+    path: (name) => `/run/${name}`,
+    async dial(at) {
       const outcomes: Result<SimSocket>[] = []
-      network.dial(NODE, { host: '127.0.0.1', port }, (result) => outcomes.push(result))
+      const to = typeof at === 'string' ? { host: '', port: 0, socketPath: at } : { host: '127.0.0.1', port: at }
+      network.dial(NODE, to, (result) => outcomes.push(result))
       const outcome = await clock.until(() => outcomes[0])
       return isRefused(outcome) ? NOBODY : simEnd(outcome)
     },

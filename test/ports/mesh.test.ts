@@ -310,6 +310,93 @@ for (const { name, make } of arms) {
     await bench.exchange(await bench.arm.dial(port), application.ends, 1)
   })
 
+  on('limits change while it listens: what is open stays, even above them', async (t, bench) => {
+    const { application, upstreamPort } = await bench.pair()
+    const first = await bench.arm.dial(upstreamPort)
+    const far = await bench.exchange(first, application.ends)
+    const { listener } = await bench.event('accepted', ({ peer }) => peer !== undefined)
+    t.deepEqual(await bench.ask({ do: 'limit', listener, handshakeMs: 2_000, connectionsMax: 1 }), {})
+    await bench.arm.dial(upstreamPort)
+    await bench.event('dial-failed')
+    t.like(await bench.event('handshake-failed'), { listener, why: 'too many connections: 1 are open, which is the limit' })
+    first.send(' on')
+    await bench.arm.until(() => far.received() === 'ping on')
+    t.deepEqual(await bench.ask({ do: 'limit', listener, handshakeMs: 2_000, connectionsMax: 0 }), {})
+    await bench.exchange(await bench.arm.dial(upstreamPort), application.ends, 1)
+    t.like(await bench.ask({ do: 'limit', listener: 99, handshakeMs: 1, connectionsMax: 0 }), { refused: 'missing' })
+    t.like(await bench.ask({ do: 'limit', listener, handshakeMs: 1, connectionsMax: 0, perSecondMax: 0 }), {
+      refused: 'invalid',
+      why: 'perSecondMax: must be a whole number above 0, got 0',
+    })
+  })
+
+  on('no more come in a second than may', async (t, bench) => {
+    const { application, upstreamPort } = await bench.pair()
+    await bench.exchange(await bench.arm.dial(upstreamPort), application.ends)
+    const { listener } = await bench.event('accepted', ({ peer }) => peer !== undefined)
+    await bench.ask({ do: 'limit', listener, handshakeMs: 2_000, connectionsMax: 0, perSecondMax: 1 })
+    for (let count = 0; count < 20; count++) void bench.arm.dial(upstreamPort)
+    t.is((await bench.event('handshake-failed')).why, 'too many connections: 1 came within a second, which is the limit')
+    await bench.event('dial-failed')
+  })
+
+  on('a listener on a path takes connections, and leaves the path when it is closed', async (t, bench) => {
+    const socketPath = bench.arm.path('upstream.sock')
+    const path = { do: 'listen', owner: 'web', side: 'upstream', address: '', port: 0, socketPath } as const
+    const listen = async () => {
+      const application = await bench.arm.application()
+      const outcome = await bench.ask({ ...path, socketMode: 0o600, handshakeMs: 1_000, connectionsMax: 0 }, (event) => {
+        if (event.did !== 'accepted') return undefined
+        return { do: 'connect', connection: event.connection, host: LOCAL, port: application.port, withinMs: 5_000 }
+      })
+      return { application, outcome }
+    }
+    const first = await listen()
+    assert(!isRefused(first.outcome), 'the path is free')
+    const near = await bench.arm.dial(socketPath)
+    const far = await bench.exchange(near, first.application.ends)
+    t.like(await bench.event('accepted'), { from: '' })
+    t.deepEqual((await listen()).outcome, { refused: 'conflict', why: `listen unix ${socketPath}: bind: address already in use` })
+    t.deepEqual(await bench.ask({ do: 'unlisten', listener: first.outcome.listener ?? 0 }), {})
+    far.send(' on')
+    await bench.arm.until(() => near.received() === 'pong on')
+    const second = await listen()
+    t.false(isRefused(second.outcome))
+    await bench.exchange(await bench.arm.dial(socketPath), second.application.ends)
+  })
+
+  on('a greeting comes before everything else and is not counted', async (t, bench) => {
+    const application = await bench.arm.application()
+    const greeting = Uint8Array.from(Buffer.from('hello '))
+    const { port } = await bench.listen('web', 'upstream', { port: application.port, greeting })
+    const near = await bench.arm.dial(port)
+    near.send('you')
+    const far = await bench.arm.until(() => application.ends[0])
+    await bench.arm.until(() => far.received() === 'hello you')
+    near.end()
+    far.end()
+    t.like(await bench.event('closed'), { receivedBytes: 3, sentBytes: 0 })
+  })
+
+  on('what connections carry is told while they are open, once', async (t, bench) => {
+    const { application, upstreamPort } = await bench.pair()
+    t.deepEqual(await bench.ask({ do: 'traffic', owner: 'web' }), { traffic: [] })
+    await bench.exchange(await bench.arm.dial(upstreamPort), application.ends)
+    const { connection } = await bench.event('accepted', ({ peer }) => peer === undefined)
+    t.deepEqual(await bench.ask({ do: 'traffic', owner: 'web' }), { traffic: [{ connection, receivedBytes: 4, sentBytes: 4 }] })
+    t.deepEqual(await bench.ask({ do: 'traffic', owner: 'web' }), { traffic: [] })
+    t.deepEqual(await bench.ask({ do: 'traffic', owner: 'nobody' }), { traffic: [] })
+  })
+
+  on('whoever is accepted came in somewhere, and its handshake took a while', async (t, bench) => {
+    const { application, upstreamPort, publicPort } = await bench.pair()
+    await bench.exchange(await bench.arm.dial(upstreamPort), application.ends)
+    const { to, handshakeMs } = await bench.event('accepted', ({ peer }) => peer !== undefined)
+    t.regex(to ?? '', new RegExp(`:${publicPort}$`))
+    t.true((handshakeMs ?? -1) >= 0)
+    t.true(((await bench.event('connected', ({ peer }) => peer !== undefined)).tookMs ?? -1) >= 0)
+  })
+
   on('a port in use is a conflict; a closed listener frees it and keeps its connections', async (t, bench) => {
     const application = await bench.arm.application()
     const { port, listener } = await bench.listen('web', 'upstream', { port: application.port })

@@ -175,8 +175,10 @@ export class Application {
   }
 }
 
-export async function dialPlain(port: number, lookout: Lookout): Promise<End> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+/** At a port, or at a path. */
+export async function dialPlain(at: number | string, lookout: Lookout): Promise<End> {
+  const place = typeof at === 'string' ? { path: at } : { port: at, host: '127.0.0.1', noDelay: true }
+  const socket = connect({ ...place, allowHalfOpen: true })
   lookout.sockets.push(socket)
   const end = endOf(socket, lookout)
   socket.once('connect', lookout.changed)

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { temporaryDirectory } from '../../kit/temporary-directory.ts'
@@ -191,4 +193,18 @@ test('a thousand idle connections are held through both sidecars, and one of the
   far.send('yes')
   await rig.lookout.until(() => last?.received() === 'yes')
   t.deepEqual(rig.eventsOf('closed'), [])
+})
+
+test('a path that a process left behind when it was killed is taken over, with its mode', async (t) => {
+  const rig = new Rig()
+  t.teardown(() => rig.end())
+  const socketPath = join(temporaryDirectory(t), 'left.sock')
+  const program = `require('node:net').createServer().listen(${JSON.stringify(socketPath)}, () => process.kill(process.pid, 'SIGKILL'))`
+  t.is(spawnSync(process.execPath, ['-e', program]).signal, 'SIGKILL')
+  t.true(statSync(socketPath).isSocket())
+  const listen = { do: 'listen', owner: 'web', side: 'upstream', address: '', port: 0, handshakeMs: 1_000, connectionsMax: 0 } as const
+  t.like(await rig.ask({ ...listen, socketPath, socketMode: 0o620 }), { listener: 1 })
+  t.is(statSync(socketPath).mode & 0o777, 0o620)
+  const nowhere = join(socketPath, 'no', 'such.sock')
+  t.like(await rig.ask({ ...listen, socketPath: nowhere }), { refused: 'invalid' })
 })
