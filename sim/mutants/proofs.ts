@@ -31,4 +31,4 @@ type Told = { index: number; isLate?: true }
 type Retold = { tell: Cast<null>; intentions: Cast<Told> }
 
 /** Sooner than anybody may complain who has no proof. */
-const LATE_MS = 800
+const LATE_MS = 500

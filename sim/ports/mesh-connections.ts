@@ -296,7 +296,7 @@ function shakeHands(
       const { owner } = dialler
       const judgement = { owner, side: 'dialler', peer: `${address}:${port}`, peerNode, shown, keyId, own: identity } as const
       // With what it has by now it tries again.
-      if (dialler.identity() === identity) told({ ...judgement, fault: fault ?? mismatch })
+      if (dialler.identity() === identity) told({ ...judgement, fault })
       if (fault !== undefined) return judged({ why: fault })
       if (mismatch !== undefined) return judged({ why: `${mismatch} (serial ${leaf.serial ?? ''})` })
       socket.pause()

@@ -24,7 +24,7 @@ export type SimHandshake = {
   readonly keyId: string
   /** What this side goes by; undefined while it has no certificate. */
   readonly own: SimIdentity | undefined
-  /** Why the other end's certificate is not believed; undefined if it is. */
+  /** Why the other end's certificate is not believed; undefined if it is, whoever's it may be. */
   readonly fault: string | undefined
 }
 
