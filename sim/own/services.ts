@@ -41,7 +41,9 @@ export function simulatedServices(config: Config, places: Places, note: (text: s
     }
     const proxy = proxyPlan(config, service, note)
     const port = proxy?.inbound.localPort ?? service.port
-    const upstreams = (proxy?.upstreams ?? []).filter(({ service: destination }) => isReachable(service.name, destination, places, note))
+    const upstreams = (proxy?.upstreams ?? []).filter(
+      (one) => isSimulated(service.name, one, note) && isReachable(service.name, one.service, places, note),
+    )
     const kept = upstreams.filter((one) => isFree(one.port, `the upstream ${one.service} of ${service.name}`, taken, note))
     if (port > 0 && isFree(port, `the program ${service.name}`, taken, note)) {
       simulated.applications.push({ node: config.node.name, service: service.name, id: service.id, address: LOOPBACK, port })
@@ -76,9 +78,20 @@ function proxyPlan(config: Config, service: ServiceDefinition, note: (text: stri
     note(`the proxy of ${service.name} does not run: ${plan.why}`)
     return undefined
   }
+  if (plan.inbound.sendProxy) note(`the program of ${service.name} is not told who connects: the PROXY protocol is not simulated`)
   if (plan.inbound.localSocketPath === '') return plan
   note(`the program of ${service.name} listens on a path, which is not simulated: its proxy is left out`)
   return undefined
+}
+
+function isSimulated(
+  source: string,
+  { service, query, socketPath }: ProxyPlan['upstreams'][number],
+  note: (text: string) => void,
+): boolean {
+  if (query) note(`${source} has the prepared query ${JSON.stringify(service)} as an upstream, which is not simulated: it is left out`)
+  else if (socketPath) note(`${source} has the upstream ${JSON.stringify(service)} on a path, which is not simulated: it is left out`)
+  return !query && !socketPath
 }
 
 function isReachable(source: string, destination: string, places: Places, note: (text: string) => void): boolean {
@@ -111,7 +124,7 @@ function simulatedService(service: ServiceDefinition, proxy: ProxyPlan | undefin
   return { ...plain, connect: { native: false, proxy: managedProxy(proxy, upstreams) } }
 }
 
-function managedProxy({ inbound }: ProxyPlan, upstreams: ProxyPlan['upstreams']): ManagedProxyDefinition {
+function managedProxy({ inbound, drainMs }: ProxyPlan, upstreams: ProxyPlan['upstreams']): ManagedProxyDefinition {
   return {
     execMode: 'daemon',
     command: [],
@@ -120,9 +133,12 @@ function managedProxy({ inbound }: ProxyPlan, upstreams: ProxyPlan['upstreams'])
       localServiceAddress: `${LOOPBACK}:${inbound.localPort}`,
       localConnectTimeoutMs: inbound.connectWithinMs,
       handshakeTimeoutMs: inbound.handshakeMs,
+      ...(inbound.connectionsMax && { maxInboundConnections: inbound.connectionsMax }),
+      ...(inbound.perSecondMax && { maxInboundConnectionsPerSecond: inbound.perSecondMax }),
+      ...(drainMs && { drainMs }),
       // Whether a proxy listens is for the simulated network to say, not for a probe.
       disableTcpCheck: true,
-      upstreams: upstreams.map(({ service, port, connectWithinMs }) => ({
+      upstreams: upstreams.map(({ service, port, connectWithinMs, connectionsMax, ejection }) => ({
         destinationType: 'service',
         destinationName: service,
         destinationNamespace: '',
@@ -132,6 +148,8 @@ function managedProxy({ inbound }: ProxyPlan, upstreams: ProxyPlan['upstreams'])
         localBindSocketPath: '',
         localBindSocketMode: '',
         connectTimeoutMs: connectWithinMs,
+        ...(connectionsMax && { connectionsMax }),
+        ...(ejection && { ejection }),
         config: {},
         meshGateway: { mode: '' },
       })),
