@@ -23,6 +23,8 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
   let open: Open | undefined
   /** Follows every opening and closing that was asked for: one at a time, in order. */
   let turn: Promise<void> = Promise.resolve()
+  /** How many of them are under way. What is asked for meanwhile waits. */
+  let turns = 0
   let identity: Promise<PrivateKey> | undefined
   /** Of how many openings: only the newest is heard. */
   let openings = 0
@@ -68,7 +70,7 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
       open = result
       return { peer: result.peers.peer, port: result.peers.port }
     })
-    turn = opened.then(() => undefined)
+    void take(opened)
     return opened
   }
 
@@ -78,33 +80,43 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
     await before?.peers.close()
   }
 
+  function take(work: Promise<unknown>): Promise<void> {
+    turns++
+    turn = work.then(() => {
+      turns--
+    })
+    return turn
+  }
+
+  const perform: GossipDevice['perform'] = (request, done, event) => {
+    if (request.do === 'listen') return later(begin(request, event), done)
+    if (turns > 0) return void turn.then(() => perform(request, done, event))
+    if (open === undefined) return done(refuse('gone', 'gossip does not listen'))
+    const { peers, changeKeys } = open
+    switch (request.do) {
+      case 'dial':
+        return later(
+          peers.dial(request.addresses).then((peer) => (isRefused(peer) ? peer : { peer })),
+          done,
+        )
+      case 'hang-up':
+        return done(settled(peers.hangUp(request.peer, request.why)))
+      case 'send':
+        return done(settled(peers.send(request.peer, request.message)))
+      case 'join-topic':
+        return done(settled(peers.joinTopic(request.topic)))
+      case 'publish':
+        return later(peers.publish(request.topic, request.message).then(settled), done)
+      case 'keys':
+        return done(settled(changeKeys(request.keys)))
+    }
+  }
+
   return {
-    perform(request, done, event) {
-      if (request.do === 'listen') return later(begin(request, event), done)
-      if (open === undefined) return done(refuse('gone', 'gossip does not listen'))
-      const { peers, changeKeys } = open
-      switch (request.do) {
-        case 'dial':
-          return later(
-            peers.dial(request.addresses).then((peer) => (isRefused(peer) ? peer : { peer })),
-            done,
-          )
-        case 'hang-up':
-          return done(settled(peers.hangUp(request.peer, request.why)))
-        case 'send':
-          return done(settled(peers.send(request.peer, request.message)))
-        case 'join-topic':
-          return done(settled(peers.joinTopic(request.topic)))
-        case 'publish':
-          return later(peers.publish(request.topic, request.message).then(settled), done)
-        case 'keys':
-          return done(settled(changeKeys(request.keys)))
-      }
-    },
+    perform,
     close() {
       openings++
-      turn = turn.then(end)
-      return turn
+      return take(turn.then(end))
     },
   }
 }

@@ -1,10 +1,10 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { ConnectionProtector, MessageStream } from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
+import { readGossipKey } from '../../src/gossip-key.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { readBytes } from './read-bytes.ts'
 
-export const NETWORK_KEY_BYTES = 32
 /** As many keys as one agent may have at once. */
 export const NETWORK_KEYS_MAX = 8
 
@@ -54,18 +54,13 @@ export function createNetwork(stranger: Stranger): NetworkKeys & { protector(): 
   }
 }
 
-/** 32 bytes of a Base64 text; undefined for anything else. */
-export function networkKeyBytes(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64')
-  return bytes.length === NETWORK_KEY_BYTES && bytes.toString('base64') === text ? bytes : undefined
-}
-
-type NetworkKey = { text: string; bytes: Buffer; protector: ConnectionProtector }
+type NetworkKey = { text: string; bytes: Uint8Array; protector: ConnectionProtector }
 
 const HELLO_MS_MAX = 5_000
 const NAME = Buffer.from('TRIBUNE1')
 const NONCE_BYTES = 32
 const TAG_BYTES = 16
+const PSK_BYTES = 32
 const VERDICT = { open: 0xf0, noCommonKey: 0xf1, needsKey: 0xf2, hasNoKey: 0xf3 } as const
 const REFUSED = new Map<number, string>([
   [VERDICT.noCommonKey, 'it has none of the keys of this agent: "encrypt" differs'],
@@ -77,12 +72,17 @@ function readKeys(texts: readonly string[]): Result<NetworkKey[]> {
   if (texts.length > NETWORK_KEYS_MAX) return refuse('invalid', `there can be ${NETWORK_KEYS_MAX} keys, not ${texts.length}`)
   const keys: NetworkKey[] = []
   for (const text of new Set(texts)) {
-    const bytes = networkKeyBytes(text)
-    if (bytes === undefined) return refuse('invalid', `a key is ${NETWORK_KEY_BYTES} bytes in Base64`)
-    const psk = new TextEncoder().encode(`/key/swarm/psk/1.0.0/\n/base16/\n${bytes.toString('hex')}`)
+    const bytes = readGossipKey(text)
+    if (typeof bytes === 'string') return refuse('invalid', `no key: ${bytes}`)
+    const psk = new TextEncoder().encode(`/key/swarm/psk/1.0.0/\n/base16/\n${longKey(bytes).toString('hex')}`)
     keys.push({ text, bytes, protector: preSharedKey({ psk, timeout: HELLO_MS_MAX })() })
   }
   return keys
+}
+
+/** libp2p takes 32 bytes only. */
+function longKey(bytes: Uint8Array): Buffer {
+  return bytes.length === PSK_BYTES ? Buffer.from(bytes) : createHash('sha256').update(bytes).digest()
 }
 
 async function introduce(connection: MessageStream, keys: readonly NetworkKey[], signal: AbortSignal): Promise<NetworkKey | undefined> {

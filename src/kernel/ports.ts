@@ -343,10 +343,10 @@ export type MeshEvent =
  * order, unless the connection ends: then what was under way is lost. Events go to the `event` function that came with `listen`.
  */
 export type GossipRequest =
-  /** Opens this agent's end, on an IP address (0.0.0.0 or :: for all). `keys`: those of the private network, 32 bytes in Base64, the one
-   * in use first; none for a network that is open to all. Port 0 lets the system choose. The outcome carries `peer` (its own) and
-   * `port`. Asked again it begins anew: all connections end, and only the new request hears of events. `conflict`: the port is taken.
-   * Everything else is refused with `gone` before. */
+  /** Opens this agent's end, on an IP address (0.0.0.0 or :: for all). `keys`: those of the private network, 16, 24 or 32 bytes in
+   * Base64, the one in use first; none for a network that is open to all. Port 0 lets the system choose. The outcome carries `peer`
+   * (its own) and `port`. Asked again it begins anew: all connections end, and only the new request hears of events. `conflict`: the
+   * port is taken. Everything else is refused with `gone` before. */
   | { do: 'listen'; address: string; port: number; keys: string[] }
   /** Connects to whoever is there, trying one address after the other; to a peer that is connected already, nothing happens. The
    * outcome carries `peer`. `gone` with each address and what was wrong there, a key that differs, too. */

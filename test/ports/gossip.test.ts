@@ -62,6 +62,19 @@ for (const { name, make } of arms) {
     t.true('peer' in (await idle.must({ do: 'listen', address: arm.host, port: 0, keys: [] })))
   })
 
+  test(`${name}: what is asked for while it begins to listen waits for that`, async (t) => {
+    const { arm, ends } = await started(t, make, [[]])
+    const [a] = ends as [Started]
+    const end = arm.end()
+    const asked = [
+      end.ask({ do: 'listen', address: arm.host, port: 0, keys: [] }),
+      end.ask({ do: 'join-topic', topic: 't' }),
+      end.ask(dialling(arm, a)),
+    ]
+    const [, joined, dialled] = await Promise.all(asked)
+    t.deepEqual([joined, dialled], [{}, { peer: a.peer }])
+  })
+
   test(`${name}: dialling tries each address, says what was wrong at each, and keeps to the connection that stands`, async (t) => {
     const { arm, ends } = await started(t, make, [[], []])
     const [a, b] = ends as [Started, Started]
@@ -173,6 +186,15 @@ for (const { name, make } of arms) {
     )
     await a.must({ do: 'hang-up', peer: b.peer, why: 'to come again' })
     t.is(isRefused(await a.ask(dialling(arm, b))), true)
+  })
+
+  test(`${name}: a key may have 16, 24 or 32 bytes`, async (t) => {
+    for (const bytes of [16, 24, 32]) {
+      const key = Buffer.alloc(bytes, 7).toString('base64')
+      const { arm, ends } = await started(t, make, [[key], [key]])
+      const [a, b] = ends as [Started, Started]
+      t.deepEqual(await a.must(dialling(arm, b)), { peer: b.peer })
+    }
   })
 
   test(`${name}: whoever listens again begins anew, as the same peer`, async (t) => {
