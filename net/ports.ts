@@ -38,11 +38,7 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)
-    if (config.etcd) {
-      const log = openEtcdLog({ config, etcd: config.etcd, tables, apply: applyGroup, onCommitted, clock: realClock, print, fatal })
-      devices.log = log
-      closers.push(() => log.close())
-    } else devices.log = localLog({ tables, apply: applyGroup, onCommitted })
+    if (!config.etcd) devices.log = localLog({ tables, apply: applyGroup, onCommitted })
     devices.store = store
     devices.signer = createSigner()
     devices.authority = createAuthorities(devices.signer)
@@ -52,6 +48,12 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
     const snapshots = createSnapshots({ tables, clock: realClock })
     devices.snapshots = config.etcd ? onlySaving(snapshots) : snapshots
     closers.push(() => snapshots.close())
+    if (config.etcd && roles.includes('state')) {
+      const shared = { tables, snapshots, apply: applyGroup, onCommitted, clock: realClock }
+      const log = openEtcdLog({ ...shared, config, etcd: config.etcd, print, fatal })
+      devices.log = log
+      closers.unshift(() => log.close())
+    }
   }
   if (roles.includes('main') || roles.includes('edge')) devices.probes = createProbes()
   if (roles.includes('main')) {

@@ -7,6 +7,7 @@ import { LAST_INDEX, lastIndex, metaTable } from '../actors/command.ts'
 import { tables as known } from '../actors/tables.ts'
 import type { Clock, Device, SnapshotOutcome, SnapshotRequest } from '../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../src/kernel/refusal.ts'
+import { appliedMark, appliedPosition } from '../src/replica.ts'
 import { SNAPSHOT_TERM, SNAPSHOT_VERSION, type SnapshotHeader, type SnapshotRow } from '../src/snapshot/format.ts'
 import { openSnapshot, type SnapshotFile, Unreadable } from '../src/snapshot/read.ts'
 import { writeSnapshot } from '../src/snapshot/write.ts'
@@ -90,7 +91,7 @@ async function save(tables: OpenTables, directory: string, timeMs: number): Prom
       tables: await counted(held),
     }
     await writeSnapshot(path, header, portionsOf(held))
-    return { path, id: header.id, index, bytes: 0 }
+    return { path, id: header.id, index, bytes: 0, position: appliedPosition(held), mark: appliedMark(held) }
   } catch (error) {
     await rm(path, { force: true })
     throw error

@@ -20,6 +20,8 @@ export type Replica = {
   deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void, mark?: number): void
   /** The position of the last entry that is durable here; 0 if there is none. */
   applied(): number
+  /** Other tables with another position have taken the place of these, while nothing was under way: goes on behind that. */
+  moved(): void
   /** From now on nothing is called any more. What is with the disk may still become durable. */
   end(): void
 }
@@ -99,6 +101,10 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
       next()
     },
     applied: () => appliedPosition(tables.view()),
+    moved() {
+      assert(entries.length === first, 'tables are replaced while no entry is under way')
+      taken = appliedPosition(tables.view())
+    },
     end() {
       hasEnded = true
     },

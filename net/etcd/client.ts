@@ -40,16 +40,17 @@ export type Etcd = {
   range(request: RangeRequest): Promise<Result<RangeAnswer>>
   txn(request: TxnRequest): Promise<Result<TxnAnswer>>
   /** Forgets what was overwritten or deleted before a revision. */
-  compact(revision: number): Promise<Result<null>>
+  compact(revision: number): Promise<Result<Nothing>>
   grant(ttlS: number): Promise<Result<LeaseAnswer>>
   /** The time left is 0 if there is no such lease any more. */
   keepAlive(id: bigint): Promise<Result<LeaseAnswer>>
-  revoke(id: bigint): Promise<Result<null>>
+  revoke(id: bigint): Promise<Result<Nothing>>
   /** Tells what is put, in order, until it calls `ended`, once, or the answer is called. */
   watch(request: WatchRequest, told: (answer: WatchAnswer) => void, ended: (why: Refusal) => void): () => void
   close(): void
 }
 
+export type Nothing = Readonly<Record<string, never>>
 /** The bytes of TLS files; absent where none is given. */
 export type EtcdFiles = { ca?: Buffer; cert?: Buffer; key?: Buffer }
 export type EtcdOptions = { endpoints: EtcdConfig['endpoints']; files: EtcdFiles }
@@ -203,6 +204,7 @@ function same(bytes: Buffer): Buffer {
   return bytes
 }
 
-function nothing(): null {
-  return null
+/** The client of gRPC takes null for no answer. */
+function nothing(): Nothing {
+  return {}
 }

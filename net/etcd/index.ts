@@ -6,11 +6,15 @@ import type { Devices, Ports } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { originOf } from '../../src/replica.ts'
+import { snapshotDirectory, snapshotPath } from '../snapshots.ts'
+import type { OpenTables } from '../tables.ts'
 import { connectEtcd, type EtcdFiles } from './client.ts'
 import { etcdKeys } from './keys.ts'
 import { type EtcdLog, type EtcdLogOptions, etcdLog } from './log.ts'
 
-export type OpenEtcdLogOptions = Pick<EtcdLogOptions, 'tables' | 'apply' | 'onCommitted' | 'clock'> & {
+export type OpenEtcdLogOptions = Pick<EtcdLogOptions, 'apply' | 'onCommitted' | 'clock'> & {
+  tables: OpenTables
+  snapshots: Devices['snapshots']
   config: Config
   etcd: EtcdConfig
   print: Ports['print']
@@ -19,7 +23,7 @@ export type OpenEtcdLogOptions = Pick<EtcdLogOptions, 'tables' | 'apply' | 'onCo
 }
 
 /** The log that this server shares with all that use the same etcd and datacenter. Throws if a file of TLS cannot be read. */
-export function openEtcdLog({ config, etcd, print, fatal, ...options }: OpenEtcdLogOptions): EtcdLog {
+export function openEtcdLog({ config, etcd, snapshots, print, fatal, ...options }: OpenEtcdLogOptions): EtcdLog {
   const files = tlsFiles(etcd)
   if (isRefused(files)) throw new Error(files.why)
   return etcdLog({
@@ -28,6 +32,7 @@ export function openEtcdLog({ config, etcd, print, fatal, ...options }: OpenEtcd
     etcd: connectEtcd({ endpoints: etcd.endpoints, files }),
     keys: etcdKeys(config.datacenter),
     id: config.node.id,
+    files: { snapshots, newPath: () => snapshotPath(snapshotDirectory(options.tables.directory)) },
     leads: () => [{ kind: 'servers.lead', atMs: options.clock.wallMs(), request: { id: config.node.id } } satisfies Command],
     failed: (error) => fatal(error instanceof Error ? (error.stack ?? error.message) : String(error)),
   })

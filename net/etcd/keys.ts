@@ -8,9 +8,32 @@ export type EtcdKeys = {
   readonly fence: string
   /** The server that leads: its id and its lease, for as long as that lasts. */
   readonly leader: string
+  /** For each server that lives, under its id: the revision of the last entry that it has. */
+  readonly servers: KeyRange
+  /** For each server that lacks entries which are not in etcd any more, under an id of its own: the lease for what it is given. */
+  readonly wanted: KeyRange
+  /** Under the same id: who sees to it. */
+  claim(id: string): string
+  /** Under the same id: what was given, as JSON. */
+  given(id: string): string
+  piece(id: string, number: number): string
 }
+
+/** All keys that begin with the first one are before the second. */
+export type KeyRange = { readonly key: string; readonly end: string }
 
 export function etcdKeys(datacenter: string): EtcdKeys {
   const prefix = `tribune/${datacenter}/`
-  return { origin: `${prefix}origin`, log: `${prefix}log`, fence: `${prefix}fence`, leader: `${prefix}leader` }
+  const range = (name: string): KeyRange => ({ key: `${prefix}${name}/`, end: `${prefix}${name}0` })
+  return {
+    origin: `${prefix}origin`,
+    log: `${prefix}log`,
+    fence: `${prefix}fence`,
+    leader: `${prefix}leader`,
+    servers: range('servers'),
+    wanted: range('wanted'),
+    claim: (id) => `${prefix}claims/${id}`,
+    given: (id) => `${prefix}given/${id}`,
+    piece: (id, number) => `${prefix}pieces/${id}/${number}`,
+  }
 }

@@ -7,10 +7,13 @@ import { append, LATE_MS, NO_LEADER } from './appender.ts'
 import type { Etcd } from './client.ts'
 import { type Piece, packEntry, piecesOf } from './entry.ts'
 import { createFence } from './fence.ts'
-import { Follower } from './follower.ts'
+import { Follower, type Place } from './follower.ts'
 import type { EtcdKeys } from './keys.ts'
 import { joinLog } from './origin.ts'
 import { holdSession } from './session.ts'
+import { takeTables } from './take.ts'
+import { giveTables, receiveTables, type TransferOptions } from './transfer.ts'
+import { Upkeep } from './upkeep.ts'
 
 export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
   etcd: Etcd
@@ -23,6 +26,10 @@ export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
   leads: () => LogRequest['commands']
   /** The log cannot be followed any further. */
   failed(error: unknown): void
+  /** Without these, the server neither gives its tables to others nor takes theirs. */
+  files?: Pick<TransferOptions, 'snapshots' | 'newPath'>
+  /** How long entries stay in etcd at least. Default: two minutes. */
+  retainMs?: number
 }
 
 export type EtcdLog = Device<LogRequest, LogOutcome> & {
@@ -32,18 +39,23 @@ export type EtcdLog = Device<LogRequest, LogOutcome> & {
 
 type Done = (outcome: Result<LogOutcome>) => void
 
+const RETAIN_MS = 120_000
 const RETRY_MS = 100
 /** A question that nobody answers is refused after this long. */
 const GIVE_UP_MS = 1_000
 const NOTHING: LogOutcome = { outcomes: [], notice: { index: 0, touched: [] } }
+const BEHIND = refuse('busy', 'the server that gave its tables is behind this one')
 const ENDED = refuse('gone', 'the agent is stopping')
 
 /**
  * A log that several servers share through etcd: one entry for each group, applied by every server in order. An empty group is no
  * entry: it is answered once everything is visible here that was in the log when it was proposed.
  */
-export function etcdLog({ etcd, keys, id, tables, apply, onCommitted, clock, print, leads, failed }: EtcdLogOptions): EtcdLog {
+export function etcdLog(options: EtcdLogOptions): EtcdLog {
+  const { etcd, keys, id, tables, apply, onCommitted, clock, print, leads, failed, files, retainMs = RETAIN_MS } = options
   const ended = new AbortController()
+  const transfer = files && { etcd, keys, clock, ...files, ended: ended.signal }
+  let isMissing = false
   const replica = createReplica({ tables, apply, onCommitted, after: (ms, work) => clock.after(ms, work) })
   const fence = createFence({ etcd, keys, clock })
   const joined = Promise.withResolvers<Follower>()
@@ -60,11 +72,39 @@ export function etcdLog({ etcd, keys, id, tables, apply, onCommitted, clock, pri
     const from = await joinLog({ etcd, keys, tables, print, ended: ended.signal })
     if (ended.signal.aborted) return
     if (isRefused(from)) return failed(new Error(from.why))
-    const missed = async () => refuse('gone', 'etcd does not have all entries any more that this server lacks')
     follower = new Follower({ etcd, keys, replica, from, print, missed, failed })
     joined.resolve(follower)
     void follower.run()
-    await holdSession({ etcd, keys, id, print, elected }, ended.signal)
+    const give = async () => (isMissing ? undefined : transfer && giveTables(transfer, id))
+    const housekeeping = new Upkeep({ etcd, keys, id, follower, clock, print, retainMs, give })
+    const upkeep = (lease: bigint, leads: boolean) => housekeeping.run(lease, leads)
+    await holdSession({ etcd, keys, id, print, elected, upkeep }, ended.signal)
+  }
+
+  /** Puts the tables of another server in the place of these. */
+  async function missed(from: Place): Promise<Result<Place>> {
+    if (!transfer) return refuse('gone', 'etcd does not have all entries any more that this server lacks')
+    isMissing = true
+    print('info', 'log', 'Entries that this server lacks are not in etcd any more: it asks the others for their tables', {
+      from: from.position,
+    })
+    const received = await receiveTables(transfer)
+    const place = isRefused(received) || received.position > from.position ? received : BEHIND
+    const taken = isRefused(place) ? place : await takeTables(tables, place)
+    isMissing = false
+    if (isRefused(taken)) {
+      print('warn', 'log', 'The tables of the others could not be had', { error: taken.why })
+      return taken
+    }
+    replica.moved()
+    onCommitted(taken.notice)
+    transfer.snapshots.perform({ do: 'clear' }, noteUncleared, () => undefined)
+    print('info', 'log', 'The tables of another server were taken', { position: taken.place.position })
+    return taken.place
+  }
+
+  function noteUncleared(cleared: Result<unknown>): void {
+    if (isRefused(cleared)) print('warn', 'log', 'what was replaced still takes room on the disk', { error: cleared.why })
   }
 
   function elected(): void {

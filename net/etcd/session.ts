@@ -12,18 +12,21 @@ export type SessionOptions = {
   print: Ports['print']
   /** This server leads from now on. */
   elected(): void
+  /** Called at intervals. */
+  upkeep(lease: bigint, leads: boolean): void
 }
 
 /** A server that is not heard of for this long leads no more. etcd may make it longer. */
 const LEASE_S = 3
 const BEAT_MS = 700
+const UPKEEP_BEATS = 5
 
 /** Stands for election whenever nobody leads, for as long as the server runs. Ends with the lease given back, if etcd can be reached. */
 export async function holdSession(options: SessionOptions, ended: AbortSignal): Promise<void> {
   const { etcd, print } = options
   let lease = 0n
   let isLeader = false
-  while (!ended.aborted) {
+  for (let beats = 0; !ended.aborted; beats++) {
     const held: Result<{ lease: bigint; leads: boolean }> = await beat(options, lease)
     if (isRefused(held)) {
       if (isLeader) print('warn', 'log', 'It is not known whether this server still leads', { reason: held.why })
@@ -32,6 +35,7 @@ export async function holdSession(options: SessionOptions, ended: AbortSignal): 
       lease = held.lease
       if (held.leads && !isLeader && !ended.aborted) options.elected()
       isLeader = held.leads
+      if (beats % UPKEEP_BEATS === 0) options.upkeep(lease, isLeader)
     }
     await pause(BEAT_MS, undefined, { signal: ended }).catch(() => undefined)
   }

@@ -392,7 +392,15 @@ export type SnapshotRequest =
   /** Removes a file that was saved or came in. */
   | { do: 'remove'; path: string }
 /** `id` names what was saved or loaded: for `load` the SHA-256 in hex. */
-export type SnapshotOutcome = { path: string; id: string; index: number; bytes: number }
+export type SnapshotOutcome = {
+  path: string
+  id: string
+  index: number
+  bytes: number
+  /** Of `save`, where the log is shared: up to which entry, and what was kept with its position. */
+  position?: number
+  mark?: number
+}
 
 /** This agent's own HTTP API. An asker has one question under way: another one, or `forget`, refuses the one before with `gone`. */
 export type OwnApiRequest =

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { connectEtcd } from '../../net/etcd/client.ts'
 import { History } from '../../sim/history.ts'
 import { checkHistory } from '../../sim/models/linearizable.ts'
 import { type Agent, type AgentSetup, agentPorts, beginAgent, startAgent, temporaryDirectory } from '../kit/agents.ts'
@@ -91,6 +92,34 @@ test.serial(
     for (const answers of last) t.deepEqual(new Set(answers).size, 1)
   },
 )
+
+test.serial('who lacks entries that etcd has forgotten gets the tables of another server: an old one and a new one', async (t) => {
+  t.timeout(120_000)
+  const etcd = await startEtcd(t)
+  const client = connectEtcd({ endpoints: [etcd.endpoint], files: {} })
+  t.teardown(() => client.close())
+  const away = await server(t, 'n2', etcd)
+  const value = 'x'.repeat(100_000)
+  const first = await startAgent(t, await server(t, 'n1', etcd))
+  await written(await startAgent(t, away))
+  for (let number = 0; number < 20; number++) t.is((await first.http('PUT', `/v1/kv/many/${number}`, value)).text, 'true')
+  const { revision } = (await client.range({ key: 'x' })) as { revision: number }
+  t.deepEqual(await client.compact(revision), {})
+  const others = await Promise.all([startAgent(t, away), startAgent(t, await server(t, 'n3', etcd))])
+  for (const agent of others) {
+    await agent.line(/The tables of another server were taken/)
+    const keys = await until(
+      'everything is there',
+      () => agent.http('GET', '/v1/kv/many?keys'),
+      ({ status }) => status === 200,
+    )
+    t.is((JSON.parse(keys.text) as string[]).length, 20)
+    t.is((await agent.http('GET', '/v1/kv/many/7?raw')).text, value)
+    t.is((await agent.http('PUT', '/v1/kv/after', 'x')).text, 'true')
+  }
+  const all = await Promise.all([first, ...others].map((agent) => agent.http('GET', '/v1/kv/?recurse')))
+  t.deepEqual([new Set(all.map(({ text }) => text)).size, new Set(all.map(({ headers }) => headers['x-consul-index'])).size], [1, 1])
+})
 
 test.serial(
   'a data directory stays with its log: another kind of log is refused, and so is what etcd cannot be reached with',
