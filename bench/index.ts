@@ -11,6 +11,7 @@ import { mesh } from './mesh.ts'
 import { readers } from './readers.ts'
 import { registration } from './registration.ts'
 import { restart } from './restart.ts'
+import { servers } from './servers.ts'
 import { sessions } from './sessions.ts'
 import { simulator } from './simulator.ts'
 import { snapshot } from './snapshot.ts'
@@ -26,6 +27,7 @@ export const benchmarks: readonly Benchmark[] = [
   dns,
   registration,
   sessions,
+  servers,
   leaf,
   wake,
   readers,

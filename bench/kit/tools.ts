@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Programs that make load or stand beside ours, with the Debian package that has each. */
-const PACKAGES = { wrk: 'wrk', dnsperf: 'dnsperf', curl: 'curl', haproxy: 'haproxy', openssl: 'openssl' } as const
+const PACKAGES = { wrk: 'wrk', dnsperf: 'dnsperf', curl: 'curl', haproxy: 'haproxy', openssl: 'openssl', etcd: 'etcd-server' } as const
 export type Tool = keyof typeof PACKAGES
 
 /** Where packages put programs of administrators, who have them on their PATH and nobody else has. */
