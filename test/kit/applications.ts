@@ -44,7 +44,7 @@ async function serve(t: ExecutionContext, server: Server, port: number): Promise
 }
 
 /** Opens an answer without an end and waits for its first lines. `closed` resolves, at the moment it ends, with `performance.now()`. */
-export function openStream(url: string): Promise<{ closed: Promise<number>; isOpen(): boolean; nextTick(): Promise<void> }> {
+export function openStream(url: string): Promise<{ closed: Promise<number>; isOpen(): boolean; nextTick(): Promise<void>; end(): void }> {
   return new Promise((resolve, reject) => {
     const asking = get(url, { agent: false }, (response) => {
       let open = true
@@ -61,7 +61,7 @@ export function openStream(url: string): Promise<{ closed: Promise<number>; isOp
           response.once('data', () => ticked())
           response.once('close', () => failed(new Error(`${url} was closed`)))
         })
-      response.once('data', () => resolve({ closed, isOpen: () => open, nextTick }))
+      response.once('data', () => resolve({ closed, isOpen: () => open, nextTick, end: () => void asking.destroy() }))
     })
     asking.on('error', reject)
   })

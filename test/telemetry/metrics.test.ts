@@ -6,6 +6,7 @@ import { Collector } from '../../src/telemetry/collector.ts'
 import { metricsJson, metricsPrometheus } from '../../src/telemetry/formats.ts'
 import { countState, gaugesOf } from '../../src/telemetry/gauges.ts'
 import { clientCounters, isKept, metricKey, parseMetricKey, pathLabel } from '../../src/telemetry/names.ts'
+import { proxyGauges } from '../../src/telemetry/proxy-gauges.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from '../../src/telemetry/sinks.ts'
 import { timedLog } from '../../src/telemetry/timed-log.ts'
 import { report, tell, withSidecar } from '../kit/reports.ts'
@@ -261,4 +262,24 @@ test('leaves are counted: all, those at risk, and when the first was made and wi
     report({ serviceId: 'd', leafSerial: '' }),
   ])
   t.deepEqual(await leafGauges(105_000), ['count 3', 'at_risk 2', 'renewal_failing 1', 'oldest_age_seconds 95', 'first_end_seconds 5'])
+})
+
+test('open connections of sidecars are gauges with the names of Consul, for each pair', (t) => {
+  const pair = { accepted: 1, refused: 0, receivedBytes: 0, sentBytes: 0 }
+  t.deepEqual(
+    proxyGauges({
+      serviceId: 'web-1',
+      service: 'web',
+      pairs: [
+        { ...pair, side: 'from', service: 'api', open: 2 },
+        { ...pair, side: 'to', service: 'prepared_query:near', open: 0 },
+      ],
+    }),
+    [
+      { name: 'proxy.web-1.inbound.conns', labels: { src: 'api', dst: 'web' }, value: 2 },
+      { name: 'proxy.web-1.upstream.conns', labels: { src: 'web', dst: 'prepared_query:near' }, value: 0 },
+    ],
+  )
+  const [strange] = proxyGauges({ serviceId: 'a;b=c', service: 'x;y', pairs: [{ ...pair, side: 'to', service: 'z=', open: 1 }] })
+  t.deepEqual(strange, { name: 'proxy.a_b_c.upstream.conns', labels: { src: 'x_y', dst: 'z_' }, value: 1 })
 })
