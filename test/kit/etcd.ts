@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { connectEtcd } from '../../net/etcd/client.ts'
+import { connectEtcd, type EtcdFiles } from '../../net/etcd/client.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { freePorts } from './free-ports.ts'
 import { type Running, startProgram, until } from './running.ts'
@@ -12,11 +14,12 @@ export type RunningEtcd = Running & {
   readonly url: string
 }
 
-/** Fails, saying what to install, where there is no etcd on the PATH. */
-export async function startEtcd(t: ExecutionContext): Promise<RunningEtcd> {
+/** With `files`, it shows and wants certificates. Fails, saying what to install, where there is no etcd on the PATH. */
+export async function startEtcd(t: ExecutionContext, files: EtcdFiles = {}): Promise<RunningEtcd> {
+  const tls = files.cert !== undefined
   const ports = await freePorts()
   const [port, peerPort] = [ports.next(), ports.next()]
-  const url = `http://127.0.0.1:${port}`
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const peerUrl = `http://127.0.0.1:${peerPort}`
   const flags = {
     'data-dir': temporaryDirectory(t),
@@ -25,6 +28,7 @@ export async function startEtcd(t: ExecutionContext): Promise<RunningEtcd> {
     'listen-peer-urls': peerUrl,
     'initial-advertise-peer-urls': peerUrl,
     'initial-cluster': `default=${peerUrl}`,
+    ...(tls && tlsFlags(temporaryDirectory(t), files)),
   }
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
   const program = startProgram(t, 'etcd', 'etcd', args)
@@ -32,8 +36,8 @@ export async function startEtcd(t: ExecutionContext): Promise<RunningEtcd> {
     ({ err }) => Promise.reject(new Error(`etcd ended: ${err}`)),
     (error: unknown) => Promise.reject(new Error(`this test needs etcd on the PATH (Debian: apt-get install etcd-server): ${error}`)),
   )
-  const endpoint = { host: '127.0.0.1', port, tls: false }
-  const etcd = connectEtcd({ endpoints: [endpoint], files: {} })
+  const endpoint = { host: '127.0.0.1', port, tls }
+  const etcd = connectEtcd({ endpoints: [endpoint], files })
   await Promise.race([
     failed,
     until(
@@ -45,4 +49,15 @@ export async function startEtcd(t: ExecutionContext): Promise<RunningEtcd> {
   etcd.close()
   failed.catch(() => undefined)
   return { ...program, endpoint, url }
+}
+
+function tlsFlags(
+  directory: string,
+  { ca = '', cert = '', key = '' }: Partial<Record<keyof EtcdFiles, Buffer | string>>,
+): Record<string, string> {
+  const path = (name: string) => join(directory, name)
+  writeFileSync(path('ca'), ca)
+  writeFileSync(path('cert'), cert)
+  writeFileSync(path('key'), key)
+  return { 'trusted-ca-file': path('ca'), 'cert-file': path('cert'), 'key-file': path('key'), 'client-cert-auth': 'true' }
 }
