@@ -15,6 +15,7 @@ import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
 import { local } from './local/index.ts'
+import { membership } from './membership/index.ts'
 import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
@@ -38,6 +39,7 @@ export const actors: readonly AnyActor[] = [
   coordinates,
   preparedQueries,
   events,
+  membership,
   remoteExec,
   ca,
   leaf,

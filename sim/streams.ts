@@ -47,7 +47,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
 }
 
 /** FNV-1a over UTF-16 units with a final mix, 32 bits. */
-function hash32(text: string, salt: number): number {
+export function hash32(text: string, salt: number): number {
   let value = 0x811c9dc5 ^ salt
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b)

@@ -26,6 +26,7 @@ export const placement: Readonly<Record<string, Place>> = {
   coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   'prepared-queries': { role: 'state' },
   events: { role: 'state' },
+  membership: { role: 'main', started: false },
   'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },

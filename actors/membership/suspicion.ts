@@ -1,0 +1,38 @@
+/** A member that was accused and not yet judged. */
+export type Suspicion = {
+  incarnation: number
+  /** When the first accusation came, in ms of the actor's own time. */
+  sinceMs: number
+  /** Names of those who have each found out by themselves. */
+  accusers: Set<string>
+}
+
+/** With as many accusers as are asked for; and with one alone. */
+const SUSPECT_MS_MIN = 1_000
+const SUSPECT_MS_MAX = 8_000
+/** If there is nobody else who could accuse. */
+const SUSPECT_MS_ALONE = 3_000
+const ACCUSERS_WANTED = 3
+/** Fewer are no proof, if there are more who could accuse. */
+const ACCUSERS_MIN = 2
+
+/** How many accusers there must be for the shortest time until the verdict, of so many members that are there besides the accused. */
+export function accusersWanted(others: number): number {
+  return Math.min(ACCUSERS_WANTED, others)
+}
+
+/** How many make others' verdict believable. */
+export function accusersNeeded(others: number): number {
+  return Math.min(ACCUSERS_MIN, others)
+}
+
+/**
+ * How long after the first accusation the accused counts as failed, in ms. Each independent confirmation shortens it, the first ones most
+ * of all. Lifeguard, section IV-B: max - (max - min) · log(c + 1) / log(C + 1), c being confirmations after the first accusation.
+ */
+export function suspectMs(accusers: number, others: number): number {
+  const wanted = accusersWanted(others)
+  if (wanted <= 1) return SUSPECT_MS_ALONE
+  const confirmed = Math.min(accusers, wanted) - 1
+  return SUSPECT_MS_MAX - (SUSPECT_MS_MAX - SUSPECT_MS_MIN) * (Math.log(confirmed + 1) / Math.log(wanted))
+}

@@ -1,0 +1,38 @@
+import type { Told } from './protocol.ts'
+import { announce } from './spread.ts'
+import type { MembershipState, MembershipTurn } from './state.ts'
+
+/** Of one topic. */
+const KEPT_MAX = 256
+/** Remembered so that each counts once. */
+const HEARD_OF_MAX = 4_096
+/** As JSON, without what is around it. */
+export const BODY_LENGTH_MAX = 1_024
+
+/** Tells all members. Answers the Lamport time. */
+export function tell(state: MembershipState, turn: MembershipTurn, topic: string, body: object): number {
+  const told: Told = { id: turn.random.uuid(), topic, from: state.self.name, lamportTime: ++state.lamportTime, body }
+  take(state, turn, told)
+  announce(state, turn, { is: 'told', told })
+  return told.lamportTime
+}
+
+/** Takes what somebody told. Answers whether it is new and to be passed on. */
+export function take(state: MembershipState, turn: MembershipTurn, told: Told): boolean {
+  if (state.heardOf.has(told.id)) return false
+  state.heardOf.add(told.id)
+  if (state.heardOf.size > HEARD_OF_MAX) state.heardOf.delete(state.heardOf.values().next().value as string)
+  state.lamportTime = Math.max(state.lamportTime, told.lamportTime)
+  const kept = keptOf(state, told.topic)
+  kept.newest.push(told)
+  if (kept.newest.length > KEPT_MAX) kept.newest.shift()
+  kept.count++
+  for (const { topic, subscriber } of state.toldFollowers) if (topic === told.topic) turn.emit(subscriber, kept.count, [...kept.newest])
+  return true
+}
+
+export function keptOf(state: MembershipState, topic: string): { newest: Told[]; count: number } {
+  let kept = state.told.get(topic)
+  if (kept === undefined) state.told.set(topic, (kept = { newest: [], count: 0 }))
+  return kept
+}
