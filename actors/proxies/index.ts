@@ -5,8 +5,8 @@ import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { authorize } from '../authorize.ts'
-import type { ServiceDefinition } from '../definitions.ts'
 import { type DaemonStatus, daemonsRef, type WantedDaemon } from '../daemons/protocol.ts'
+import type { ServiceDefinition } from '../definitions.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
 import type { LeafProtocol } from '../leaf/protocol.ts'
 import { localRef } from '../local/protocol.ts'
@@ -251,7 +251,11 @@ function arrange(state: ProxiesState, turn: Turn<ProxiesOwn>): void {
     if (ending.get(serviceId)?.waits !== false) adjust(state, entryOf(state, serviceId, definition), definition, view, turn)
   }
   turn.wake('central', reads, { name: 'centralChanged', request: null })
-  tellDaemons(state.daemons, [...entries.values()].flatMap(({ daemon }) => wantedOf(daemon)), turn)
+  tellDaemons(
+    state.daemons,
+    [...entries.values()].flatMap(({ daemon }) => wantedOf(daemon)),
+    turn,
+  )
   reportSoon(state.reporting, turn)
   tell(state, turn)
 }
