@@ -265,7 +265,7 @@ test.serial('the example runs as it is, as a test of somebody else would run it'
   t.timeout(120_000)
   const folder = temporaryDirectory(t)
   const { code, out, err } = await runProgram(t, join(EXAMPLE, 'test.sh'), [], { env: cleanEnvironment({ TRIBUNE, TMPDIR: folder }) })
-  t.is(err, '')
+  t.regex(err, /^(\d+ of 10 runs\n)*$/, 'nothing but how far a slow machine is')
   t.is(code, 0, out)
   t.is(out.match(/\nnothing broke\n/g)?.length, 4)
 })
