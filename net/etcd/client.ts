@@ -130,7 +130,7 @@ const REVOKE = '/etcdserverpb.Lease/LeaseRevoke'
 /** A stream, of which each call here is a whole one. */
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
-const CONNECT_MS_MAX = 1_000
+const CONNECT_MS_MAX = 500
 const ANSWER_MS_MAX = 2_500
 const CLOSED = refuse('gone', 'the agent is stopping')
 

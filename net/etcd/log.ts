@@ -42,7 +42,7 @@ type Done = (outcome: Result<LogOutcome>) => void
 const RETAIN_MS = 120_000
 const RETRY_MS = 100
 /** A question that nobody answers is refused after this long. */
-const GIVE_UP_MS = 1_000
+const GIVE_UP_MS = 2_000
 const NOTHING: LogOutcome = { outcomes: [], notice: { index: 0, touched: [] } }
 const BEHIND = refuse('busy', 'the server that gave its tables is behind this one')
 const ENDED = refuse('gone', 'the agent is stopping')
