@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { applyGroup } from '../actors/commands.ts'
 import type { Config } from '../src/config/config.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
@@ -8,6 +9,7 @@ import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createDaemons } from './daemons.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
+import { createGossip } from './gossip/index.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
 import { createPrograms } from './programs.ts'
@@ -64,6 +66,16 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
     closers.push(() => daemons.close())
   }
   if (roles.includes('edge')) devices.api = api
+  if (roles.includes('gossip')) {
+    const gossip = createGossip({ dataDirectory: config.devMode ? undefined : config.dataDir })
+    devices.gossip = gossip
+    if (config.gossip && devices.store === undefined) {
+      const store = config.devMode ? memoryStore() : openStore(join(config.dataDir, 'gossip'))
+      devices.store = store
+      closers.push(() => store.close())
+    }
+    closers.push(() => gossip.close())
+  }
   if (roles.includes('mesh')) {
     const mesh = createMesh()
     devices.mesh = mesh

@@ -107,7 +107,8 @@ export class SimNode {
   constructor(options: SimNodeOptions) {
     const { world, config } = options
     this.#options = options
-    this.config = config
+    // Who belongs to the cluster is given; finding that out is simulated by sim/members/.
+    this.config = { ...config, gossip: undefined }
     this.layout = options.layout
     this.name = config.node.name
     this.clock = new MachineClock({ ...options.clock, nowMs: () => world.nowMs })

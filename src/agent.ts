@@ -1,12 +1,14 @@
 import { caRef } from '../actors/ca/protocol.ts'
 import { configEntriesRef } from '../actors/config-entries/index.ts'
 import { localRef } from '../actors/local/protocol.ts'
+import { membershipRef } from '../actors/membership/protocol.ts'
 import { proxiesRef } from '../actors/proxies/protocol.ts'
 import { watchesRef } from '../actors/watches/protocol.ts'
 import type { Io } from './cli/io.ts'
 import type { Config } from './config/config.ts'
 import { loadAgentConfig, reloadDifference } from './config/index.ts'
-import type { ProcessOutcome } from './kernel/ports.ts'
+import { joinOthers } from './joining.ts'
+import type { Ports, ProcessOutcome } from './kernel/ports.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
 import { layoutOf } from './placement.ts'
 import { processDevice } from './process-device.ts'
@@ -18,6 +20,8 @@ import type { Threads, World } from './world.ts'
 const GRACE_MS = 15_000
 const HALT_WITHIN_MS = 2_000
 const RELOAD_WITHIN_MS = 30_000
+/** The others need a second to be told; whoever cannot tell them goes anyway. */
+const LEAVE_WITHIN_MS = 5_000
 /** No sidecar waits for longer than a day. */
 const DRAIN_WITHIN_MS = 86_410_000
 
@@ -135,9 +139,16 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   banner(config, layout.length, threads.listening, io)
   logger.print('info', 'agent', 'Tribune agent running!')
 
+  void joining(threads.host, config, logger.print, stopped).then((result) => {
+    if (!isRefused(result)) return
+    logger.print('error', 'agent', result.why)
+    stop(1)
+  })
+
   const code = await stopped
   // Sidecars that wait for their connections do so for as long as they are told to.
   await threads.host.asked(proxiesRef, 'drain', null, DRAIN_WITHIN_MS)
+  if (code === 0 && config.gossip) await threads.host.asked(membershipRef, 'leave', null, LEAVE_WITHIN_MS)
   telemetry.close()
   const tooLong = setTimeout(() => void endNow(), GRACE_MS)
   await threads.close()
@@ -147,6 +158,25 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   ignoreSignals()
   process.off('uncaughtException', crashed)
   return code
+}
+
+/** Becomes a member as the configuration says. Ends with the agent, without a refusal. */
+async function joining(host: Threads['host'], { gossip }: Config, print: Ports['print'], stopped: Promise<number>): Promise<Result<null>> {
+  if (!gossip) return null
+  let isEnding = false
+  const ending = stopped.then(() => {
+    isEnding = true
+  })
+  const wait = (ms: number) =>
+    new Promise<boolean>((resolve) => {
+      const timer = setTimeout(resolve, ms, true)
+      void ending.then(() => {
+        clearTimeout(timer)
+        resolve(false)
+      })
+    })
+  const result = await joinOthers({ host, gossip, print, wait })
+  return isEnding ? null : result
 }
 
 /** The files of an external authority may hold something new. */
@@ -185,7 +215,7 @@ function banner(config: Config, threads: number, listening: Threads['listening']
     ['Server', `${config.server} (Bootstrap: ${config.bootstrap})`],
     ['Client Addr', `[${addresses.client.join(' ')}] (HTTP: ${ports.http}, HTTPS: ${ports.https}, gRPC: ${ports.grpc}, DNS: ${ports.dns})`],
     ['Cluster Addr', `${addresses.advertise} (LAN: ${ports.serfLan}, WAN: ${ports.serfWan})`],
-    ['Encrypt', 'Gossip: false, TLS-Outgoing: false, TLS-Incoming: false, Auto-Encrypt-TLS: false'],
+    ['Encrypt', `Gossip: ${(config.gossip?.key ?? '') !== ''}, TLS-Outgoing: false, TLS-Incoming: false, Auto-Encrypt-TLS: false`],
     ['Data', config.devMode ? 'in a temporary folder until the agent ends: keys and certificates too' : config.dataDir],
     ['Threads', String(threads)],
   ]

@@ -27,7 +27,7 @@ export function localArgs(config: Config): LocalArgs {
   }
 }
 
-function agentFacts(config: Config): AgentFacts {
+export function agentFacts(config: Config): AgentFacts {
   const { node, datacenter, primaryDatacenter, server, addresses, ports } = config
   return {
     node: node.name,

@@ -5,9 +5,10 @@ import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
 import { caArgs, daemonsArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
 import { localArgs } from './local-args.ts'
+import { membershipArgs } from './membership-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
-export type Role = 'main' | 'state' | 'edge' | 'mesh'
+export type Role = 'main' | 'state' | 'edge' | 'mesh' | 'gossip'
 
 /** Where an actor lives, and what it is started with. `started: false`: other actors start it, one for each key. */
 export type Place = { role: Role; args?: (config: Config) => unknown; started?: false }
@@ -26,7 +27,7 @@ export const placement: Readonly<Record<string, Place>> = {
   coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   'prepared-queries': { role: 'state' },
   events: { role: 'state' },
-  membership: { role: 'main', started: false },
+  membership: { role: 'gossip', args: membershipArgs },
   'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
@@ -57,17 +58,21 @@ function sessionsArgs({ sessionTtlMinMs }: Config): SessionsArgs {
 /** The roles of each thread, by its number. Thread 0 is the one the process began with. */
 export type Layout = readonly (readonly Role[])[]
 
-const ALL: readonly Role[] = ['main', 'state', 'edge', 'mesh']
+const ALL: readonly Role[] = ['main', 'state', 'edge', 'mesh', 'gossip']
 const EDGES_MAX = 4
 const MESHES_MAX = 8
 
-/** `threads` 0 puts everything on one thread; -1 suits the machine; otherwise it is the number of edge threads. */
-export function layoutOf({ threads }: Pick<Config, 'threads'>, cores: number): Layout {
+/**
+ * `threads` 0 puts everything on one thread; -1 suits the machine; otherwise it is the number of edge threads. Gossip has a thread of its own
+ * where there is any: whoever is late because of other work would be taken for dead.
+ */
+export function layoutOf({ threads, gossip }: Pick<Config, 'threads' | 'gossip'>, cores: number): Layout {
   if (threads.threads === 0) return [ALL]
   const edges = threads.threads > 0 ? threads.threads : Math.min(Math.max(cores, 1), EDGES_MAX)
-  if (threads.meshThreads === 0) return [['main'], ['state'], ...Array(edges).fill(['edge', 'mesh'])]
+  const first: Role[][] = gossip ? [['main'], ['state'], ['gossip']] : [['main', 'gossip'], ['state']]
+  if (threads.meshThreads === 0) return [...first, ...Array(edges).fill(['edge', 'mesh'])]
   const meshes = threads.meshThreads > 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
-  return [['main'], ['state'], ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
+  return [...first, ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
 }
 
 /** Whether anybody on a thread waits for changes of the tables: actors of the state, and readers at the interfaces. */

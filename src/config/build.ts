@@ -7,6 +7,7 @@ import { isRefused } from '../kernel/refusal.ts'
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
 import { buildEtcd } from './build-etcd.ts'
+import { buildGossip } from './build-gossip.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { buildWatches } from './build-watches.ts'
 import { fileCaConfig, isCaProvider } from './ca-config.ts'
@@ -42,6 +43,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
   checkRanges(build)
   const datacenter = buildDatacenter(build)
   const addresses = buildAddresses(build)
+  const ports = buildPorts(build, addresses)
   const before = build.problems.length
   const { services, checks } = buildDefinitions(build, sources.places)
   const definitions = build.problems.slice(before)
@@ -57,7 +59,8 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     dataDir: devMode ? '' : settings.data_dir,
     pidFile: settings.pid_file,
     addresses,
-    ports: buildPorts(build, addresses),
+    ports,
+    gossip: buildGossip(build, addresses, ports),
     dns: buildDns(build, datacenter),
     http: buildHttp(build),
     unixSockets: settings.unix_sockets,

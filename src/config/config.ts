@@ -3,7 +3,7 @@ import type { CaProvider, CaSettings } from '../../actors/ca/tables.ts'
 import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { CheckDefinition, ServiceDefinition } from '../../actors/definitions.ts'
 import type { WatchDefinition } from '../../actors/watches/protocol.ts'
-import type { LogLevel } from '../kernel/ports.ts'
+import type { GossipAddress, LogLevel } from '../kernel/ports.ts'
 
 /**
  * Everything the program was told, from its files and flags: one frozen value with every field filled in. Names are those of
@@ -28,6 +28,8 @@ export type Config = {
   readonly pidFile: string
   readonly addresses: AddressesConfig
   readonly ports: PortsConfig
+  /** Undefined: this agent is alone. */
+  readonly gossip: GossipConfig | undefined
   readonly dns: DnsConfig
   readonly http: HttpConfig
   readonly unixSockets: UnixSocketsConfig
@@ -88,6 +90,23 @@ export type AddressesConfig = {
   readonly http: readonly string[]
   readonly https: readonly string[]
   readonly grpc: readonly string[]
+}
+
+export type GossipConfig = {
+  /** Where it listens: an IP address, 0.0.0.0 or :: for all. */
+  readonly bind: GossipAddress
+  /** Where others reach it. */
+  readonly advertise: GossipAddress
+  /** 16, 24 or 32 bytes in Base64; '' for gossip that is open to all. */
+  readonly key: string
+  /** To be joined at the start, or the agent ends. */
+  readonly startJoin: readonly GossipAddress[]
+  /** Tried until one of them is joined. */
+  readonly retryJoin: readonly GossipAddress[]
+  readonly retryIntervalMs: number
+  /** After so many tries the agent ends; 0: never. */
+  readonly retryMax: number
+  readonly rejoinsAfterLeave: boolean
 }
 
 /** -1: switched off. */

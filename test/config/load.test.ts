@@ -91,7 +91,7 @@ foo = 1
 service { EnableTagOverride = true }
 check { script = "x" ttl = "x" }
 retry_join = "x"
-encrypt = "secret"
+verify_incoming = true
 acl { enabled = true }
 dns_config { service_ttl { "*" = "5x" } }
 bootstrap_expect = 3
@@ -111,7 +111,7 @@ default_query_time = 5`
 \t* invalid config key check.script (bad.hcl:4)
 \t* check[].ttl: invalid duration: "x": time: invalid duration "x" (bad.hcl:4)
 \t* 'retry_join': source data must be an array or slice, got string (bad.hcl:5)
-\t* encrypt is not supported by this version (bad.hcl:6)
+\t* verify_incoming = true is not supported by this version (bad.hcl:6)
 \t* acl.enabled = true is not supported by this version (bad.hcl:7)
 \t* dns_config.service_ttl["*"]: invalid duration: "5x": time: unknown unit "x" in duration "5x" (bad.hcl:8)
 \t* bootstrap_expect: this version runs a single server and joins no others (bad.hcl:9)

@@ -60,15 +60,28 @@ test('tokens cannot be set without access control lists', (t) => {
   }
 })
 
-test('there is nobody to join or to leave but this agent', (t) => {
-  const facts = { node: 'n1', address: '10.0.0.1', ports: { serfLan: 8301, serfWan: 8302 } }
-  const told = (url: string) => {
-    const { route, request } = requested('PUT', url)
-    return 'reply' in route ? route.reply(facts as never, request, settings) : undefined
+const facts = { node: 'n1', address: '10.0.0.1', ports: { serfLan: 8301, serfWan: 8302 } }
+
+test('joining asks the members at an address, and says why it did not work', async (t) => {
+  const join = (address: string, answer?: unknown) => run('PUT', `/v1/agent/join/${address}`, { facts, join: answer })
+  t.deepEqual(await join('10.0.0.1:8301'), {})
+  t.deepEqual(await join('10.0.0.1:8302?wan=1'), {})
+  t.deepEqual(await join('10.0.0.2', { joined: 1, failed: [] }), {})
+  const failed = [{ address: { host: '10.0.0.2', port: 8301 }, why: 'it speaks no gossip' }]
+  for (const [address, answer, why] of [
+    ['10.0.0.2', { joined: 0, failed }, 'it speaks no gossip'],
+    ['10.0.0.2', refuse('invalid', 'this agent does not gossip'), 'this agent does not gossip'],
+    ['10.0.0.2?wan=1', undefined, 'this version knows only its own datacenter'],
+    ['10.0.0.2:x', undefined, '"10.0.0.2:x" must be host or host:port'],
+  ] as const) {
+    const text = `1 error occurred:\n\t* Failed to join ${address.replace(/\?.*/, '')}: ${why}\n\n`
+    t.deepEqual(await join(address, answer), { status: 500, text })
   }
-  t.deepEqual(told('/v1/agent/join/10.0.0.1:8301'), {})
-  t.deepEqual(told('/v1/agent/join/10.0.0.1:8302?wan=1'), {})
-  t.like(told('/v1/agent/join/10.0.0.2'), { status: 500 })
-  t.deepEqual(told('/v1/agent/force-leave/n1'), {})
-  t.deepEqual(told('/v1/agent/force-leave/x'), { status: 500, text: `agent: No node found with name 'x'` })
+})
+
+test('a failed member can be made to leave; one that nobody knows cannot, and this agent stays', async (t) => {
+  const leave = (name: string, answer?: unknown) => run('PUT', `/v1/agent/force-leave/${name}`, { facts, forceLeave: answer })
+  t.deepEqual(await leave('n1'), {})
+  t.deepEqual(await leave('n2?prune', null), {})
+  t.deepEqual(await leave('x', refuse('missing', 'no member x')), { status: 500, text: `agent: No node found with name 'x'` })
 })

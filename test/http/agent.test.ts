@@ -149,6 +149,22 @@ test('the agent tells who it is, in a version that clients accept', async (t) =>
   t.like(await run('GET', '/v1/agent/members?wan=1', { facts }), { json: [{ Name: 'n1.dc1', Port: 8302 }] })
 })
 
+test('members are shown with the numbers that Serf has for how they are', async (t) => {
+  const { facts } = localArgs()
+  const members = (['alive', 'suspect', 'leaving', 'left', 'failed'] as const).map((status, n) => ({
+    ...{ name: `n${n}`, id: '', peer: 'p', address: `10.0.0.${n}`, port: 8301, tags: { role: 'node' } },
+    ...{ incarnation: 1, status, statusLtime: 1, isSelf: n === 0 },
+  }))
+  const { json } = (await run('GET', '/v1/agent/members?segment=_all', { facts, members })) as { json: object[] }
+  t.like(json, [
+    { Name: 'n0', Addr: '10.0.0.0', Port: 8301, Tags: { role: 'node' }, Status: 1 },
+    { Status: 1 },
+    { Status: 2 },
+    { Status: 3 },
+    { Status: 4 },
+  ])
+})
+
 test('the agent tells its statistics as texts, and no place in the network when it keeps none', async (t) => {
   const answers: Record<string, unknown> = { facts: localArgs().facts, list: { services: [web], checks: [up] } }
   const host = { ports: { tables: { view: () => emptyTables().view() } }, stats: () => [{}, {}] }

@@ -1,7 +1,6 @@
 import type { Fields } from './fields.ts'
 
 const SINGLE_SERVER = 'this version runs a single server and joins no others'
-const FOUND = 'the agents of a simulation are one cluster and need not look for each other'
 const STARTED = 'the servers of a simulation are one cluster from the beginning'
 
 /** Keys about other agents: finding them, talking to them, agreeing with them. */
@@ -45,22 +44,22 @@ export const clusterFields = {
   read_replica: { type: 'boolean', flag: 'read-replica', now: 'enterprise', aliases: ['non_voting_server'] },
   reconnect_timeout: { type: 'duration', default: '72h', now: 'harmless' },
   reconnect_timeout_wan: { type: 'duration', default: '72h', now: 'harmless' },
-  rejoin_after_leave: { type: 'boolean', flag: 'rejoin', now: 'harmless' },
-  retry_interval: { type: 'duration', default: '30s', flag: 'retry-interval', now: 'harmless' },
+  rejoin_after_leave: { type: 'boolean', flag: 'rejoin' },
+  retry_interval: { type: 'duration', default: '30s', flag: 'retry-interval' },
   retry_interval_wan: { type: 'duration', default: '30s', flag: 'retry-interval-wan', now: 'harmless' },
-  retry_join: { type: 'strings', flag: 'retry-join', now: { only: [[]], why: SINGLE_SERVER, simulated: FOUND } },
+  retry_join: { type: 'strings', flag: 'retry-join' },
   retry_join_wan: { type: 'strings', flag: 'retry-join-wan', now: { only: [[]], why: SINGLE_SERVER } },
-  retry_max: { type: 'int', flag: 'retry-max', now: 'harmless' },
+  retry_max: { type: 'int', flag: 'retry-max' },
   retry_max_wan: { type: 'int', flag: 'retry-max-wan', now: 'harmless' },
   rpc: { type: 'object', fields: { enable_streaming: { type: 'boolean', default: true, now: 'harmless' } } },
   segment: { type: 'string', flag: 'segment', now: { only: [''], why: 'Network segments are not supported in this version of Consul' } },
   segments: { type: 'anything', now: { only: [[]], why: 'Network segments are not supported in this version of Consul' } },
-  serf_lan: { type: 'string', flag: 'serf-lan-bind', now: 'harmless' },
+  serf_lan: { type: 'string', flag: 'serf-lan-bind' },
   serf_wan: { type: 'string', flag: 'serf-wan-bind', now: 'harmless' },
   serf_lan_allowed_cidrs: { type: 'strings', flag: 'serf-lan-allowed-cidrs', now: 'harmless' },
   serf_wan_allowed_cidrs: { type: 'strings', flag: 'serf-wan-allowed-cidrs', now: 'harmless' },
   server: { type: 'boolean', flag: 'server' },
-  start_join: { type: 'strings', flag: 'join', now: { only: [[]], why: SINGLE_SERVER, simulated: FOUND } },
+  start_join: { type: 'strings', flag: 'join' },
   start_join_wan: { type: 'strings', flag: 'join-wan', now: { only: [[]], why: SINGLE_SERVER } },
   use_streaming_backend: { type: 'boolean', default: true, now: 'harmless' },
 } as const satisfies Fields

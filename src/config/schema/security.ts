@@ -46,7 +46,7 @@ export const tlsFields = {
   cert_file: { type: 'string', now: 'refused' },
   key_file: { type: 'string', now: 'refused' },
   enable_agent_tls_for_checks: { type: 'boolean', now: 'refused' },
-  encrypt: { type: 'string', flag: 'encrypt', now: 'refused' },
+  encrypt: { type: 'string', flag: 'encrypt' },
   encrypt_verify_incoming: { type: 'boolean', default: true, now: 'harmless' },
   encrypt_verify_outgoing: { type: 'boolean', default: true, now: 'harmless' },
   server_name: { type: 'string', now: 'harmless' },

@@ -1,5 +1,7 @@
 import { agentRef } from '../../../actors/agent.ts'
-import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
+import { localRef } from '../../../actors/local/protocol.ts'
+import { membershipRef } from '../../../actors/membership/protocol.ts'
+import { readGossipAddress } from '../../config/build-gossip.ts'
 import type { LogLevel, ProcessOutcome } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import type { EdgeContext } from '../context.ts'
@@ -46,26 +48,38 @@ export const agentTokenRoute: Route = {
   reply: () => ({}),
 }
 
-/** PUT /v1/agent/join/:address: there is nobody to join but this agent itself. */
+/** PUT /v1/agent/join/:address */
 export const agentJoinRoute: Route = {
   method: 'PUT',
   path: '/v1/agent/join/*address',
-  ask: ({ rest: address }) =>
-    address === '' ? { status: 500, text: joinFailed('', 'no address is given') } : question(localRef, 'facts', null),
-  reply: ({ address: own, ports }: AgentFacts, { rest: address, query }) => {
+  async run({ rest: address, query }, { asked }) {
+    if (address === '') return { status: 500, text: joinFailed('', 'no address is given') }
+    const facts = await asked(localRef, 'facts', null)
+    if (isRefused(facts)) return facts
+    const { address: own, ports } = facts
+    const read = readGossipAddress(address, query.has('wan') ? ports.serfWan : ports.serfLan)
+    if (isRefused(read)) return { status: 500, text: joinFailed(address, read.why) }
     const port = query.has('wan') ? ports.serfWan : ports.serfLan
-    const host = own.includes(':') ? `[${own}]` : own
-    if (address === own || address === `${host}:${port}`) return {}
-    return { status: 500, text: joinFailed(address, 'this version runs a single server and joins no others') }
+    if (read.host === own && read.port === port) return {}
+    if (query.has('wan')) return { status: 500, text: joinFailed(address, 'this version knows only its own datacenter') }
+    const result = await asked(membershipRef, 'join', { addresses: [read] }, JOIN_WITHIN_MS)
+    if (isRefused(result)) return { status: 500, text: joinFailed(address, result.why) }
+    return result.joined > 0 ? {} : { status: 500, text: joinFailed(address, result.failed[0]?.why ?? 'no answer') }
   },
 }
 
-/** PUT /v1/agent/force-leave/:node: the only member is alive, so it comes back at once. */
+/** PUT /v1/agent/force-leave/:node: whoever is alive stays, this agent too. */
 export const agentForceLeaveRoute: Route = {
   method: 'PUT',
   path: '/v1/agent/force-leave/*node',
-  ask: () => question(localRef, 'facts', null),
-  reply: ({ node }: AgentFacts, { rest: name }) => (name === node ? {} : { status: 500, text: `agent: No node found with name '${name}'` }),
+  async run({ rest: name, query }, { asked }) {
+    const facts = await asked(localRef, 'facts', null)
+    if (isRefused(facts)) return facts
+    if (name === facts.node) return {}
+    const result = await asked(membershipRef, 'forceLeave', { name, prune: query.has('prune') })
+    if (!isRefused(result)) return {}
+    return result.refused === 'missing' ? { status: 500, text: `agent: No node found with name '${name}'` } : result
+  },
 }
 
 export const agentRuntimeRoutes: readonly Route[] = [
@@ -80,6 +94,7 @@ export const agentRuntimeRoutes: readonly Route[] = [
 const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** Longer than the log is waited for. */
 const LOG_WITHIN_MS = 30_000
+const JOIN_WITHIN_MS = 30_000
 const LEVELS = new Map<string, LogLevel>([
   ['TRACE', 'trace'],
   ['DEBUG', 'debug'],

@@ -1,8 +1,10 @@
 import os from 'node:os'
 import { lastIndex } from '../../../actors/command.ts'
 import { type AgentFacts, type LocalList, localRef } from '../../../actors/local/protocol.ts'
+import { type Member, membershipRef } from '../../../actors/membership/protocol.ts'
 import { isRefused } from '../../kernel/refusal.ts'
-import { question, type Route } from '../route.ts'
+import { memberTags } from '../../member-tags.ts'
+import type { Route } from '../route.ts'
 
 /** GET /v1/agent/self */
 export const agentSelfRoute: Route = {
@@ -27,7 +29,7 @@ export const agentSelfRoute: Route = {
         },
         DebugConfig: facts.debugConfig,
         Coord: settings.coordinates ? { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 } : null,
-        Member: memberShape(facts),
+        Member: ownShape(facts),
         Stats: statsOf(facts, list, lastIndex(host.ports.tables.view()), host.stats().length),
         Meta: { ...facts.nodeMeta, 'consul-network-segment': '' },
         Tribune: { Version: facts.version },
@@ -36,48 +38,43 @@ export const agentSelfRoute: Route = {
   },
 }
 
-/** GET /v1/agent/members: this agent, as long as there is no other. */
+/** GET /v1/agent/members: whom this agent knows, at least itself. */
 export const agentMembersRoute: Route = {
   method: 'GET',
   path: '/v1/agent/members',
-  ask({ query }) {
+  async run({ query }, { asked, awaited }) {
     const segment = query.get('segment') ?? ''
     if (segment !== '' && query.has('wan')) return { status: 400, text: 'Cannot provide a segment with wan=true' }
     if (segment !== '' && segment !== '_all') return { status: 500, text: 'Network segments are not supported in this version of Consul' }
-    return question(localRef, 'facts', null)
-  },
-  reply(facts: AgentFacts, { query }) {
-    const member = memberShape(facts)
-    if (!query.has('wan')) return { json: [member] }
-    return { json: facts.server ? [{ ...member, Name: `${facts.node}.${facts.datacenter}`, Port: facts.ports.serfWan }] : null }
+    const facts = await asked(localRef, 'facts', null)
+    if (isRefused(facts)) return facts
+    const own = ownShape(facts)
+    if (query.has('wan')) {
+      return { json: facts.server ? [{ ...own, Name: `${facts.node}.${facts.datacenter}`, Port: facts.ports.serfWan }] : null }
+    }
+    const members = await awaited(membershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
+    return { json: members === undefined || members.value.length === 0 ? [own] : members.value.map(memberShape) }
   },
 }
 
-function memberShape({ node, address, ports, datacenter, nodeId, server, compatibleVersion }: AgentFacts): Record<string, unknown> {
-  const serverTags = server && {
-    port: String(ports.server),
-    raft_vsn: '3',
-    ...(ports.serfWan > 0 && { wan_join_port: String(ports.serfWan) }),
-  }
-  const tags: Record<string, string> = {
-    acls: '0',
-    build: `${compatibleVersion}:`,
-    dc: datacenter,
-    ...(server && { ft_fs: '1', ft_si: '1' }),
-    id: nodeId,
-    ...serverTags,
-    role: server ? 'consul' : 'node',
-    segment: '',
-    vsn: '2',
-    vsn_max: '3',
-    vsn_min: '2',
-  }
+function ownShape(facts: AgentFacts): Record<string, unknown> {
+  const { node: name, address, ports } = facts
+  return memberShape({ name, address, port: ports.serfLan, tags: memberTags(facts), status: 'alive' })
+}
+
+function memberShape({
+  name,
+  address,
+  port,
+  tags,
+  status,
+}: Pick<Member, 'name' | 'address' | 'port' | 'tags' | 'status'>): Record<string, unknown> {
   return {
-    Name: node,
+    Name: name,
     Addr: address,
-    Port: ports.serfLan,
-    Tags: Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))),
-    Status: 1,
+    Port: port,
+    Tags: tags,
+    Status: STATUS_NUMBERS[status],
     ProtocolMin: 1,
     ProtocolMax: 5,
     ProtocolCur: 2,
@@ -87,6 +84,9 @@ function memberShape({ node, address, ports, datacenter, nodeId, server, compati
   }
 }
 
+const MEMBERS_WITHIN_MS = 1_000
+/** Of Serf. Whoever is only suspected is alive. */
+const STATUS_NUMBERS: Readonly<Record<Member['status'], number>> = { alive: 1, suspect: 1, leaving: 2, left: 3, failed: 4 }
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' }
 /** Consul's first election gives this one to a server that is alone. */
 const RAFT_TERM = '2'

@@ -1,0 +1,22 @@
+import type { MembershipArgs } from '../actors/membership/protocol.ts'
+import type { Config } from './config/config.ts'
+import { agentFacts } from './local-args.ts'
+import { memberTags } from './member-tags.ts'
+
+/** What an agent is among others. Its id is known by the time it starts. */
+export function membershipArgs(config: Config): MembershipArgs {
+  const { node, datacenter, addresses, ports, gossip } = config
+  const alone = { host: addresses.advertise, port: ports.serfLan }
+  const { bind, advertise, key, rejoinsAfterLeave } = gossip ?? { bind: alone, advertise: alone, key: '', rejoinsAfterLeave: false }
+  return {
+    enabled: gossip !== undefined,
+    name: node.name,
+    id: node.id,
+    datacenter,
+    bind: { address: bind.host, port: bind.port },
+    advertise: { address: advertise.host, port: advertise.port },
+    tags: memberTags(agentFacts(config)),
+    keys: key === '' ? [] : [key],
+    rejoinsAfterLeave,
+  }
+}

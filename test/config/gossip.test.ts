@@ -1,0 +1,70 @@
+import test from 'ava'
+import { readGossipAddress } from '../../src/config/build-gossip.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
+import { configOf, loaded } from './kit.ts'
+
+const KEY = Buffer.alloc(32, 5).toString('base64')
+
+test('an agent listens for others; one for development only if it is given a reason', (t) => {
+  t.is(configOf(t, ['-dev', '-bind=127.0.0.1']).gossip, undefined)
+  t.is(configOf(t, ['-server', '-bootstrap', '-data-dir=/x', '-bind=127.0.0.1', '-serf-lan-port=-1']).gossip, undefined)
+  t.deepEqual(configOf(t, ['-server', '-bootstrap', '-data-dir=/x', '-bind=127.0.0.1', '-advertise=10.0.0.1']).gossip, {
+    bind: { host: '127.0.0.1', port: 8301 },
+    advertise: { host: '10.0.0.1', port: 8301 },
+    key: '',
+    startJoin: [],
+    retryJoin: [],
+    retryIntervalMs: 30_000,
+    retryMax: 0,
+    rejoinsAfterLeave: false,
+  })
+  for (const flag of [`-encrypt=${KEY}`, '-serf-lan-bind=127.0.0.1', '-join=a', '-retry-join=a']) {
+    t.truthy(configOf(t, ['-dev', '-bind=127.0.0.1', flag]).gossip, flag)
+  }
+})
+
+test('whom to join, how often, and with which key', (t) => {
+  const text = `retry_join = ["10.0.0.2:1", "db"]
+start_join = ["[::1]:2"]
+retry_interval = "5s"
+retry_max = 3
+rejoin_after_leave = true
+serf_lan = "127.0.0.3"
+encrypt = "${KEY}"`
+  t.like(configOf(t, ['-dev', '-bind=127.0.0.1', '-config-file=a.hcl'], { 'a.hcl': text }).gossip, {
+    bind: { host: '127.0.0.3', port: 8301 },
+    key: KEY,
+    startJoin: [{ host: '::1', port: 2 }],
+    retryJoin: [
+      { host: '10.0.0.2', port: 1 },
+      { host: 'db', port: 8301 },
+    ],
+    retryIntervalMs: 5_000,
+    retryMax: 3,
+    rejoinsAfterLeave: true,
+  })
+})
+
+test('what cannot be meant is refused with its key', (t) => {
+  const base = ['-dev', '-bind=127.0.0.1']
+  t.regex(String(loaded([...base, '-encrypt=secret'])), /^encrypt has invalid key: /)
+  t.regex(String(loaded([...base, '-retry-join=a:b'])), /retry_join: "a:b" must be host or host:port/)
+  t.regex(String(loaded([...base, '-retry-join=provider=aws tag_key=x'])), /cloud provider/)
+  t.regex(String(loaded([...base, '-serf-lan-bind=x'])), /serf_lan/)
+  t.regex(String(loaded([...base, '-join=a', '-serf-lan-port=-1'])), /ports\.serf_lan: this agent can join nobody/)
+})
+
+test('an address is a host, with a port if it is another one', (t) => {
+  for (const [text, host, port] of [
+    ['a.b', 'a.b', 8301],
+    ['10.0.0.1', '10.0.0.1', 8301],
+    ['10.0.0.1:5', '10.0.0.1', 5],
+    ['::1', '::1', 8301],
+    ['[fe80::1]', 'fe80::1', 8301],
+    ['[::1]:65535', '::1', 65_535],
+  ] as const) {
+    t.deepEqual(readGossipAddress(text, 8301), { host, port })
+  }
+  for (const text of ['', ' ', 'a b', 'a:0', 'a:65536', 'a:-1', ':1', '[::1', '::1]:2', 'a/b:x'])
+    t.true(isRefused(readGossipAddress(text, 8301)), text)
+})
