@@ -41,6 +41,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 const TIES: Record<string, RegExp> = {
   'src/main.ts': /^net\/world\.ts$/,
   'src/connect-proxy.ts': /^net\//,
+  'src/connect-haproxy.ts': /^net\/(logger|temporary-directory)\.ts$/,
   'src/client/connect/peer.ts': /^net\/mesh\/(names|reasons)\.ts$/,
   'src/cli/sim.ts': /^sim\/own\/index\.ts$/,
   'src/cli/tls-files.ts': /^net\/agent-certificates\.ts$/,

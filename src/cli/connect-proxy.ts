@@ -99,7 +99,7 @@ function sourceUpstreams(flags: ProxyFlags): Result<Upstreams> {
 }
 
 /** A proxy that an agent starts has its token in a variable of its own. */
-function withProxyToken(http: HttpClient, env: Io['env']): HttpClient {
+export function withProxyToken(http: HttpClient, env: Io['env']): HttpClient {
   const token = env['CONNECT_PROXY_TOKEN'] ?? ''
   return token === '' || http.settings.token !== '' ? http : httpClient({ ...http.settings, token })
 }
@@ -136,7 +136,7 @@ async function sourceOf(flags: ProxyFlags, upstreams: Upstreams, http: HttpClien
 }
 
 /** The ID of the one proxy that is registered with the agent for a service. */
-async function proxyFor(serviceId: string, http: HttpClient): Promise<Result<{ found: string }>> {
+export async function proxyFor(serviceId: string, http: HttpClient): Promise<Result<{ found: string }>> {
   type AgentService = { ID: string; Kind?: string; Proxy?: { DestinationServiceID?: string } }
   const reply = await http.json<Record<string, AgentService>>('/v1/agent/services')
   if (isRefused(reply)) return refuse('gone', `Failed looking up sidecar proxy info for ${serviceId}: ${reply.why}`)

@@ -20,6 +20,7 @@ export const commands: readonly Listing[] = [
   { name: 'connect decisions', load: async () => (await import('./connect-decisions.ts')).connectDecisionsCommand },
   { name: 'connect envoy', load: async () => (await import('./connect-envoy.ts')).connectEnvoyCommand },
   { name: 'connect expose', load: async () => (await import('./connect-expose.ts')).connectExposeCommand },
+  { name: 'connect haproxy', load: async () => (await import('./connect-haproxy.ts')).connectHaproxyCommand },
   { name: 'connect proxy', load: async () => (await import('./connect-proxy.ts')).connectProxyCommand },
   { name: 'connect redirect-traffic', load: async () => (await import('./connect-redirect-traffic.ts')).connectRedirectTrafficCommand },
   { name: 'connect why', load: async () => (await import('./connect-why.ts')).connectWhyCommand },
