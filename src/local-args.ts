@@ -28,7 +28,7 @@ export function localArgs(config: Config): LocalArgs {
 }
 
 export function agentFacts(config: Config): AgentFacts {
-  const { node, datacenter, primaryDatacenter, server, addresses, ports } = config
+  const { node, datacenter, primaryDatacenter, server, addresses, ports, gossip } = config
   return {
     node: node.name,
     nodeId: node.id,
@@ -39,6 +39,7 @@ export function agentFacts(config: Config): AgentFacts {
     taggedAddresses: { ...node.taggedAddresses },
     nodeMeta: { ...node.meta },
     ports: { server: ports.server, serfLan: ports.serfLan, serfWan: ports.serfWan, dns: ports.dns, http: ports.http, grpc: ports.grpc },
+    isEncrypted: gossip !== undefined && gossip.key !== '',
     version: VERSION,
     compatibleVersion: COMPATIBLE_VERSION,
     debugConfig: debugConfig(config),

@@ -94,6 +94,8 @@ export type AgentFacts = {
   taggedAddresses: Record<string, string>
   nodeMeta: Record<string, string>
   ports: { server: number; serfLan: number; serfWan: number; dns: number; http: number; grpc: number }
+  /** Whether agents speak to each other with a key that the configuration gives. */
+  isEncrypted: boolean
   /** This program's version, and the one of Consul that clients see. */
   version: string
   compatibleVersion: string

@@ -81,6 +81,7 @@ export function localArgs(given: Partial<LocalArgs> = {}): LocalArgs {
       taggedAddresses: { lan: '10.0.0.1' },
       nodeMeta: {},
       ports: { server: 8300, serfLan: 8301, serfWan: 8302, dns: 8600, http: 8500, grpc: -1 },
+      isEncrypted: false,
       version: '0.1.0',
       compatibleVersion: '1.10.12',
       debugConfig: {},

@@ -143,7 +143,7 @@ function statsOf(
       os: process.platform,
       version: `node ${process.version}`,
     },
-    serf_lan: SERF_STATS,
+    serf_lan: { ...SERF_STATS, encrypted: String(facts.isEncrypted) },
     ...(server && { serf_wan: SERF_STATS }),
     tribune: { version: facts.version },
   }

@@ -104,7 +104,7 @@ export const autopilotStateRoute: Route = {
   },
 }
 
-/** Gossip is not encrypted, so there are no keys to see or to change. */
+/** Keys of gossip come from the configuration: while agents run they are neither shown nor changed. */
 export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE'] as const).map(
   (method): Route => ({
     method,
@@ -113,13 +113,13 @@ export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE']
       const wrong = keyringFault(method, query, body)
       return wrong === undefined ? question(localRef, 'facts', null) : badRequest(wrong)
     },
-    reply: ({ node, datacenter }: AgentFacts) => ({
+    reply: ({ node, datacenter, isEncrypted }: AgentFacts) => ({
       status: 500,
       text: listedErrors([
         'WAN error: 1/1 nodes reported failure',
         `${node}.${datacenter}: ${KEYRING_EMPTY}`,
         `${datacenter} (LAN) error: 1/1 nodes reported failure`,
-        `${node}: ${KEYRING_EMPTY}`,
+        `${node}: ${isEncrypted ? KEYRING_FIXED : KEYRING_EMPTY}`,
       ]),
     }),
   }),
@@ -138,6 +138,7 @@ export const operatorRoutes: readonly Route[] = [
 type Server = { id: string; node: string; address: string; isLeader: boolean; meta: Record<string, string> }
 
 const KEYRING_EMPTY = 'Keyring is empty (encryption not enabled)'
+const KEYRING_FIXED = 'this version takes its one key from "encrypt" and neither shows nor changes it while it runs'
 /** There are no elections, so there is one term; Consul's first one with a leader is this. */
 const TERM = 2
 
