@@ -28,7 +28,7 @@ export function planOf(definition: ServiceDefinition, settings: ProxySettings): 
   if (managed.execMode === 'script') return refuse('invalid', 'connect.proxy.exec_mode: "script" is not supported')
   const command = managed.command.length > 0 ? managed.command : settings.command
   if (command.length > 0) {
-    return refuse('invalid', `connect.proxy.command: this version runs its own proxy only, it does not start ${JSON.stringify(command[0])}`)
+    return refuse('invalid', `connect.proxy.command: ${JSON.stringify(command[0])} is a program of its own, not the agent's proxy`)
   }
   const config = withDefaults(settings.defaults, managed.config)
   const local = localService(definition, config.localServiceAddress)
