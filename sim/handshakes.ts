@@ -9,6 +9,8 @@ import { snapshotsOf } from './snapshots.ts'
 
 /** Sidecars have leaves of a root that a restore brought back by then. */
 const RESTORED_MS = 45_000
+/** Agents put themselves back into the catalog by then. */
+const FORGOTTEN_MS = 150_000
 /** A fault of a certificate that a wrong clock may see on either side. */
 const OF_TIME = /not valid yet|has expired/
 
@@ -21,11 +23,18 @@ export class Handshakes {
   readonly #run: Run
   /** Services that have a sidecar. Others speak for themselves, and show what they like. */
   readonly #members: ReadonlySet<string>
+  /** When somebody took a node out of the catalog last. */
+  readonly #forgottenMs = new Map<string, number>()
 
   constructor(run: Run) {
     this.#run = run
     const services = run.cluster.estate.agents.flatMap(({ config }) => config.services)
     this.#members = new Set(services.filter(({ connect }) => connect?.proxy).map(({ name }) => name))
+  }
+
+  /** Somebody takes a node out of the catalog: nobody waits for its sidecars any more, until its agent has put it back. */
+  forgotten(node: string): void {
+    this.#forgottenMs.set(node, this.#run.world.nowMs)
   }
 
   /** One side has judged the other. */
@@ -53,6 +62,7 @@ export class Handshakes {
     const { world, cluster } = this.#run
     const names = [node.name, ...(cluster.nodes.has(peerNode) ? [peerNode] : [])]
     if (OF_TIME.test(fault) && !names.every((name) => clocksOf(this.#run).isSteady(name))) return true
+    if (names.some((name) => world.nowMs - (this.#forgottenMs.get(name) ?? Number.NEGATIVE_INFINITY) < FORGOTTEN_MS)) return true
     return snapshotsOf(this.#run).mayRestoreBetween(world.nowMs - RESTORED_MS, world.nowMs)
   }
 }

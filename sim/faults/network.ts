@@ -5,6 +5,8 @@ import { pick } from '../streams.ts'
 
 /** Long after a way is there again, connections that were held back send anew. */
 const RECOVERY_MS = 5_000
+/** What was lost again and again is sent again that late, and whatever came after it waits. */
+const LOSS_RECOVERY_MS = 30_000
 
 const group: Field<string> = {
   about: 'names of some of the agents, separated by spaces',
@@ -72,6 +74,7 @@ const packetLoss = defineFault({
   fields: { to: otherNode, lost: part(0.02, 0.6), duplicated: part(0, 0.3), reordered: part(0, 0.3), forMs: ms(500, 15_000) },
   apply(run, { node, to, lost, duplicated, reordered, forMs }) {
     disturbWay(run, node, to, forMs, { lost, duplicated, reordered })
+    if (node !== to) disturbAll(run, run.cluster.nodes.keys(), forMs, LOSS_RECOVERY_MS)
   },
 })
 
@@ -138,6 +141,6 @@ function disturbWay(run: Run, node: string, to: string, forMs: number, way: obje
 }
 
 /** Whoever leads may be behind what does not work, so nothing can be expected of anybody. */
-function disturbAll(run: Run, names: Iterable<string>, forMs: number): void {
-  for (const name of names) run.cluster.disturb(name, forMs + RECOVERY_MS, 'way')
+function disturbAll(run: Run, names: Iterable<string>, forMs: number, recoveryMs = RECOVERY_MS): void {
+  for (const name of names) run.cluster.disturb(name, forMs + recoveryMs, 'way')
 }

@@ -1,4 +1,5 @@
 import { anyNode, ms, oneOf } from '../fields.ts'
+import { handshakesOf } from '../handshakes.ts'
 import { defineWorkload } from '../kind.ts'
 import { lockersOf } from '../locks.ts'
 
@@ -75,6 +76,7 @@ export const nodeRemove = defineWorkload({
   apply(run, { node, removed }) {
     if (!run.up(node)) return
     run.restsByMs = Math.max(run.restsByMs, run.world.nowMs + COMPARED_WITHIN_MS)
+    handshakesOf(run).forgotten(removed)
     lockersOf(run).removeNode(node, removed)
   },
 })

@@ -87,6 +87,7 @@ test('a sidecar that is not believed is noticed, unless a clock is wrong or it i
     n2.skewMs += byMs
     run.advance(2_500)
     const shown = leaf ? [leaf] : []
+    if (more.peer === 'forgotten') handshakesOf(run).forgotten('n1')
     const base = { owner: 'db', side: 'listener', peer: '10.0.0.2:5', peerNode: 'n2', own: undefined } as const
     handshakesOf(run).judged(n1, { ...base, shown, keyId: leaf?.keyId ?? '', fault: 'the certificate has expired', ...more })
     return handshakesOf(run).unbelieved
@@ -97,6 +98,7 @@ test('a sidecar that is not believed is noticed, unless a clock is wrong or it i
   t.is(unbelieved({}, 600_000), undefined)
   t.regex(unbelieved({ fault: 'the certificate is signed by an unknown CA' }, 600_000) ?? '', /unknown CA/)
   t.is(unbelieved({ keyId: 'stolen' }), undefined)
+  t.is(unbelieved({ peer: 'forgotten' }), undefined, 'it was taken out of the catalog')
 })
 
 test('two certificates with one number are noticed, but for those after a restore', (t) => {
