@@ -33,6 +33,8 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     goneSinceMs: new Map(),
     pruned: new Map(),
     suspicions: new Map(),
+    lastNumber: 0,
+    numbers: new Map(),
     disputed: new Map(),
     blamed: new Map(),
     connections: new Map(),

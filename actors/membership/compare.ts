@@ -1,4 +1,4 @@
-import { disputed } from './judge.ts'
+import { disputed, doubt } from './judge.ts'
 import { type GossipMessage, RECORDS_MAX, SUMS } from './messages.ts'
 import type { MemberRecord } from './protocol.ts'
 import { isThere } from './ring.ts'
@@ -41,6 +41,7 @@ export function takeRecords(
     const before = state.members.get(record.name)
     if (record.status === 'failed' && before !== undefined && isThere(before)) {
       const said = { name: record.name, incarnation: record.incarnation, by: from }
+      doubt(state, record.name, record.incarnation)
       if (disputed(state, turn, said)) passOn(state, turn, { is: 'disputed', ...said }, [from], peer)
     } else if (adopt(state, turn, record, { via: [from], why: 'compared' })) news.push(record)
     const own = state.members.get(record.name)

@@ -5,7 +5,7 @@ import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { beginning } from './begin.ts'
 import { compared, compareWith, takeRecords } from './compare.ts'
 import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
-import { accused, disputed, failed, judge } from './judge.ts'
+import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
 import type { MembershipArgs, MembershipProtocol } from './protocol.ts'
@@ -82,7 +82,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
     forceLeave(state, { name, prune }, turn) {
       const record = state.members.get(name)
       if (record === undefined) return refuse('missing', `no member ${name}`)
-      if (isThere(record) && !state.suspicions.has(name)) return null
+      if (isThere(record) && !isSuspect(state, name)) return null
       const { incarnation } = record
       if (record.status !== 'left') {
         const member = { ...record, status: 'left' as const, ltime: ++state.lamportTime }
@@ -240,7 +240,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
   if (message.do === 'hello') {
     const why = introduced(state, turn, peer, connection, message)
     if (why === undefined) {
-      heard(state, message.me.name)
+      heard(state, turn, message.me.name)
       pingForOthers(state, turn, message.me.name)
       correct(state, turn, peer, message.me.name)
       return
@@ -255,7 +255,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
   }
   const { name } = connection
   if (name === undefined) return turn.count('membership.strangers')
-  heard(state, name)
+  heard(state, turn, name)
   correct(state, turn, peer, name)
   switch (message.do) {
     case 'compare':
@@ -270,7 +270,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
     case 'probe':
       return probe(state, turn, peer, message)
     case 'heard':
-      return heardByOthers(state, message.seq)
+      return heardByOthers(state, turn, message.seq)
     case 'unheard':
       return
     case 'news':
@@ -295,6 +295,9 @@ function isNew(
       return adopt(state, turn, said.member, { via, why: 'by itself' })
     case 'accused':
       return accused(state, turn, said, via)
+    case 'withdrawn':
+      withdrawn(state, turn, said, via)
+      return false
     case 'failed':
       return failed(state, turn, said, via)
     case 'disputed':

@@ -1,5 +1,6 @@
 import type { GossipAddress } from '../../src/kernel/ports.ts'
 import { compareWith } from './compare.ts'
+import { isSuspect } from './judge.ts'
 import { PROTOCOL_VERSION } from './messages.ts'
 import type { MemberRecord } from './protocol.ts'
 import { farOf, isThere, neighboursOf } from './ring.ts'
@@ -117,7 +118,7 @@ function strangeness(
   if (me.peer !== peer) return `Member '${me.name}' (${where}) does not have the key of which it speaks`
   if (!isThere(me)) return undefined
   const named = state.members.get(me.name)
-  const isTaken = (other: MemberRecord) => isThere(other) && !state.suspicions.has(other.name) && textOf(addressOf(other)) !== where
+  const isTaken = (other: MemberRecord) => isThere(other) && !isSuspect(state, other.name) && textOf(addressOf(other)) !== where
   if (named !== undefined && named.id !== me.id && isTaken(named))
     return `Member '${me.name}' at ${where} has the name of the one at ${textOf(addressOf(named))}`
   if (named?.id === me.id) return undefined
@@ -132,7 +133,7 @@ function strangeness(
 function choose(state: MembershipState): void {
   state.isMoved = false
   const { ring, self, members, watches, nowMs } = state
-  const neighbours = neighboursOf(ring, self, members, (name) => state.suspicions.has(name))
+  const neighbours = neighboursOf(ring, self, members, (name) => isSuspect(state, name))
   for (const name of watches.keys()) if (!neighbours.has(name)) watches.delete(name)
   for (const name of neighbours) {
     if (watches.has(name)) continue

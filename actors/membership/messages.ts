@@ -37,8 +37,11 @@ export type GossipMessage =
 export type Rumour = { via: readonly string[] } & News
 export type News =
   | { is: 'member'; member: MemberRecord }
-  /** `by` has got no answer from it, neither directly nor over others. */
-  | { is: 'accused'; name: string; incarnation: number; by: string }
+  /** `by` has got no answer from it, neither directly nor over others, nor have `accusers`. Only one that is loud is for all. What `by` says
+   * later of the same member has a higher `number`. */
+  | { is: 'accused'; name: string; incarnation: number; by: string; number: number; accusers: string[]; isLoud: boolean }
+  /** It has answered after all. */
+  | { is: 'withdrawn'; name: string; incarnation: number; by: string; number: number }
   /** The verdict, after these have accused it. */
   | { is: 'failed'; name: string; incarnation: number; by: string; accusers: string[] }
   /** For it to hear that `by` counts it as failed, although others do not. */
@@ -88,6 +91,7 @@ export function recordFault(record: unknown): string | undefined {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const ABOUT_ONE: ReadonlySet<string> = new Set(['accused', 'withdrawn', 'failed', 'disputed', 'pruned'] satisfies News['is'][])
 const STATUSES: ReadonlySet<string> = new Set(['alive', 'leaving', 'failed', 'left'] satisfies MemberRecord['status'][])
 
 function messageFault(message: Record<string, unknown>): string | undefined {
@@ -128,15 +132,18 @@ function rumoursFault(rumours: unknown): string | undefined {
 
 function rumourFault(rumour: unknown): string | undefined {
   if (typeof rumour !== 'object' || rumour === null) return 'a rumour must be an object'
-  const { via, is, member, name, incarnation, by, accusers, told } = rumour as Record<string, unknown>
+  const { via, is, member, name, incarnation, by, accusers, isLoud, number, told } = rumour as Record<string, unknown>
   if (!isList(via, VIA_MAX, isName)) return 'via: must be a list of names'
   if (is === 'member') return recordFault(member)
   if (is === 'told') return toldFault(told)
-  if (is !== 'accused' && is !== 'failed' && is !== 'disputed' && is !== 'pruned') return 'is: unknown rumour'
+  if (typeof is !== 'string' || !ABOUT_ONE.has(is)) return 'is: unknown rumour'
   if (!isName(name)) return 'name: must be a name'
   if (!isWhole(incarnation)) return 'incarnation: must be a whole number'
   if (!isName(by)) return 'by: must be a name'
-  return is !== 'failed' || isList(accusers, VIA_MAX, isName) ? undefined : 'accusers: must be a list of names'
+  if ((is === 'accused' || is === 'withdrawn') && !isWhole(number)) return 'number: must be a whole number'
+  if (is === 'accused' && typeof isLoud !== 'boolean') return 'isLoud: must be true or false'
+  if (is !== 'accused' && is !== 'failed') return undefined
+  return isList(accusers, VIA_MAX, isName) ? undefined : 'accusers: must be a list of names'
 }
 
 function toldFault(told: unknown): string | undefined {

@@ -62,13 +62,13 @@ export type MembershipHealth = {
 }
 
 /**
- * One thing that became known here. `accused`: the first doubt; `confirmed`: by one more; `failed`: the verdict; `refuted`: by the
- * accused itself. `silent`: an own accusation was held back, because nobody else answered either.
+ * One thing that became known here. `accused`: the first doubt; `confirmed`: by one more; `withdrawn`: it has answered after all; `failed`: the verdict;
+ * `refuted`: by the accused itself. `silent`: an own accusation was held back, because nobody else answered either.
  */
 export type TraceEntry = {
   /** Wall clock of this agent. */
   atMs: number
-  what: 'joined' | 'accused' | 'confirmed' | 'failed' | 'refuted' | 'leaving' | 'left' | 'pruned' | 'silent' | 'conflict'
+  what: 'joined' | 'accused' | 'confirmed' | 'withdrawn' | 'failed' | 'refuted' | 'leaving' | 'left' | 'pruned' | 'silent' | 'conflict'
   member: string
   incarnation: number
   /** Who says so. */

@@ -17,6 +17,9 @@ const LEFT_MS = 24 * 3_600_000
 /** What is forgotten is not learned anew from others for so long. */
 const PRUNED_MS = 24 * 3_600_000
 
+/** What was passed around for so long is over. */
+const NUMBERS_MS = 60_000
+
 type Kept = { addresses: GossipAddress[]; hasLeft: boolean }
 
 /** Keeps where members are, if that has changed, now and then or now. */
@@ -58,5 +61,6 @@ export function reap(state: MembershipState, turn: MembershipTurn): void {
     turn.count('membership.reaped')
   }
   for (const [name, { atMs }] of state.pruned) if (nowMs - atMs >= PRUNED_MS) state.pruned.delete(name)
+  for (const [key, { atMs }] of state.numbers) if (nowMs - atMs >= NUMBERS_MS) state.numbers.delete(key)
   for (const [text, atMs] of state.retryAtMs) if (nowMs >= atMs) state.retryAtMs.delete(text)
 }

@@ -32,6 +32,21 @@ export function announce(state: MembershipState, turn: MembershipTurn, news: New
     turn.act('gossip', { do: 'publish', topic: TOPIC, message: { rumours: [{ ...news, via: [state.self.name] }] } })
 }
 
+/** Says something to some members, and passes it on to them, as far as there are connections. */
+export function tellSome(
+  state: MembershipState,
+  turn: MembershipTurn,
+  news: News,
+  via: readonly string[],
+  names: ReadonlySet<string>,
+): void {
+  const from = via.at(-1)
+  const rumour: Rumour = { ...news, via: via.length < VIA_MAX ? [...via, state.self.name] : via }
+  for (const [peer, { name }] of state.connections) {
+    if (name !== undefined && name !== from && names.has(name)) send(turn, peer, { do: 'news', rumours: [rumour] })
+  }
+}
+
 export function flush(state: MembershipState, turn: MembershipTurn): void {
   state.isFlushing = false
   for (const [peer, connection] of state.connections) {

@@ -43,6 +43,9 @@ export type MembershipState = {
   /** Up to which incarnation members are forgotten. */
   pruned: Map<string, { incarnation: number; atMs: number }>
   suspicions: Map<string, Suspicion>
+  /** Numbers of accusations: the last one of this agent, and the newest of others, by accuser and accused. */
+  lastNumber: number
+  numbers: Map<string, { number: number; atMs: number }>
   /** Up to which incarnation it was passed on that others count a member as failed. */
   disputed: Map<string, number>
   /** How often accusations of a member were refuted. */

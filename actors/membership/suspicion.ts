@@ -5,6 +5,8 @@ export type Suspicion = {
   sinceMs: number
   /** Names of those who have each found out by themselves. */
   accusers: Set<string>
+  /** All have heard of it, not only those who watch the member. */
+  isLoud: boolean
 }
 
 /** With as many accusers as are asked for; and with one alone. */
@@ -33,6 +35,6 @@ export function accusersNeeded(others: number): number {
 export function suspectMs(accusers: number, others: number): number {
   const wanted = accusersWanted(others)
   if (wanted <= 1) return SUSPECT_MS_ALONE
-  const confirmed = Math.min(accusers, wanted) - 1
+  const confirmed = Math.max(0, Math.min(accusers, wanted) - 1)
   return SUSPECT_MS_MAX - (SUSPECT_MS_MAX - SUSPECT_MS_MIN) * (Math.log(confirmed + 1) / Math.log(wanted))
 }

@@ -90,9 +90,9 @@ function take(state: MembershipState, turn: MembershipTurn, record: MemberRecord
   if (suspicion !== undefined && (!isThere(record) || record.incarnation > suspicion.incarnation)) {
     state.suspicions.delete(name)
     state.isMoved = true
-    if (isThere(record)) blame(state, suspicion.accusers)
+    if (isThere(record) && suspicion.isLoud) blame(state, suspicion.accusers)
   }
-  const what = happened(record, before, suspicion !== undefined)
+  const what = happened(record, before, suspicion?.isLoud === true)
   if (what === undefined) return
   noteIn(state, turn, { what, member: name, incarnation: record.incarnation, by: via[0] ?? state.self.name, via, why })
   turn.count(`membership.${what}`)

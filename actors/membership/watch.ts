@@ -1,5 +1,5 @@
 import { heardNothing, LATE_MS, recover, stretchOf, wasLate } from './health.ts'
-import { accuse, postpone } from './judge.ts'
+import { accuse, isSuspect, postpone, takeBack } from './judge.ts'
 import { dialMember } from './links.ts'
 import { farOf } from './ring.ts'
 import { type MembershipState, type MembershipTurn, type Relay, send, type Watch } from './state.ts'
@@ -43,6 +43,7 @@ export function watchNeighbours(state: MembershipState, turn: MembershipTurn, la
         if (askedForMs >= SILENT_MS) {
           watch.askedMs = state.nowMs
           ping(state, turn, name)
+          askHelpers(state, turn, name, stretch)
         }
     }
   }
@@ -52,9 +53,10 @@ export function watchNeighbours(state: MembershipState, turn: MembershipTurn, la
 }
 
 /** A member gave a sign of life. */
-export function heard(state: MembershipState, name: string): void {
+export function heard(state: MembershipState, turn: MembershipTurn, name: string): void {
   const watch = state.watches.get(name)
   if (watch === undefined) return
+  if (watch.stage === 'accused') takeBack(state, turn, name)
   watch.heardMs = state.nowMs
   watch.stage = 'quiet'
   watch.silentRounds = 0
@@ -72,8 +74,8 @@ export function unreachable(state: MembershipState, turn: MembershipTurn, name: 
 }
 
 /** Somebody else has heard of one that this agent has asked about. A question is known by the place of the member that it is about. */
-export function heardByOthers(state: MembershipState, seq: number): void {
-  for (const name of state.watches.keys()) if (state.members.get(name)?.place === seq) heard(state, name)
+export function heardByOthers(state: MembershipState, turn: MembershipTurn, seq: number): void {
+  for (const name of state.watches.keys()) if (state.members.get(name)?.place === seq) heard(state, turn, name)
 }
 
 /** Somebody wants to know of a member. */
@@ -122,6 +124,10 @@ function ask(state: MembershipState, turn: MembershipTurn, name: string, watch: 
 
 function askOthers(state: MembershipState, turn: MembershipTurn, name: string, watch: Watch, stretch: number): void {
   watch.stage = 'indirect'
+  askHelpers(state, turn, name, stretch)
+}
+
+function askHelpers(state: MembershipState, turn: MembershipTurn, name: string, stretch: number): void {
   const seq = state.members.get(name)?.place ?? 0
   for (const peer of helpersFor(state, name)) send(turn, peer, { do: 'probe', seq, name, withinMs: PROBE_MS * stretch })
 }
@@ -146,7 +152,7 @@ function conclude(state: MembershipState, turn: MembershipTurn, name: string, wa
 /** Those in other parts of the ring first: their way to it is another one. */
 function helpersFor(state: MembershipState, name: string): string[] {
   const far = new Set(farOf(state.ring, state.self, state.members))
-  const others = [...state.connected].filter(([other]) => other !== name && !state.suspicions.has(other))
+  const others = [...state.connected].filter(([other]) => other !== name && !isSuspect(state, other))
   others.sort(([a], [b]) => Number(far.has(b)) - Number(far.has(a)))
   return others.slice(0, HELPERS).map(([, peer]) => peer)
 }
