@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSimMesh, type SimMesh } from '../../sim/ports/mesh.ts'
 import { SimNetwork } from '../../sim/ports/network.ts'
@@ -7,6 +5,7 @@ import { createSimSigner, readSimCertificate, readSimKey } from '../../sim/ports
 import type { SimSocket } from '../../sim/ports/socket.ts'
 import type { Device, MeshEvent, MeshOutcome, MeshRequest, Random } from '../../src/kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { authority, type CertificateKit, certificateKit, crossSigned, dialPlain, newKey, Rig } from '../net/mesh/kit.ts'
 
 /** One end of an application's connection. */
@@ -45,7 +44,7 @@ export const arms: { name: string; make(): Arm }[] = [
 
 function realArm(): Arm {
   const rig = new Rig()
-  const folder = mkdtempSync(join(tmpdir(), 'tribune-test-'))
+  const folder = temporaryDirectory()
   return {
     name: 'sockets',
     device: rig.mesh,
@@ -59,10 +58,7 @@ function realArm(): Arm {
     path: (name) => join(folder, name),
     changed: rig.lookout.changed,
     until: (look) => rig.lookout.until(look),
-    async end() {
-      await rig.end()
-      rmSync(folder, { recursive: true })
-    },
+    end: () => rig.end(),
   }
 }
 
