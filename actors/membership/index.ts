@@ -171,7 +171,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       const lateMs = turn.nowMs - dueMs
       advance(state, turn.nowMs)
       turn.timer('beat', BEAT_MS, { name: 'beat', request: { dueMs: turn.nowMs + BEAT_MS } })
-      if (state.outside !== undefined) return
+      if (state.outside !== undefined || state.self.status === 'left') return
       keepConnections(state, turn)
       watchNeighbours(state, turn, lateMs)
       judge(state, turn)

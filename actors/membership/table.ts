@@ -33,8 +33,8 @@ export function adopt(state: MembershipState, turn: MembershipTurn, record: Memb
 
 /** This agent is alive, whatever others say: with an incarnation that is higher than theirs. */
 export function refute(state: MembershipState, turn: MembershipTurn, incarnation: number): void {
-  if (state.outside !== undefined) return
   const { self } = state
+  if (state.outside !== undefined || self.status === 'left') return
   state.self = { ...self, incarnation: Math.max(self.incarnation, incarnation) + 1, ltime: ++state.lamportTime }
   take(state, turn, state.self, { via: [], why: 'this agent is here' })
   announce(state, turn, { is: 'member', member: state.self })

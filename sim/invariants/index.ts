@@ -6,6 +6,7 @@ import { kvIsLinearizable, queriesAreLinearizable, registrationsSurvive } from '
 import type { Invariant } from './invariant.ts'
 import { aLockHasOneHolder, sessionsHaveRoots } from './locks.ts'
 import { indexNeverGoesBack, mailboxesAreBounded, nothingBreaks } from './machines.ts'
+import { healthyMembersStay, incarnationsNeverGoBack, leftStaysLeft, membersAgree } from './members.ts'
 import { proofsHold } from './proofs.ts'
 import { readersMissNothing, watchesAreTrue, watchesMissNothing } from './readers.ts'
 import { serversShowOneHistory } from './replicas.ts'
@@ -44,4 +45,8 @@ export const invariants: readonly Invariant[] = [
   nearestComeFirst,
   eventsAreTrue,
   snapshotsAreWhole,
+  healthyMembersStay,
+  incarnationsNeverGoBack,
+  leftStaysLeft,
+  membersAgree,
 ]

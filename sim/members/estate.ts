@@ -8,14 +8,19 @@ import { World } from '../world.ts'
 import { GOSSIP_PORT, idOf, peerOf, SimMember } from './member.ts'
 
 export type EstateOptions = {
-  seed: string
+  /** The world that they are in, or the seed of one of their own. */
+  world: World | string
   count: number
   messages: 'packed' | 'weighed' | 'shared'
   /** They know each other from the beginning; else each is alone until it joins. */
   isFormed: boolean
+  /** A word that their names begin with. Default: m. */
+  prefix?: string
   /** What is wrong with every way between two of them. */
   way?: Partial<Way>
   wrap?(definition: AnyActor): AnyActor
+  /** A message leaves. */
+  sent?(member: string, message: object): void
   printed?(line: string): void
 }
 
@@ -29,21 +34,21 @@ export class MemberEstate {
 
   constructor(options: EstateOptions) {
     this.#options = options
-    const world = new World(options.seed)
+    const world = typeof options.world === 'string' ? new World(options.world) : options.world
     this.world = world
     this.network = new SimNetwork({
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(`network/${stream}`),
     })
-    const names = Array.from({ length: options.count }, (_, at) => `m${at + 1}`)
+    const names = Array.from({ length: options.count }, (_, at) => `${options.prefix ?? 'm'}${at + 1}`)
     const known = options.isFormed ? recordsOf(names) : []
     for (const name of names) this.#add(name, known)
   }
 
   /** Adds one that knows nobody, and starts it. */
   addNew(): SimMember {
-    const member = this.#add(`m${this.members.length + 1}`, [])
+    const member = this.#add(`${this.#options.prefix ?? 'm'}${this.members.length + 1}`, [])
     member.start()
     return member
   }
@@ -89,7 +94,7 @@ export class MemberEstate {
   readonly #met = new Set<string>()
 
   #add(name: string, known: readonly MemberRecord[]): SimMember {
-    const { messages, wrap, printed } = this.#options
+    const { messages, wrap, sent, printed } = this.#options
     const { world, network } = this
     const address = addressOf(this.members.length)
     network.addNode(name, address)
@@ -102,6 +107,7 @@ export class MemberEstate {
       members: known,
       meets: (other) => this.#meet(name, other),
       ...(wrap && { wrap }),
+      ...(sent && { sent: (message: object) => sent(name, message) }),
       ...(printed && { printed }),
     })
     this.members.push(member)

@@ -156,7 +156,7 @@ export function halfSplit(count: number, forMs: number): { splitMs: number; heal
 }
 
 function formed(seed: string, count: number, messages: 'weighed' | 'shared'): MemberEstate {
-  const estate = new MemberEstate({ seed, count, messages, isFormed: true })
+  const estate = new MemberEstate({ world: seed, count, messages, isFormed: true })
   estate.start()
   estate.run(SETTLE_MS)
   return estate

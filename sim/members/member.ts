@@ -30,6 +30,7 @@ export type SimMemberOptions = {
   /** How the actor behaves, if not as it is written. */
   wrap?(definition: AnyActor): AnyActor
   meets?(other: string): void
+  sent?(message: object): void
   printed?(line: string): void
 }
 
@@ -148,9 +149,10 @@ export class SimMember {
   }
 
   #openGossip(schedule: Schedule): SimGossip {
-    const { network, messages, meets } = this.#options
+    const { network, messages, meets, sent } = this.#options
     const later = (ms: number, work: () => void) => schedule.later(ms, work)
-    this.gossip = createSimGossip({ network, node: this.name, peer: peerOf(this.name), later, messages, ...(meets && { meets }) })
+    const hooks = { ...(meets && { meets }), ...(sent && { sent }) }
+    this.gossip = createSimGossip({ network, node: this.name, peer: peerOf(this.name), later, messages, ...hooks })
     return this.gossip
   }
 

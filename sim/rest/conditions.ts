@@ -7,6 +7,7 @@ import { meshMembers, proxyReports } from '../../actors/reports/queries.ts'
 import type { ProxyReport } from '../../actors/reports/tables.ts'
 import { heldTable, lockDelayTable, termTable } from '../../actors/sessions/tables.ts'
 import type { View } from '../../src/kernel/tables.ts'
+import { membersOf } from '../members/group.ts'
 import type { SimNode } from '../node.ts'
 import type { Run } from '../run.ts'
 import type { Rest, Said } from './index.ts'
@@ -16,6 +17,13 @@ export type Condition = { name: string; sentence: string; notYet(run: Run, rest:
 
 /** In larger clusters each agent is compared with its own copy of the catalog only. */
 const COMPARED_MAX = 5
+
+/** How long they may take is judged by `members-agree`. */
+const membersAreDone: Condition = {
+  name: 'members-are-done',
+  sentence: 'once all trouble has ended, members come to agree, and their group ends',
+  notYet: (run) => (membersOf(run).estate === undefined ? undefined : 'there are members'),
+}
 
 const agentsRun: Condition = {
   name: 'agents-run',
@@ -126,6 +134,7 @@ export const conditions: readonly Condition[] = [
   servicesPass,
   upstreamsWork,
   reportsAreTrue,
+  membersAreDone,
 ]
 
 /** What the intentions that an agent knows say about two services. */

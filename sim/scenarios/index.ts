@@ -89,8 +89,18 @@ const rotation: Scenario = {
   rate: ({ isFault, name }) => (isFault ? 1 / 30 : isAboutRoots(name) ? 1 / 50 : name === 'traffic' ? 1 / 10 : 1 / 120),
 }
 
+const gossip: Scenario = {
+  name: 'gossip',
+  about: 'members of clusters that watch each other, on one agent that does nothing else',
+  nodes: [1],
+  seconds: 600,
+  checkEveryMs: CHECK_EVERY_MS,
+  certain: ['members.found', 'members.crash'],
+  rate: ({ name }) => (name.startsWith('members.') ? 1 : 0),
+}
+
 /** Every scenario that can be asked for by name. */
-export const scenarios: readonly Scenario[] = [mixed, calm, network, power, rotation, weeks, months]
+export const scenarios: readonly Scenario[] = [mixed, calm, network, power, rotation, weeks, months, gossip]
 
 function isAboutRoots(name: string): boolean {
   return name.startsWith('ca.')

@@ -4,6 +4,16 @@ import { eventBurst, eventFire, eventFollow, eventList } from './events.ts'
 import { allow, deny, forgetRule } from './intentions.ts'
 import { kvBurst, kvDelete, kvDeleteTree, kvGetOnce, kvPut } from './kv.ts'
 import { lockFail, lockLose, lockRelease, lockRenew, lockTake, nodeRemove } from './locks.ts'
+import {
+  memberCrash,
+  memberLeaves,
+  memberStalls,
+  membersFound,
+  membersJoin,
+  membersLosePackets,
+  membersSplit,
+  memberTells,
+} from './members.ts'
 import { prove } from './proofs.ts'
 import { queryChange, queryCreate, queryExecute } from './queries.ts'
 import { deregister, maintenance, register, tellCheck } from './registrations.ts'
@@ -55,4 +65,12 @@ export const workloads: readonly Kind[] = [
   eventFollow,
   snapshotSave,
   snapshotRestore,
+  membersFound,
+  memberCrash,
+  memberStalls,
+  memberLeaves,
+  membersJoin,
+  memberTells,
+  membersSplit,
+  membersLosePackets,
 ]
