@@ -6,7 +6,7 @@ import { accusersNeeded, type Suspicion, suspectMs } from './suspicion.ts'
 import { bury, isMuted, noteIn, refute } from './table.ts'
 
 /** Whoever has not accused itself leaves the verdict to those who have, for so much longer. */
-const FOLLOW_MS = 500
+const FOLLOW_MS = 1_000
 /** A point of this agent's own score postpones its verdicts by so much. */
 const SCORE_MS = 500
 /** What was heard of an accused member so lately speaks for it. */
@@ -15,6 +15,7 @@ const HEARD_MS = 2_000
 const LOUD_MS = 2_000
 /** One that was neither said to all nor taken back by then is forgotten by those who only heard of it. */
 const QUIET_MS_MAX = 10_000
+const SPEAKS_MS = 250
 const ACCUSERS_TOLD = 8
 
 type Accused = Extract<News, { is: 'accused' }>
@@ -136,15 +137,17 @@ export function judge(state: MembershipState, turn: MembershipTurn): void {
   for (const [name, suspicion] of state.suspicions) {
     const { sinceMs, accusers, incarnation } = suspicion
     const isAccuser = accusers.has(self.name)
-    const names = [...accusers].slice(0, ACCUSERS_TOLD)
+    const names = [...accusers].sort().slice(0, ACCUSERS_TOLD)
+    // One speaks for all; the next ones only if it does not.
+    const turnMs = Math.max(0, names.indexOf(self.name)) * SPEAKS_MS
     if (!suspicion.isLoud) {
-      if (isAccuser && (accusers.size >= accusersNeeded(others) || nowMs - sinceMs >= LOUD_MS)) {
+      if (isAccuser && nowMs - sinceMs >= (accusers.size >= accusersNeeded(others) ? turnMs : LOUD_MS)) {
         becomeLoud(state, suspicion)
         announce(state, turn, { is: 'accused', name, incarnation, by: self.name, number: 0, accusers: names, isLoud: true })
       } else if (nowMs - sinceMs >= QUIET_MS_MAX) state.suspicions.delete(name)
       continue
     }
-    const dueMs = sinceMs + suspectMs(accusers.size, others) + health.score * SCORE_MS + (isAccuser ? 0 : FOLLOW_MS)
+    const dueMs = sinceMs + suspectMs(accusers.size, others) + health.score * SCORE_MS + (isAccuser ? turnMs : FOLLOW_MS)
     if (nowMs < dueMs || wasHeardOf(state, name, sinceMs)) continue
     if (!bury(state, turn, name, incarnation, { via: [], why: `accused by ${names.join(', ')}` })) state.suspicions.delete(name)
     else if (isAccuser) announce(state, turn, { is: 'failed', name, incarnation, by: self.name, accusers: names })

@@ -25,10 +25,10 @@ export function passOn(state: MembershipState, turn: MembershipTurn, news: News,
   turn.timer('flush', FLUSH_MS, { name: 'flush', request: null })
 }
 
-/** Says something first: to those whom it is connected with, and to all at once by publishing it. */
+/** Says something first: to those whom it is connected with, and what must not get lost also to all at once by publishing it. */
 export function announce(state: MembershipState, turn: MembershipTurn, news: News): void {
   passOn(state, turn, news, [], '')
-  if (state.connections.size > 0)
+  if (state.connections.size > 0 && isWeighty(news))
     turn.act('gossip', { do: 'publish', topic: TOPIC, message: { rumours: [{ ...news, via: [state.self.name] }] } })
 }
 
@@ -55,4 +55,9 @@ export function flush(state: MembershipState, turn: MembershipTurn): void {
     connection.out = []
     for (let at = 0; at < rumours.length; at += RUMOURS_MAX) send(turn, peer, { do: 'news', rumours: rumours.slice(at, at + RUMOURS_MAX) })
   }
+}
+
+/** Accusations and refutations come again if they get lost, and there may be many at once. */
+function isWeighty(news: News): boolean {
+  return news.is === 'failed' || news.is === 'told' || (news.is === 'member' && news.member.status !== 'alive')
 }
