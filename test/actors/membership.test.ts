@@ -1,0 +1,519 @@
+import test from 'ava'
+import { membership } from '../../actors/membership/index.ts'
+import { PROTOCOL_VERSION, type Rumour } from '../../actors/membership/messages.ts'
+import type { MemberRecord, MembershipArgs } from '../../actors/membership/protocol.ts'
+import { placeOf } from '../../actors/membership/ring.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { type Effect, tryActor } from '../kit/try-actor.ts'
+
+const NOW_MS = 1_000_000
+
+function record(name: string, more: Partial<MemberRecord> = {}): MemberRecord {
+  const id = `00000000-0000-4000-8000-${String(placeOf(name)).padStart(12, '0')}`
+  const address = `10.0.0.${name.slice(1)}`
+  const all = { name, id, peer: `p-${name}`, address, port: 8301, tags: {}, incarnation: 1, status: 'alive' as const, ltime: 1, ...more }
+  return { ...all, place: placeOf(all.id) }
+}
+
+function argsOf(name: string, members: MemberRecord[] = []): MembershipArgs {
+  const { id, address } = record(name)
+  return {
+    enabled: true,
+    name,
+    id,
+    datacenter: 'dc1',
+    bind: { address: '0.0.0.0', port: 8301 },
+    advertise: { address, port: 8301 },
+    tags: { role: 'node' },
+    keys: [],
+    rejoinsAfterLeave: false,
+    members,
+  }
+}
+
+/** A member that listens, and knows these others. */
+function listening(members: MemberRecord[] = [], name = 'n1') {
+  const a = tryActor(membership, { args: argsOf(name, members), nowMs: NOW_MS })
+  a.outcome('store', { records: [] })
+  a.outcome('gossip', { peer: `p-${name}`, port: 8301 }, ({ do: what }: { do: string }) => what === 'listen')
+  a.effects()
+  return a
+}
+type Tried = ReturnType<typeof listening>
+
+function isListen({ do: what }: { do: string }): boolean {
+  return what === 'listen'
+}
+
+/** A connection with another member, which has introduced itself. */
+function connect(a: Tried, other: MemberRecord, more: { version?: number; datacenter?: string } = {}): void {
+  a.event('gossip', { did: 'connected', peer: other.peer, address: { host: other.address, port: 40_000 } }, isListen)
+  hear(a, other, { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1', me: other, ...more })
+}
+
+function hear(a: Tried, other: { peer: string }, message: object): void {
+  a.event('gossip', { did: 'message', from: other.peer, message }, isListen)
+}
+
+function say(a: Tried, other: { peer: string }, ...rumours: object[]): void {
+  hear(a, other, { do: 'news', rumours: rumours.map((rumour) => ({ via: ['x'], ...rumour })) })
+}
+
+type Sent = { to: string; do: string; [field: string]: unknown }
+/** What was sent since the last look, but for pings. */
+function sent(a: Tried): Sent[] {
+  const requests = a.effects().flatMap((effect: Effect) => (effect.did === 'act' && effect.device === 'gossip' ? [effect.request] : []))
+  const sends = requests as { do: string; peer: string; message: { do: string } }[]
+  return sends.filter((one) => one.do === 'send' && one.message.do !== 'ping').map(({ peer, message }) => ({ to: peer, ...message }))
+}
+
+function statusOf(a: Tried, name: string): string | undefined {
+  return a.state.members.get(name)?.status
+}
+
+const others = ['n2', 'n3', 'n4', 'n5'].map((name) => record(name))
+const [n2, n3, n4] = others as [MemberRecord, MemberRecord, MemberRecord, MemberRecord]
+const accuse = (name: string, by: string, more: object = {}) => ({
+  is: 'accused',
+  name,
+  incarnation: 1,
+  by,
+  number: 1,
+  accusers: [],
+  isLoud: true,
+  ...more,
+})
+
+test('an agent alone is a member, whose port and peer are what it listens with', (t) => {
+  const a = listening()
+  const feed = a.subscribe('members', null)
+  t.like(feed.values[0]?.[0], { name: 'n1', peer: 'p-n1', port: 8301, status: 'alive', isSelf: true, incarnation: NOW_MS })
+})
+
+test('an agent that does not gossip asks nothing of the network, and joins nobody', (t) => {
+  const a = tryActor(membership, { args: { ...argsOf('n1'), enabled: false } })
+  t.deepEqual(a.acts('gossip'), [])
+  t.like(a.call('join', { addresses: [{ host: '10.0.0.2', port: 8301 }] }).result, { refused: 'invalid' })
+})
+
+test('joining is dialling, introducing each other and knowing the same', (t) => {
+  const a = listening()
+  const joined = a.call('join', { addresses: [{ host: n2.address, port: 8301 }] })
+  a.event('gossip', { did: 'connected', peer: n2.peer, address: { host: n2.address, port: 8301 } }, isListen)
+  a.outcome('gossip', { peer: n2.peer }, ({ do: what }: { do: string }) => what === 'dial')
+  hear(a, n2, { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1', me: n2 })
+  t.deepEqual(
+    sent(a).map((one) => one.do),
+    ['hello', 'compare'],
+  )
+  t.is(joined.result, undefined)
+  hear(a, n2, { do: 'records', records: [n2, n3], isLast: true, differing: [n3.place % 64] })
+  t.deepEqual(joined.result, { joined: 1, failed: [] })
+  t.deepEqual([statusOf(a, 'n2'), statusOf(a, 'n3')], ['alive', 'alive'])
+})
+
+test('a join says of each address what did not work', (t) => {
+  const a = listening()
+  const joined = a.call('join', {
+    addresses: [n2, n3, n4, { address: '10.0.0.1', port: 8301 }].map(({ address, port }) => ({ host: address, port })),
+  })
+  const dials = (host: string) => (request: { do: string; addresses?: { host: string }[] }) => request.addresses?.[0]?.host === host
+  a.outcome('gossip', refuse('gone', 'connection refused'), dials(n2.address))
+  a.event('gossip', { did: 'connected', peer: n3.peer, address: { host: n3.address, port: 8301 } }, isListen)
+  a.outcome('gossip', { peer: n3.peer }, dials(n3.address))
+  hear(a, n3, { do: 'refused', why: 'wrong datacenter' })
+  a.wait(10_000)
+  t.like(joined.result, { joined: 1 })
+  const { failed } = joined.result as { failed: { address: { host: string }; why: string }[] }
+  t.deepEqual(
+    failed.map(({ address, why }) => [address.host, why]),
+    [
+      [n2.address, 'connection refused'],
+      [n3.address, 'wrong datacenter'],
+    ],
+  )
+})
+
+const STRANGE: [what: string, me: MemberRecord, more: object, why: RegExp][] = [
+  ['another datacenter', n2, { datacenter: 'dc2' }, /Member 'n2' part of wrong datacenter 'dc2', not 'dc1'/],
+  ['another version of the protocol', n2, { version: 9 }, /Member 'n2' \(10\.0\.0\.2:8301\) speaks version 9 of the protocol, not 1/],
+  ['a key of somebody else', { ...n2, peer: 'p-n9' }, {}, /does not have the key of which it speaks/],
+  [
+    'a name that is taken',
+    { ...record('n3', { id: record('n9').id, address: '10.0.0.9' }), peer: 'p-n2' },
+    {},
+    /^Member 'n3' at 10\.0\.0\.9:8301 has the name of the one at 10\.0\.0\.3:8301$/,
+  ],
+  [
+    'a node id that is taken',
+    { ...record('n8', { id: n3.id }), peer: 'p-n2' },
+    {},
+    /^Member 'n8' \(10\.0\.0\.8:8301\) has conflicting node ID '.*' with member 'n3' \(10\.0\.0\.3:8301\)$/,
+  ],
+]
+
+for (const [what, me, more, why] of STRANGE) {
+  test(`whoever comes with ${what} is told why it cannot be a member`, (t) => {
+    const a = listening([n3])
+    a.event('gossip', { did: 'connected', peer: 'p-n2', address: { host: '10.0.0.2', port: 8301 } }, isListen)
+    a.effects()
+    hear(a, { peer: 'p-n2' }, { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1', me, ...more })
+    const effects = a.effects() as { did: string; request?: { do: string; message?: { do: string; why: string }; why?: string } }[]
+    const acts = effects.flatMap(({ did, request }) => (did === 'act' && request ? [request] : []))
+    t.regex(acts[0]?.message?.why ?? '', why)
+    t.is(acts[1]?.do, 'hang-up')
+    t.is(statusOf(a, 'n2'), undefined)
+  })
+}
+
+test('one that comes back under its name with another id is the same member, if it is at the same address or the old one has failed', (t) => {
+  const a = listening([n2, record('n3', { status: 'failed' })])
+  connect(a, { ...record('n2', { id: record('n9').id, incarnation: 2 }), peer: 'p-new2' })
+  t.is(a.state.members.get('n2')?.peer, 'p-new2')
+  connect(a, { ...record('n3', { id: record('n8').id, address: '10.0.0.33' }), peer: 'p-new3' })
+  t.like(a.state.members.get('n3'), { peer: 'p-new3', status: 'alive' })
+})
+
+test('what a peer that has not introduced itself says counts for nothing', (t) => {
+  const a = listening([n2])
+  a.event('gossip', { did: 'connected', peer: 'p-x', address: { host: '10.0.0.7', port: 1 } }, isListen)
+  sent(a)
+  say(a, { peer: 'p-x' }, { is: 'member', member: n3 })
+  hear(a, { peer: 'p-x' }, { do: 'ping', seq: 1 })
+  t.is(statusOf(a, 'n3'), undefined)
+  t.deepEqual(sent(a), [])
+  t.is(a.counters.get('membership.strangers'), 2)
+})
+
+test('garbage of a member is counted and changes nothing', (t) => {
+  const a = listening()
+  connect(a, n2)
+  sent(a)
+  const bad = [
+    {},
+    { do: 'x' },
+    { do: 'ping' },
+    { do: 'news', rumours: [{ is: 'member', via: [], member: { name: 'n3' } }] },
+    { do: 'compare', sums: [1] },
+  ]
+  for (const message of bad) hear(a, n2, message)
+  t.is(a.counters.get('membership.garbage'), bad.length)
+  t.deepEqual(sent(a), [])
+  t.is(a.state.members.size, 2)
+})
+
+test('news goes on to all who are connected but to whom it came from, once', (t) => {
+  const a = listening()
+  for (const other of [n2, n3, n4]) connect(a, other)
+  a.wait(20)
+  sent(a)
+  const rumour = { is: 'member', member: record('n9'), via: ['n9', 'n2'] }
+  hear(a, n2, { do: 'news', rumours: [rumour] })
+  hear(a, n3, { do: 'news', rumours: [rumour] })
+  a.wait(20)
+  const out = sent(a).filter((one) => one.do === 'news') as (Sent & { rumours: Rumour[] })[]
+  t.deepEqual(
+    out.map(({ to }) => to),
+    [n3.peer, n4.peer],
+  )
+  t.deepEqual(out[0]?.rumours[0]?.via, ['n9', 'n2', 'n1'])
+})
+
+test('a neighbour that is silent is asked, then asked by others, then accused before those who watch it', (t) => {
+  const a = listening([...others])
+  for (const other of others) connect(a, other)
+  a.wait(250)
+  const [silent, ...rest] = [...a.state.watches.keys()]
+  const alive = others.filter(({ name }) => rest.includes(name))
+  let probes = 0
+  for (let ms = 0; ms < 3_500 && !a.state.suspicions.has(silent as string); ms += 250) {
+    a.wait(250)
+    for (const one of sent(a)) if (one.do === 'probe') probes++
+    for (const other of alive) hear(a, other, { do: 'ack', seq: 0 })
+  }
+  t.is(probes, 3)
+  const suspicion = a.state.suspicions.get(silent as string)
+  t.deepEqual([...(suspicion?.accusers ?? [])], ['n1'])
+  t.is(suspicion?.isLoud, false)
+  hear(a, { peer: `p-${silent}` }, { do: 'ack', seq: 0 })
+  t.false(a.state.suspicions.has(silent as string))
+  t.deepEqual(
+    a.state.trace.entries.slice(-2).map(({ what, member, by }) => ({ what, member, by })),
+    [
+      { what: 'accused', member: silent, by: 'n1' },
+      { what: 'withdrawn', member: silent, by: 'n1' },
+    ],
+  )
+})
+
+test('whoever hears of nobody accuses nobody at first: it is rather its own fault', (t) => {
+  const a = listening([...others])
+  for (const other of others) connect(a, other)
+  a.wait(4_500)
+  t.is(a.state.suspicions.size, 0)
+  t.true(a.state.health.score > 0)
+  t.true(a.state.trace.entries.some(({ what }) => what === 'silent'))
+})
+
+test('an agent that was late accuses nobody, and postpones verdicts', (t) => {
+  const a = listening([...others])
+  for (const other of others) connect(a, other)
+  a.wait(250)
+  say(a, n2, accuse('n3', 'n2'), accuse('n3', 'n4'), accuse('n3', 'n5'))
+  a.setClock(20_000)
+  a.wait(250)
+  t.is(statusOf(a, 'n3'), 'alive')
+  t.true(a.state.health.score >= 8)
+  t.is(a.state.suspicions.size, 1)
+})
+
+test('accusations of several shorten the time until the verdict; what one says twice counts once', (t) => {
+  const untilFailed = (...by: string[]) => {
+    const a = listening([...others])
+    for (const other of others) if (other !== n3) connect(a, other)
+    say(a, n2, ...by.map((name) => accuse('n3', name)))
+    const startMs = a.nowMs
+    while (statusOf(a, 'n3') === 'alive' && a.nowMs - startMs < 30_000) {
+      a.wait(250)
+      for (const other of others) if (other !== n3) hear(a, other, { do: 'ack', seq: 0 })
+    }
+    return a.nowMs - startMs
+  }
+  const alone = untilFailed('n2', 'n2', 'n2')
+  const three = untilFailed('n2', 'n4', 'n5')
+  t.true(three >= 2_000 && three <= 2_500, String(three))
+  t.true(alone > three)
+})
+
+test('a verdict of others is believed with enough accusers, and is one accusation without', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: [] })
+  t.is(statusOf(a, 'n3'), 'alive')
+  t.is(a.state.suspicions.get('n3')?.accusers.size, 1)
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n9'] })
+  t.is(statusOf(a, 'n3'), 'alive', 'an accuser that nobody knows does not count')
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  t.is(statusOf(a, 'n3'), 'failed')
+})
+
+test('a member that goes when it is accused has left', (t) => {
+  const a = listening([n2, record('n3', { status: 'leaving' }), n4])
+  connect(a, n2)
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  t.is(statusOf(a, 'n3'), 'left')
+})
+
+test('whoever is accused itself says that it is there, with a higher incarnation', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  sent(a)
+  for (const [what, incarnation] of [
+    [accuse('n1', 'n2', { incarnation: NOW_MS }), NOW_MS + 1],
+    [{ is: 'failed', name: 'n1', incarnation: NOW_MS + 5, by: 'n2', accusers: ['n2'] }, NOW_MS + 6],
+    [{ is: 'disputed', name: 'n1', incarnation: NOW_MS + 6, by: 'n2' }, NOW_MS + 7],
+    [{ is: 'member', member: { ...record('n1'), incarnation: NOW_MS + 7, status: 'left' } }, NOW_MS + 8],
+  ] as const) {
+    say(a, n2, what)
+    t.is(a.state.self.incarnation, incarnation)
+  }
+  say(a, n2, accuse('n1', 'n2', { incarnation: 1 }), accuse('n1', 'n2', { incarnation: NOW_MS + 8, isLoud: false }))
+  t.is(a.state.self.incarnation, NOW_MS + 8, 'what is old or still quiet needs no refutation')
+})
+
+test('a refutation ends the suspicion; whoever accuses again and again without reason is not heard for a while', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  for (let incarnation = 1; incarnation <= 5; incarnation++) {
+    say(a, n2, accuse('n3', 'n2', { incarnation }))
+    t.is(a.state.suspicions.size, 1)
+    say(a, n2, { is: 'member', member: { ...n3, incarnation: incarnation + 1 } })
+    t.is(a.state.suspicions.size, 0)
+  }
+  say(a, n2, accuse('n3', 'n2', { incarnation: 6 }), accuse('n4', 'n2'))
+  t.is(a.state.suspicions.size, 0)
+  say(a, n2, accuse('n4', 'n5'))
+  t.is(a.state.suspicions.size, 1, 'others are')
+})
+
+test('records of failed members do not overrule what is known: the member gets the time to say that it is there', (t) => {
+  const a = listening([...others])
+  for (const other of [n2, n4]) connect(a, other)
+  a.wait(20)
+  sent(a)
+  hear(a, n2, { do: 'records', records: [{ ...n3, status: 'failed' }], isLast: true, differing: [] })
+  a.wait(20)
+  t.is(statusOf(a, 'n3'), 'alive')
+  t.deepEqual(
+    sent(a).flatMap(({ to, rumours }) => (rumours as Rumour[] | undefined)?.map(({ is }) => `${is} to ${to}`) ?? []),
+    [`disputed to ${n4.peer}`],
+  )
+})
+
+test('a member that counts as failed here and speaks is told so', (t) => {
+  const a = listening([n2, { ...n3, status: 'failed' }])
+  connect(a, n3)
+  t.like(sent(a).at(-1), { to: n3.peer, rumours: [{ is: 'disputed', name: 'n3', incarnation: 1 }] })
+})
+
+test('leaving is said in two steps, then all connections end, and joining again begins a new life', (t) => {
+  const a = listening([n2, n3])
+  connect(a, n2)
+  sent(a)
+  const left = a.call('leave', null)
+  const again = a.call('leave', null)
+  t.is(a.state.self.status, 'leaving')
+  a.wait(500)
+  t.is(a.state.self.status, 'left')
+  a.wait(500)
+  t.is(left.result, null)
+  t.is(again.result, null)
+  t.like(a.acts('store').at(-1), { record: { hasLeft: true } })
+  t.true(a.acts('gossip').some((request) => (request as { do: string }).do === 'hang-up'))
+  a.call('join', { addresses: [{ host: n2.address, port: 8301 }] })
+  t.like(a.state.self, { status: 'alive', incarnation: NOW_MS + 1 })
+})
+
+test('an agent alone leaves at once', (t) => {
+  t.is(listening().call('leave', null).result, null)
+})
+
+test('failed members can be made to leave and be forgotten; those that are alive stay', (t) => {
+  const a = listening([n2, { ...n3, status: 'failed' }, { ...n4, status: 'failed' }])
+  t.like(a.call('forceLeave', { name: 'nobody', prune: false }).result, { refused: 'missing' })
+  t.is(a.call('forceLeave', { name: 'n2', prune: true }).result, null)
+  t.is(statusOf(a, 'n2'), 'alive')
+  a.call('forceLeave', { name: 'n3', prune: false })
+  t.is(statusOf(a, 'n3'), 'left')
+  a.call('forceLeave', { name: 'n4', prune: true })
+  t.is(statusOf(a, 'n4'), undefined)
+  connect(a, n2)
+  say(a, n2, { is: 'member', member: { ...n4, status: 'failed' } })
+  t.is(statusOf(a, 'n4'), undefined, 'nobody brings it back')
+  say(a, n2, { is: 'member', member: { ...n4, incarnation: 2 } })
+  t.is(statusOf(a, 'n4'), 'alive', 'but itself')
+})
+
+test('failed members are forgotten after 72 hours, those that have left after 24', (t) => {
+  const a = listening([n2, n3])
+  connect(a, n2)
+  say(
+    a,
+    n2,
+    { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n1'] },
+    { is: 'member', member: record('n9', { status: 'left' }) },
+  )
+  const { goneSinceMs } = a.state
+  t.deepEqual([...goneSinceMs.keys()], ['n3', 'n9'])
+  for (const name of goneSinceMs.keys()) goneSinceMs.set(name, a.state.nowMs - 24 * 3_600_000)
+  a.wait(11_000)
+  t.deepEqual([statusOf(a, 'n3'), statusOf(a, 'n9')], ['failed', undefined])
+  goneSinceMs.set('n3', a.state.nowMs - 72 * 3_600_000)
+  a.wait(11_000)
+  t.is(statusOf(a, 'n3'), undefined)
+})
+
+test('members of an earlier life are dialled, unless this agent has left', (t) => {
+  const dialled = (hasLeft: boolean, rejoinsAfterLeave: boolean) => {
+    const a = tryActor(membership, { args: { ...argsOf('n1'), rejoinsAfterLeave }, nowMs: NOW_MS })
+    const stored = { kind: 'membership', key: 'known', record: { addresses: [{ host: '10.0.0.2', port: 8301 }], hasLeft } }
+    a.outcome('gossip', { peer: 'p-n1', port: 8301 }, isListen)
+    a.outcome('store', { records: [stored] })
+    return a.acts('gossip').filter((request) => (request as { do: string }).do === 'dial').length
+  }
+  t.is(dialled(false, false), 1)
+  t.is(dialled(true, false), 0)
+  t.is(dialled(true, true), 1)
+})
+
+test('what is told reaches this agent too, counts once and has a time after all that was known', (t) => {
+  const a = listening()
+  connect(a, n2)
+  const feed = a.subscribe('told', { topic: 'user' })
+  const told = { id: 'e1', topic: 'user', from: 'n2', lamportTime: 40, body: { word: 'hi' } }
+  say(a, n2, { is: 'told', told }, { is: 'told', told })
+  t.deepEqual(feed.values.at(-1), [told])
+  t.deepEqual(a.call('tell', { topic: 'user', body: { word: 'you' } }).result, { lamportTime: 41 })
+  t.deepEqual(
+    feed.values.at(-1)?.map(({ body }) => body),
+    [{ word: 'hi' }, { word: 'you' }],
+  )
+  t.is(feed.index, 2)
+  t.like(a.call('tell', { topic: 'user', body: { word: 'x'.repeat(1_100) } }).result, { refused: 'invalid' })
+})
+
+test('what is published counts only as its publisher', (t) => {
+  const a = listening([n2, n3])
+  const told = { id: 'e1', topic: 'user', from: 'n2', lamportTime: 4, body: {} }
+  const published = (from: string, via: string[]) =>
+    a.event('gossip', { did: 'published', from, topic: 'tribune/members/1', message: { rumours: [{ is: 'told', told, via }] } }, isListen)
+  published(n3.peer, ['n2'])
+  published(n2.peer, ['n3', 'n2'])
+  t.is(a.state.told.get('user')?.count ?? 0, 0)
+  published(n2.peer, ['n2'])
+  t.is(a.state.told.get('user')?.count, 1)
+})
+
+test('tags are told to others, and may not be long', (t) => {
+  const a = listening()
+  t.is(a.call('tag', { tags: { role: 'web' } }).result, null)
+  t.like(a.state.self, { tags: { role: 'web' }, incarnation: NOW_MS + 1 })
+  t.deepEqual(a.call('tag', { tags: { role: 'x'.repeat(600) } }).result, refuse('invalid', 'tags: 604 characters, 512 are allowed'))
+})
+
+test('pings for others: the answer goes to whoever asked, or that there was none in time', (t) => {
+  const a = listening([n2, n3])
+  connect(a, n2)
+  connect(a, n3)
+  sent(a)
+  hear(a, n2, { do: 'probe', seq: 7, name: 'n3', withinMs: 750 })
+  const [own] = [...a.state.relays.keys()]
+  hear(a, n3, { do: 'ack', seq: own as number })
+  t.deepEqual(sent(a), [{ to: n2.peer, do: 'heard', seq: 7 }])
+  hear(a, n2, { do: 'probe', seq: 8, name: 'n3', withinMs: 750 })
+  a.wait(1_000)
+  t.deepEqual(
+    sent(a).filter((one) => one.do === 'unheard'),
+    [{ to: n2.peer, do: 'unheard', seq: 8 }],
+  )
+})
+
+test('connections that serve nothing end, and whoever does not introduce itself goes', (t) => {
+  const many = Array.from({ length: 60 }, (_, at) => record(`n${at + 100}`))
+  const a = listening(many)
+  a.event('gossip', { did: 'connected', peer: 'p-x', address: { host: '10.0.0.7', port: 1 } }, isListen)
+  for (const other of many.slice(0, 20)) connect(a, other)
+  for (let ms = 0; ms < 14_000; ms += 500) {
+    a.wait(500)
+    for (const other of many) if (a.state.connections.has(other.peer)) hear(a, other, { do: 'ack', seq: 0 })
+  }
+  const hungUp = a
+    .acts('gossip')
+    .flatMap((request) => ((request as { do: string }).do === 'hang-up' ? [(request as { peer: string }).peer] : []))
+  t.true(hungUp.includes('p-x'))
+  t.true(hungUp.length > 10)
+  for (const name of a.state.wanted) t.false(hungUp.includes(`p-${name}`))
+})
+
+test('the trace says who accused whom, over which way, and is bounded', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  hear(a, n2, { do: 'news', rumours: [{ ...accuse('n3', 'n4'), via: ['n4', 'n2'] }] })
+  const found = a.call('trace', { member: 'n3' }).result
+  t.like(found, [{ what: 'accused', member: 'n3', by: 'n4', via: ['n4', 'n2'], incarnation: 1 }])
+  for (let at = 0; at < 400; at++)
+    say(a, n2, { is: 'member', member: record('n9', { incarnation: at, status: at % 2 ? 'left' : 'alive' }) })
+  t.is((a.call('trace', { member: '' }).result as unknown[]).length, 256)
+})
+
+test('two members with one name: the smaller id keeps it, and the other one is outside', (t) => {
+  const taken = { ...record('n1', { address: '10.0.0.77' }), id: '00000000-0000-4000-8000-000000000000' }
+  const rival = { ...taken, place: placeOf(taken.id), peer: 'p-rival' }
+  const a = listening([n2])
+  connect(a, n2)
+  a.effects()
+  say(a, n2, { is: 'member', member: rival })
+  const prints = a.effects().filter(({ did }) => did === 'print') as { line: string }[]
+  t.regex(prints[0]?.line ?? '', /two members have the name n1: 10\.0\.0\.1:8301 \(.*\) and 10\.0\.0\.77:8301/)
+  t.not(a.state.outside, undefined)
+})
