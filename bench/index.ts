@@ -1,6 +1,7 @@
 import type { Benchmark } from './benchmark.ts'
 import { cli } from './cli.ts'
 import { dns } from './dns.ts'
+import { gossip } from './gossip.ts'
 import { haproxy } from './haproxy.ts'
 import { health } from './health.ts'
 import { kernel } from './kernel.ts'
@@ -38,4 +39,5 @@ export const benchmarks: readonly Benchmark[] = [
   memory,
   cli,
   simulator,
+  gossip,
 ]

@@ -62,18 +62,22 @@ export function sumsOf(members: Iterable<MemberRecord>): number[] {
   const sums = new Array<number>(SUMS).fill(0)
   for (const { place, incarnation, status } of members) {
     const part = place % SUMS
-    sums[part] = ((sums[part] as number) + mixed(place, incarnation, RANKS[status])) >>> 0
+    sums[part] = ((sums[part] as number) + mixed(place, incarnation % 2 ** 32, incarnation / 2 ** 32, RANKS[status])) >>> 0
   }
   return sums
 }
 
 const RANKS: Readonly<Record<MemberRecord['status'], number>> = { alive: 1, leaving: 2, failed: 3, left: 4 }
 
-function mixed(place: number, incarnation: number, rank: number): number {
-  let value = Math.imul(place ^ 0x9e3779b9, 0x85ebca6b)
-  value = Math.imul(value ^ (incarnation >>> 0), 0xc2b2ae35)
-  value = Math.imul(value ^ Math.floor(incarnation / 2 ** 32) ^ (rank << 24), 0x27d4eb2f)
-  return (value ^ (value >>> 15)) >>> 0
+/** Each bit of what goes in changes half of what comes out, or differences would cancel each other in a sum. After MurmurHash3's finalizer. */
+function mixed(...numbers: readonly number[]): number {
+  let value = 0
+  for (const number of numbers) {
+    value = Math.imul(value ^ number, 0x85ebca6b)
+    value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35)
+    value ^= value >>> 16
+  }
+  return value >>> 0
 }
 
 function sendRecords(turn: MembershipTurn, peer: string, records: readonly MemberRecord[], differing: number[]): void {

@@ -1,0 +1,74 @@
+import { atRest, detection, halfSplit, joinAtOnce, spread, underTrouble } from '../sim/members/measure.ts'
+import type { Benchmark, Row } from './benchmark.ts'
+
+const SIZES = [10, 100, 1_000] as const
+const CRASHES = 10
+/** Members of the largest detection. */
+const MANY = 5_000
+const MANY_CRASHES = 3
+const REST_SECONDS = 60
+const TROUBLE = { stalled: 0.2, lost: 0.3, seconds: 60, crashes: 3 }
+const SPLIT_MS = 60_000
+/** What memberlist waits at least between the first doubt and the verdict, by its defaults: 4 · log10 n seconds; 1 probe before that. */
+const memberlistMs = (count: number) => Math.max(1, Math.log10(count)) * 4_000 + 1_000
+
+export const gossip: Benchmark = {
+  name: 'gossip',
+  about: 'members that watch each other, in the simulator: virtual time, but for what it says of messages; takes many minutes',
+  needs: [],
+  run() {
+    return Promise.resolve([
+      ...SIZES.map(restRow),
+      ...SIZES.map((count) => detectionRow(count, CRASHES)),
+      detectionRow(MANY, MANY_CRASHES),
+      ...SIZES.slice(1).map(troubleRow),
+      ...SIZES.slice(1).map(spreadRow),
+      ...SIZES.slice(1).map(joinRow),
+      ...SIZES.slice(1).map(splitRow),
+    ])
+  },
+}
+
+function restRow(count: number): Row {
+  const { messages, bytes, connections, connectionsMax } = atRest(count, REST_SECONDS)
+  const note = `${Math.round(bytes)} bytes/s; ${connections.toFixed(1)} connections, at most ${connectionsMax}`
+  return { name: `gossip: messages of each member at rest, ${members(count)}`, ours: messages, unit: '/s', note }
+}
+
+function detectionRow(count: number, crashes: number): Row {
+  const { mostMs } = detection(count, crashes, 'silently')
+  const note = `longest of ${crashes} ${Math.max(...mostMs)} ms; beside it what memberlist waits at least`
+  return { name: `gossip: crash known to 99 %, ${members(count)}`, ours: median(mostMs), unit: 'ms', consul: memberlistMs(count), note }
+}
+
+function troubleRow(count: number): Row {
+  const { mostMs, falselyFailed, falseAccusations } = underTrouble(count, TROUBLE)
+  const note = `20 % stalled, 30 % packet loss; longest ${Math.max(...mostMs)} ms; ${falselyFailed} healthy members counted as failed, ${falseAccusations} accused`
+  return { name: `gossip: crash known to 99 % in trouble, ${members(count)}`, ours: median(mostMs), unit: 'ms', note }
+}
+
+function spreadRow(count: number): Row {
+  const { mostMs, allMs } = spread(count, CRASHES)
+  const note = `all of them: longest ${Math.max(...allMs)} ms`
+  return { name: `gossip: a change known to 99 %, ${members(count)}`, ours: median(mostMs), unit: 'ms', note }
+}
+
+function joinRow(count: number): Row {
+  const { allMs, messages, bytes } = joinAtOnce(count, count)
+  const note = `${Math.round(messages)} messages and ${Math.round(bytes / 1_024)} KB of each member`
+  return { name: `gossip: as many join ${members(count)} at once`, ours: allMs, unit: 'ms', note }
+}
+
+function splitRow(count: number): Row {
+  const { splitMs, healedMs } = halfSplit(count, SPLIT_MS)
+  const note = `after the halves had counted each other as failed, which took ${(splitMs / 1_000).toFixed(1)} s`
+  return { name: `gossip: a split into halves healed, ${members(count)}`, ours: healedMs, unit: 'ms', note }
+}
+
+function members(count: number): string {
+  return `${count.toLocaleString('en')} members`
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
