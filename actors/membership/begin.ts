@@ -38,6 +38,7 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     disputed: new Map(),
     blamed: new Map(),
     connections: new Map(),
+    early: new Map(),
     connected: new Map(),
     wanted: new Set(),
     watches: new Map(),

@@ -26,6 +26,8 @@ const RETURN_MS = 10_000
 const LEAVE_STEP_MS = 500
 /** A member that does not know that it counts as failed is told so this often. */
 const TELL_MS = 1_000
+/** Peers that may have introduced themselves before it was told that they are there. */
+const EARLY_MAX = 256
 
 /** Who else is there: watches its neighbours in the ring, accuses and refutes, and passes on what others say. */
 export const membership = defineActor<MembershipProtocol, MembershipOwn, MembershipState, MembershipArgs>({
@@ -210,8 +212,10 @@ function comeBack(state: MembershipState, turn: MembershipTurn): void {
 function happen(state: MembershipState, turn: MembershipTurn, event: GossipEvent): void {
   switch (event.did) {
     case 'connected':
-      return connected(state, turn, event.peer, event.address)
+      connected(state, turn, event.peer, event.address)
+      return takeEarly(state, turn, event.peer)
     case 'disconnected': {
+      state.early.delete(event.peer)
       const name = disconnected(state, event.peer)
       if (name !== undefined) suspectAtOnce(state, name)
       return refusedBy(state, turn, event.peer, event.why)
@@ -233,9 +237,18 @@ function happen(state: MembershipState, turn: MembershipTurn, event: GossipEvent
   }
 }
 
+function takeEarly(state: MembershipState, turn: MembershipTurn, peer: string): void {
+  const hello = state.early.get(peer)
+  state.early.delete(peer)
+  if (hello !== undefined) takeMessage(state, turn, peer, hello)
+}
+
 function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string, message: GossipMessage): void {
   const connection = state.connections.get(peer)
-  if (connection === undefined) return
+  if (connection === undefined) {
+    if (message.do === 'hello' && state.early.size < EARLY_MAX) state.early.set(peer, message)
+    return
+  }
   connection.heardMs = state.nowMs
   if (message.do === 'hello') {
     const why = introduced(state, turn, peer, connection, message)

@@ -3,7 +3,7 @@ import type { GossipAddress, GossipEvent, GossipOutcome, StoreOutcome } from '..
 import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import type { Health } from './health.ts'
-import type { Rumour } from './messages.ts'
+import type { GossipMessage, Rumour } from './messages.ts'
 import type { Member, MemberRecord, MembershipArgs, Told, TraceEntry } from './protocol.ts'
 import type { Ring } from './ring.ts'
 import type { Suspicion } from './suspicion.ts'
@@ -52,6 +52,8 @@ export type MembershipState = {
   blamed: Map<string, { times: number; sinceMs: number }>
   /** By peer. */
   connections: Map<string, Connection>
+  /** What peers said of themselves before their connection was told of: each direction opens for itself. */
+  early: Map<string, Extract<GossipMessage, { do: 'hello' }>>
   /** The peers of those connections whose member is known, by its name. */
   connected: Map<string, string>
   /** Names of those to be connected with: neighbours, and members elsewhere. */

@@ -28,8 +28,8 @@ export type Mutant = {
   name: string
   about: string
   caughtBy: string
-  /** It is caught within so many runs of this scenario; `mixed` if none is named. */
-  runsMax: number
+  /** It is caught within so many runs of this scenario; `mixed` if none is named. Undefined if plans seldom come to it: its plan in the corpus does. */
+  runsMax?: number
   scenario?: string
   /** Agents in each run, if it takes a certain number. Default: as the scenario says. */
   nodes?: number

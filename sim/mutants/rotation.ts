@@ -25,7 +25,6 @@ export const spreadsNothing: Mutant = mutant({
   caughtBy: 'sidecars-are-believed',
   scenario: 'network',
   nodes: 3,
-  runsMax: 60,
   mutations: ordered((command) =>
     command.kind === 'ca.rotate' ? { ...command, request: { ...command.request, spreads: false } } : undefined,
   ),

@@ -221,6 +221,8 @@ test('whatever happens in whatever order, one process runs at most, and in the e
       if (pid !== undefined) a.event('daemons', { did: 'ended', pid, why: 'exit code 1' }, heard)
     }
     const settled = () => (a.acts('daemons') as DaemonRequest[]).length === 0
+    // What a full disk did not take is not known after a crash.
+    const isKept = () => running === undefined || kept.some(({ process }) => process?.pid === running?.pid)
     for (const [what, ms] of steps) {
       if (what === 'want' || what === 'other' || what === 'unwant') {
         wanted = what === 'unwant' ? [] : [what === 'want' ? web : { ...web, command: ['other'] }]
@@ -228,7 +230,7 @@ test('whatever happens in whatever order, one process runs at most, and in the e
       } else if (what === 'outcome' || what === 'fail') serve(what === 'fail')
       else if (what === 'die' && running && settled()) die()
       else if (what === 'wait') a.wait(ms)
-      else if (what === 'crash' && settled()) {
+      else if (what === 'crash' && settled() && isKept()) {
         a.restart()
         a.value('wanted', wanted)
       }
@@ -244,5 +246,5 @@ test('whatever happens in whatever order, one process runs at most, and in the e
       wanted.map(() => running?.pid),
     )
   })
-  t.notThrows(() => fc.assert(property, { numRuns: 200 }))
+  t.notThrows(() => fc.assert(property, { numRuns: 2_000 }))
 })

@@ -114,6 +114,21 @@ test('one that comes back under its name with another id is the same member, if 
   t.like(a.state.members.get('n3'), { peer: 'p-new3', status: 'alive' })
 })
 
+test('a peer may introduce itself before its connection is told of; one that is gone by then has not', (t) => {
+  const a = listening()
+  const hello = { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1' }
+  const connected = (host: string, { peer }: MemberRecord) =>
+    a.event('gossip', { did: 'connected', peer, address: { host, port: 40_000 } }, isListen)
+  hear(a, n2, { ...hello, me: n2 })
+  t.is(statusOf(a, 'n2'), undefined)
+  connected(n2.address, n2)
+  t.is(statusOf(a, 'n2'), 'alive')
+  hear(a, n3, { ...hello, me: n3 })
+  a.event('gossip', { did: 'disconnected', peer: n3.peer, why: 'reset' }, isListen)
+  connected(n3.address, n3)
+  t.is(statusOf(a, 'n3'), undefined)
+})
+
 test('what a peer that has not introduced itself says counts for nothing', (t) => {
   const a = listening([n2])
   a.event('gossip', { did: 'connected', peer: 'p-x', address: { host: '10.0.0.7', port: 1 } }, isListen)

@@ -4,12 +4,14 @@ import { mutants, SOUND } from '../../sim/mutants/index.ts'
 import { play } from '../../sim/play.ts'
 import { scenarioNamed } from '../../sim/scenarios/index.ts'
 
+// Which invariant is the first to notice depends on the plan; that each notices its own, the corpus shows.
 for (const mutant of mutants) {
-  test(`the mutant ${mutant.name} is caught: ${mutant.about}`, async (t) => {
-    const { runsMax, caughtBy, nodes } = mutant
+  const { runsMax, nodes } = mutant
+  if (runsMax === undefined) continue
+  test(`drawn plans catch the mutant ${mutant.name}: ${mutant.about}`, async (t) => {
     const scenario = mutant.scenario === undefined ? undefined : scenarioNamed(mutant.scenario)
     const { failed, runs } = await campaign({ seed: 'mutants', runs: runsMax, scenarios: scenario && [scenario], nodes, mutant, repeat: 0 })
-    t.is(failed?.failure.invariant, caughtBy, `within ${runs} runs: ${failed?.failure.what}`)
+    t.truthy(failed, `not within ${runs} runs`)
     if (failed) t.is(play(failed.plan, SOUND).failure?.what, undefined, 'the sound build holds under the same plan')
   })
 }
