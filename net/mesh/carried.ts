@@ -137,13 +137,14 @@ export class Carried implements Leg {
     else this.#isSinkFull = true
   }
 
-  /** Grants what has been taken off, half a window at a time. Far away, what keeps up with its window gets a larger one. */
+  /** Grants what has been taken off, half a window at a time. What keeps up with its window gets a larger one, the larger the farther away. */
   #grant(): void {
     if (this.#isSinkFull || this.#isOver || this.#gotEnd || this.#owed * 2 < this.#window) return
     const nowMs = performance.now()
     const { roundTripMs } = this.#carriage
-    const isSlow = roundTripMs > NEAR_MS && nowMs - this.#grantedMs < 2 * roundTripMs
-    if (isSlow && this.#window < WINDOW_BYTES_MAX && this.#carriage.grow(this.#window)) {
+    const isNear = roundTripMs <= NEAR_MS
+    const isHeldUp = nowMs - this.#grantedMs < 2 * (isNear ? NEAR_MS : roundTripMs)
+    if (isHeldUp && this.#window < (isNear ? NEAR_BYTES_MAX : WINDOW_BYTES_MAX) && this.#carriage.grow(this.#window)) {
       this.#owed += this.#window
       this.#window *= 2
     }
@@ -185,6 +186,7 @@ export class Carried implements Leg {
 
 const CUT_OFF: Error & { code?: string } = Object.assign(new Error('the connection was cut off'), { code: 'ECONNRESET' })
 
-/** Below this, a window is never what holds up a stream. */
+/** Below this, a larger window saves waiting for the other thread, not for the way. */
 const NEAR_MS = 2
+const NEAR_BYTES_MAX = 1_048_576
 const WINDOW_BYTES_MAX = 4_194_304
