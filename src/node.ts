@@ -3,9 +3,10 @@ import { actors } from '../actors/index.ts'
 import { type ThreadMeasures, threadActor } from '../actors/thread.ts'
 import type { Config } from './config/config.ts'
 import { Host } from './kernel/host.ts'
+import type { HostOptions } from './kernel/host-options.ts'
 import type { AnyActor } from './kernel/instance.ts'
 import type { Ports } from './kernel/ports.ts'
-import { hearsOfCommits, type Layout, placement, placer } from './placement.ts'
+import { hearsOfCommits, type Layout, placeFar, placement, placer } from './placement.ts'
 
 export type ThreadOptions = {
   config: Config
@@ -15,12 +16,14 @@ export type ThreadOptions = {
   soon(work: () => void): void
   fatal(why: string): void
   packLocally?: boolean
+  /** Opens a way to another agent. Default: there is none. */
+  reach?: HostOptions['reach']
   /** What can be started. Default: all actors of this build. */
   definitions?: readonly AnyActor[]
 }
 
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
-export function createThread({ config, layout, thread, definitions = actors, ...options }: ThreadOptions): Host {
+export function createThread({ config, layout, thread, definitions = actors, reach, ...options }: ThreadOptions): Host {
   const facts = { stats: () => host.stats(), counters: () => [...host.counters], measures: () => measuresOf(host) }
   const own = threadActor(facts) as unknown as AnyActor
   const host: Host = new Host({
@@ -28,7 +31,9 @@ export function createThread({ config, layout, thread, definitions = actors, ...
     node: config.node.name,
     thread,
     actors: [...definitions, own],
-    place: placer(layout),
+    place: placer(layout, config.server),
+    far: placeFar,
+    ...(reach && { reach }),
     hears: hearsOfCommits(layout),
   })
   return host
@@ -36,7 +41,7 @@ export function createThread({ config, layout, thread, definitions = actors, ...
 
 /** Starts the actors whose place is this thread. */
 export function startActors(host: Host, config: Config, layout: Layout): void {
-  const place = placer(layout)
+  const place = placer(layout, config.server)
   for (const [actor, { args, started }] of Object.entries(placement)) {
     if (started !== false && place(actor, '') === host.thread) host.start(actor, '', args?.(config))
   }

@@ -4,38 +4,43 @@ import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
 import { caArgs, daemonsArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
+import { farPeer, serverPeer } from './kernel/far.ts'
+import type { Peer } from './kernel/protocol.ts'
 import { localArgs } from './local-args.ts'
 import { membershipArgs } from './membership-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
 export type Role = 'main' | 'state' | 'edge' | 'mesh' | 'gossip'
 
-/** Where an actor lives, and what it is started with. `started: false`: other actors start it, one for each key. */
-export type Place = { role: Role; args?: (config: Config) => unknown; started?: false }
+/**
+ * Where an actor lives, and what it is started with. `started: false`: other actors start it, one for each key. `on: 'servers'`: a client
+ * agent has none and asks that of the server which it uses.
+ */
+export type Place = { role: Role; on?: 'servers'; args?: (config: Config) => unknown; started?: false }
 
 /** Which actor lives where. Each line is a decision; the reasons are in docs/architecture.md. */
 export const placement: Readonly<Record<string, Place>> = {
   agent: { role: 'main' },
-  ledger: { role: 'state' },
-  kv: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
-  sessions: { role: 'state', args: sessionsArgs },
-  txn: { role: 'state', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
-  snapshots: { role: 'state' },
-  catalog: { role: 'state' },
+  ledger: { role: 'state', on: 'servers' },
+  kv: { role: 'state', on: 'servers', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  sessions: { role: 'state', on: 'servers', args: sessionsArgs },
+  txn: { role: 'state', on: 'servers', args: ({ limits }) => ({ valueBytesMax: limits.kvMaxValueSize }) },
+  snapshots: { role: 'state', on: 'servers' },
+  catalog: { role: 'state', on: 'servers' },
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },
-  coordinates: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
-  'prepared-queries': { role: 'state' },
-  events: { role: 'state' },
+  coordinates: { role: 'state', on: 'servers', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
+  'prepared-queries': { role: 'state', on: 'servers' },
+  events: { role: 'state', on: 'servers' },
   membership: { role: 'gossip', args: membershipArgs },
   'remote-exec': { role: 'main', args: remoteExecArgs },
-  ca: { role: 'state', args: caArgs },
+  ca: { role: 'state', on: 'servers', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
-  intentions: { role: 'state', args: defaultIntention },
+  intentions: { role: 'state', on: 'servers', args: defaultIntention },
   decisions: { role: 'main' },
-  'config-entries': { role: 'state', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
-  autopilot: { role: 'state', args: ({ autopilot }) => ({ ...autopilot }) },
-  feeds: { role: 'state', args: defaultIntention },
+  'config-entries': { role: 'state', on: 'servers', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
+  autopilot: { role: 'state', on: 'servers', args: ({ autopilot }) => ({ ...autopilot }) },
+  feeds: { role: 'state', on: 'servers', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
   daemons: { role: 'main', args: daemonsArgs },
@@ -80,19 +85,33 @@ export function hearsOfCommits(layout: Layout): (thread: number) => boolean {
   return (thread) => (layout[thread] ?? []).some((role) => role === 'state' || role === 'edge')
 }
 
-/** Finds the thread of an actor: the only one of its role, or for one of many by its lane or the hash of its key. */
-export function placer(layout: Layout): (actor: string, key: string, lane?: number) => number {
+/**
+ * Finds the thread of an actor: the only one of its role, or for one of many by its lane or the hash of its key. On an agent that is no
+ * `server`: the peer through which it is asked, for those that only servers have.
+ */
+export function placer(layout: Layout, server: boolean): (actor: string, key: string, lane?: number) => Peer {
   const byRole = new Map<Role, number[]>()
   layout.forEach((roles, thread) => {
     for (const role of roles) byRole.set(role, [...(byRole.get(role) ?? []), thread])
   })
   return (actor, key, lane) => {
     if (actor === 'thread') return Number(key)
-    const place = placement[actor]
-    if (!place) throw new Error(`broken promise: the placement table names every actor, "${actor}" too`)
+    const place = placeOf(actor)
+    if (place.on === 'servers' && !server) return serverPeer(place.role)
     const threads = byRole.get(place.role) ?? [0]
     return threads[key === '' ? 0 : (lane ?? hash(key)) % threads.length] ?? 0
   }
+}
+
+/** The peer through which an actor of another agent is asked. */
+export function placeFar(node: string, actor: string): string {
+  return farPeer(node, placeOf(actor).role)
+}
+
+function placeOf(actor: string): Place {
+  const place = placement[actor]
+  if (!place) throw new Error(`broken promise: the placement table names every actor, "${actor}" too`)
+  return place
 }
 
 /** FNV-1a, 32 bits. */

@@ -32,6 +32,7 @@ export type FeedsState = { args: FeedsArgs; queries: Map<string, Query> }
 export const feeds = defineActor<FeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>({
   name: 'feeds',
   mailboxMax: 16_384,
+  remote: ['roots', 'intentions', 'instances', 'query'],
   init: (args) => ({ args, queries: new Map() }),
   on: {
     roots(state, _request, turn, subscriber) {

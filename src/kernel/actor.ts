@@ -24,7 +24,7 @@ export type Actor<P, Own, State, Args> = {
   readonly name: string
   /** Messages that may wait; one more is refused with `busy`. */
   readonly mailboxMax: number
-  /** Messages that may come from another machine. All others are refused there with `forbidden`. */
+  /** What another machine may ask and follow. All else is refused there with `forbidden`; a feed, without a word. */
   readonly remote?: readonly (keyof P & string)[]
   /** Builds the state, at the start and after a crash. */
   readonly init: (args: Args, turn: Turn<Own>) => State

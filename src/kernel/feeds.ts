@@ -21,6 +21,8 @@ type Given = {
 export type FeedsHost = {
   here: number
   peerOf(to: Ref): Peer
+  /** Whether a link is there. If not it is opened, if it can be had; `connected` is called then. */
+  isLinked(peer: Peer): boolean
   push(peer: Peer, item: Item): void
   /** Tells the producing actor of a subscriber; undefined if there is no such actor yet. */
   produce(address: string, name: string, request: unknown, subscriber: Subscriber): Instance | undefined
@@ -45,8 +47,14 @@ export class Feeds {
     const id = ++this.#last
     const followed = { to, feed, request, peer: this.#host.peerOf(to), take }
     this.#followed.set(id, followed)
-    this.#ask(id, followed)
+    if (this.#host.isLinked(followed.peer)) this.#ask(id, followed)
     return id
+  }
+
+  /** Whether anything is taken from there. */
+  follows(peer: Peer): boolean {
+    for (const followed of this.#followed.values()) if (followed.peer === peer) return true
+    return false
   }
 
   unfollow(id: number): void {

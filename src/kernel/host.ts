@@ -4,7 +4,7 @@ import { Feeds } from './feeds.ts'
 import { fulfilOwn, type Surroundings } from './fulfil.ts'
 import type { HostOptions } from './host-options.ts'
 import { type ActorStats, type AnyActor, type Envelope, Instance, owedKey, statsOf } from './instance.ts'
-import { Link } from './link.ts'
+import { Links } from './links.ts'
 import type { Ports } from './ports.ts'
 import {
   type AnswerOf,
@@ -46,8 +46,8 @@ export class Host {
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()
   readonly #instances = new Map<string, Instance>()
-  readonly #started = new Map<string, { actor: string; key: string; args: unknown; peer: Peer }>()
-  readonly #links = new Map<Peer, Link>()
+  readonly #started = new Map<string, { actor: string; key: string; args: unknown; peer: number }>()
+  readonly #links: Links
   readonly #calls: Calls
   readonly #feeds: Feeds
   readonly #surroundings: Surroundings
@@ -72,9 +72,12 @@ export class Host {
       count: (metric, by) => this.count(metric, by),
       measure: (metric, value) => this.samples.of(metric).add(value),
     }
+    const isWanted = (peer: Peer) => this.#feeds.follows(peer)
+    this.#links = new Links({ reach: options.reach, clock: options.ports.clock, connect: this.connect.bind(this), isWanted })
     this.#feeds = new Feeds({
       here: this.thread,
       peerOf: (to) => this.#peerOf(to),
+      isLinked: (peer) => peer === this.thread || this.#links.wasThere(peer),
       push: (peer, item) => this.#push(peer, item),
       produce: (address, name, request, subscriber) => this.#deliverSubscription(address, name, request, subscriber),
       left: (instance, subscriber) => this.#left(instance, subscriber),
@@ -88,6 +91,7 @@ export class Host {
   start(actor: string, key: string, args: unknown, lane?: number): void {
     const address = addressOf({ actor, key })
     const peer = this.#started.get(address)?.peer ?? this.#options.place(actor, key, lane)
+    assert(typeof peer === 'number', `${address} is started on its own agent only`)
     this.#started.set(address, { actor, key, args, peer })
     if (peer === this.thread) this.#startHere(actor, key, args)
     else this.#push(peer, [wire.START, actor, key, args])
@@ -129,8 +133,8 @@ export class Host {
 
   /** A commit happened on this thread: wakes its readers and tells the other threads that have some. */
   notify(notice: ChangeNotice): void {
-    for (const { peer } of this.#links.values()) {
-      if (typeof peer === 'number' && (this.#options.hears?.(peer) ?? true)) this.#push(peer, [wire.NOTICE, notice.index, notice.touched])
+    for (const thread of this.#links.threads()) {
+      if (this.#options.hears?.(thread) ?? true) this.#push(thread, [wire.NOTICE, notice.index, notice.touched])
     }
     this.#noticed(notice)
     this.#schedule()
@@ -153,6 +157,7 @@ export class Host {
   close(): void {
     this.#closed = true
     this.#calls.close()
+    this.#links.close()
     for (const instance of this.#instances.values()) instance.clear()
     this.#instances.clear()
   }
@@ -160,17 +165,17 @@ export class Host {
   // ---------------------------------------------------------------- links
 
   connect(peer: Peer, send: (batch: Uint8Array<ArrayBuffer>) => void): void {
-    this.#links.set(peer, new Link(peer, send))
+    this.#links.add(peer, send)
     for (const { actor, key, args, peer: at } of this.#started.values()) if (at === peer) this.#push(peer, [wire.START, actor, key, args])
     this.#feeds.connected(peer)
     this.#schedule()
   }
 
   disconnect(peer: Peer, why: string): void {
-    this.#links.delete(peer)
+    this.#links.remove(peer)
     this.#calls.lose(peer, why)
     this.#feeds.disconnected(peer)
-    this.waiters.wakeAll()
+    if (typeof peer === 'number') this.waiters.wakeAll()
     this.#schedule()
   }
 
@@ -211,14 +216,13 @@ export class Host {
   }
 
   #push(peer: Peer, item: wire.Item): void {
-    this.#links.get(peer)?.push(item)
+    this.#links.push(peer, item)
     this.#schedule()
   }
 
   #peerOf(to: Ref): Peer {
-    return to.node === undefined || to.node === this.node
-      ? (this.#started.get(addressOf(to))?.peer ?? this.#options.place(to.actor, to.key))
-      : to.node
+    if (to.node !== undefined && to.node !== this.node) return this.#options.far?.(to.node, to.actor) ?? to.node
+    return this.#started.get(addressOf(to))?.peer ?? this.#options.place(to.actor, to.key)
   }
 
   // ---------------------------------------------------------------- running
@@ -244,7 +248,7 @@ export class Host {
         break
       }
     }
-    for (const link of this.#links.values()) link.flush()
+    this.#links.flush()
   }
 
   #enqueue(envelope: Envelope): void {
@@ -335,7 +339,9 @@ export class Host {
 
   #deliverSubscription(address: string, name: string, request: unknown, subscriber: { peer: Peer; feed: number }): Instance | undefined {
     const instance = this.#instances.get(address)
-    if (!instance || instance.refuses(name, subscriber.peer)?.refused === 'forbidden') return undefined
+    const refusal = instance?.refuses(name, subscriber.peer)
+    if (refusal?.refused === 'forbidden') this.#dropped(`a reader of "${name}"`, { to: address, why: refusal.why })
+    if (!instance || refusal?.refused === 'forbidden') return undefined
     this.#enqueue({ to: instance, name, request, subscriber })
     return instance
   }
@@ -356,10 +362,8 @@ export class Host {
     if (peer === this.thread) {
       this.#deliverCall(address, name, this.#local(request), { peer, call }, withinMs)
     } else {
-      const link = this.#links.get(peer)
-      if (!link) this.#calls.settle(call, wire.gone(`no link to ${typeof peer === 'number' ? `thread ${peer}` : `node ${peer}`}`))
-      else if (link.full) this.#calls.settle(call, refuse('busy', `the link to ${peer} is full`))
-      else link.push([wire.CALL, address, name, request, call, withinMs])
+      const refusal = this.#links.send(peer, [wire.CALL, address, name, request, call, withinMs])
+      if (refusal) this.#calls.settle(call, refusal)
     }
     this.#schedule()
   }
@@ -383,9 +387,9 @@ export class Host {
       case 'cast': {
         const peer = this.#peerOf(wish.to)
         if (peer === this.thread) return this.#deliverCast(addressOf(wish.to), wish.name, this.#local(wish.request), peer)
-        const link = this.#links.get(peer)
-        if (link && !link.full) return this.#push(peer, [wire.CAST, addressOf(wish.to), wish.name, wish.request])
-        return this.#dropped(`"${wish.name}"`, { to: addressOf(wish.to), why: link ? 'link full' : 'no link' })
+        const refusal = this.#links.send(peer, [wire.CAST, addressOf(wish.to), wish.name, wish.request])
+        if (refusal) this.#dropped(`"${wish.name}"`, { to: addressOf(wish.to), why: refusal.why })
+        return this.#schedule()
       }
       case 'call':
         return this.#call(wish.to, wish.name, wish.request, wish.withinMs, this.#later(instance, wish.then))
