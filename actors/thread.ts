@@ -14,8 +14,13 @@ export type ThreadProtocol = {
 export type ThreadMeasures = {
   counters: [name: string, total: number][]
   samples: [metric: string, measured: Measured][]
+  /** What is so now; threads add up. */
+  levels: [name: string, level: number][]
   /** Bytes of the heap in use. */
   heapBytes: number
+  /** Since the thread began. */
+  collections: number
+  collectedMs: number
   actors: number
 }
 

@@ -20,11 +20,16 @@ export type ThreadOptions = {
   reach?: HostOptions['reach']
   /** What can be started. Default: all actors of this build. */
   definitions?: readonly AnyActor[]
+  /** What the garbage collector of this thread has done. Default: it is not told. */
+  garbage?: () => Garbage
 }
 
+/** Since the thread began. */
+type Garbage = Pick<ThreadMeasures, 'collections' | 'collectedMs'>
+
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
-export function createThread({ config, layout, thread, definitions = actors, reach, ...options }: ThreadOptions): Host {
-  const facts = { stats: () => host.stats(), counters: () => [...host.counters], measures: () => measuresOf(host) }
+export function createThread({ config, layout, thread, definitions = actors, garbage = untold, reach, ...options }: ThreadOptions): Host {
+  const facts = { stats: () => host.stats(), counters: () => [...host.counters], measures: () => measuresOf(host, garbage()) }
   const own = threadActor(facts) as unknown as AnyActor
   const host: Host = new Host({
     ...options,
@@ -48,11 +53,17 @@ export function startActors(host: Host, config: Config, layout: Layout): void {
   host.start('thread', String(host.thread), null)
 }
 
-function measuresOf(host: Host): ThreadMeasures {
+function measuresOf(host: Host, garbage: Garbage): ThreadMeasures {
   return {
     counters: [...host.counters],
     samples: host.samples.take(),
+    levels: [...host.levels],
     heapBytes: getHeapStatistics().used_heap_size,
+    ...garbage,
     actors: host.stats().length,
   }
+}
+
+function untold(): Garbage {
+  return { collections: 0, collectedMs: 0 }
 }

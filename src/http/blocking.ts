@@ -61,7 +61,7 @@ export class Parked {
   ): Answer | (() => void) {
     const first = this.#answers.find(key, route, request)
     if (index === 0 || first.index === undefined || first.index > index) return first
-    this.#size++
+    this.#changeSize(1)
     const look = (isOver: boolean) => {
       let answer: Answer
       try {
@@ -80,11 +80,16 @@ export class Parked {
     let forget = this.#host.waiters.add(first.reads, woken)
     const cancel = this.#host.ports.clock.after(withJitter(waitMs, this.#random), () => look(true))
     const stop = once(() => {
-      this.#size--
+      this.#changeSize(-1)
       cancel()
       forget()
     })
     return stop
+  }
+
+  #changeSize(by: number): void {
+    this.#size += by
+    this.#host.levels.set('rpc.queries_blocking', this.#size)
   }
 }
 

@@ -42,6 +42,8 @@ export class Host {
   noticed = 0
   /** Counters by name and what was measured, of this thread. */
   readonly counters = new Map<string, number>()
+  /** What is so now, by name: levels of all threads add up. */
+  readonly levels = new Map<string, number>()
   readonly samples = new Samples()
   readonly #options: HostOptions
   readonly #definitions = new Map<string, AnyActor>()

@@ -59,11 +59,22 @@ export async function countState(view: () => View, pause: () => Promise<void>, n
   return { services, instances, nodes, entries, configEntries, sessionTtls, connect, leaves }
 }
 
-/** The gauges of a server that is well. `heapBytes` and `actors` are those of all threads. */
+/** Of all threads together. */
+export type Usage = {
+  heapBytes: number
+  actors: number
+  collections: number
+  collectedMs: number
+  levels: ReadonlyMap<string, number>
+}
+export type MemberCounts = { servers: number; clients: number }
+
+/** The gauges of a server that is well. */
 export function gaugesOf(
   view: View,
   counts: Counts,
-  process: { heapBytes: number; memoryBytes: number; actors: number },
+  process: Usage & { memoryBytes: number },
+  members: MemberCounts,
   datacenter: string,
   nowMs: number,
 ): Gauge[] {
@@ -73,12 +84,15 @@ export function gaugesOf(
     gauge('runtime.num_goroutines', process.actors),
     gauge('runtime.alloc_bytes', process.heapBytes),
     gauge('runtime.sys_bytes', process.memoryBytes),
+    gauge('runtime.total_gc_runs', process.collections),
+    gauge('runtime.total_gc_pause_ns', Math.round(process.collectedMs * 1e6)),
+    gauge('rpc.queries_blocking', process.levels.get('rpc.queries_blocking') ?? 0),
     gauge('autopilot.healthy', 1),
     gauge('autopilot.failure_tolerance', 0),
     gauge('raft.applied_index', lastIndex(view)),
     gauge('raft.last_index', lastIndex(view)),
-    gauge('consul.members.clients', 0, here),
-    gauge('consul.members.servers', 1, here),
+    gauge('consul.members.clients', members.clients, here),
+    gauge('consul.members.servers', members.servers, here),
     gauge('consul.state.nodes', counts.nodes, here),
     gauge('consul.state.services', counts.services, here),
     gauge('consul.state.service_instances', counts.instances, here),

@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { type Member, membershipRef } from '../../actors/membership/protocol.ts'
 import { proxiesRef } from '../../actors/proxies/protocol.ts'
 import { threadRef } from '../../actors/thread.ts'
 import type { Config } from '../config/config.ts'
@@ -8,7 +9,7 @@ import type { Layout } from '../placement.ts'
 import type { World } from '../world.ts'
 import { Collector, type Gauge, INTERVAL_MS, type Interval } from './collector.ts'
 import { metricsJson, metricsPrometheus } from './formats.ts'
-import { type Counts, countState, gaugesOf } from './gauges.ts'
+import { type Counts, countState, gaugesOf, type MemberCounts, type Usage } from './gauges.ts'
 import { proxyGauges } from './proxy-gauges.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from './sinks.ts'
 
@@ -44,7 +45,11 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
     wallMs: () => clock.wallMs(),
     settings: () => config().telemetry,
   })
-  let usage = { heapBytes: 0, actors: 0 }
+  let usage: Usage = { ...NO_USAGE, levels: new Map() }
+  let members = countMembers([], config().server)
+  const unfollow = host.follow(membershipRef, 'members', null, (told) => {
+    members = countMembers(told as Member[], config().server)
+  })
   let counts: { counts: Counts; dueMs: number } | undefined
   const { statsdAddress, statsiteAddress, dogstatsdAddress, dogstatsdTags } = config().telemetry
   const sinks = [
@@ -56,14 +61,18 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
 
   async function collect(): Promise<void> {
     const answers = await Promise.all(layout.map((_roles, thread) => host.asked(threadRef(thread), 'measures', null, ASK_WITHIN_MS)))
-    const sum = { heapBytes: 0, actors: 0 }
+    const sum = { ...NO_USAGE }
+    const levels = new Map<string, number>()
     for (const [thread, answer] of answers.entries()) {
       if (isRefused(answer)) continue
       collector.add(thread, answer)
       sum.heapBytes += answer.heapBytes
       sum.actors += answer.actors
+      sum.collections += answer.collections
+      sum.collectedMs += answer.collectedMs
+      for (const [name, level] of answer.levels) levels.set(name, (levels.get(name) ?? 0) + level)
     }
-    usage = sum
+    usage = { ...sum, levels }
   }
 
   /** The gauges of now, without the agent's part of their names. */
@@ -77,7 +86,7 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
     const process = { ...usage, memoryBytes: world.memoryBytes() }
     const open = await host.asked(proxiesRef, 'open', null, ASK_WITHIN_MS)
     return [
-      ...gaugesOf(tables.view(), counts.counts, process, config().datacenter, clock.wallMs()),
+      ...gaugesOf(tables.view(), counts.counts, process, members, config().datacenter, clock.wallMs()),
       ...(isRefused(open) ? [] : open.flatMap(proxyGauges)),
     ]
   }
@@ -122,6 +131,7 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
     },
     close() {
       stop()
+      unfollow()
       for (const { close } of sinks) close()
     },
   }
@@ -130,4 +140,14 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
 function prometheusFault({ telemetry }: Config): Refusal | undefined {
   if (telemetry.prometheusRetentionMs > 0) return undefined
   return refuse('conflict', 'Prometheus is not enabled since its retention time is not positive')
+}
+
+const NO_USAGE = { heapBytes: 0, actors: 0, collections: 0, collectedMs: 0 }
+
+/** Those that are there; this agent too while nobody has told of it. */
+function countMembers(members: readonly Member[], isServer: boolean): MemberCounts {
+  const alive = members.filter(({ status }) => status === 'alive' || status === 'suspect')
+  if (alive.length === 0) return { servers: isServer ? 1 : 0, clients: isServer ? 0 : 1 }
+  const servers = alive.filter(({ tags }) => tags['role'] === 'consul').length
+  return { servers, clients: alive.length - servers }
 }

@@ -26,6 +26,16 @@ const SETTINGS: TelemetryConfig = {
   disableCompat19: false,
 }
 
+const USAGE = {
+  heapBytes: 1,
+  memoryBytes: 2,
+  actors: 3,
+  collections: 4,
+  collectedMs: 1.5,
+  levels: new Map([['rpc.queries_blocking', 7]]),
+}
+const MEMBERS = { servers: 3, clients: 2 }
+
 function measured(...values: number[]) {
   const sample = new Sample()
   for (const value of values) sample.add(value)
@@ -214,6 +224,23 @@ test('changes of state are measured under the names of Consul', (t) => {
   )
 })
 
+test('gauges tell of this process and of the members', async (t) => {
+  const tables = emptyTables()
+  const counts = await countState(tables.view, () => Promise.resolve(), 0)
+  const values = new Map(gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', 0).map(({ name, value }) => [name, value]))
+  const shown = [
+    'runtime.total_gc_runs',
+    'runtime.total_gc_pause_ns',
+    'rpc.queries_blocking',
+    'consul.members.servers',
+    'consul.members.clients',
+  ]
+  t.deepEqual(
+    shown.map((name) => values.get(name)),
+    [4, 1_500_000, 7, 3, 2],
+  )
+})
+
 test('what the tables hold is counted by kind', async (t) => {
   const tables = emptyTables()
   const set = (kind: string, name: string) => ({ kind: 'config.set', atMs: 0, request: { kind, name, content: {} } })
@@ -223,7 +250,7 @@ test('what the tables hold is counted by kind', async (t) => {
     () => Promise.resolve(),
     0,
   )
-  const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1', 0)
+  const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', 0)
   const entries = gauges.filter(({ name }) => name === 'consul.state.config_entries').map(({ labels, value }) => [labels['kind'], value])
   t.deepEqual(Object.fromEntries(entries), {
     'proxy-defaults': 1,
@@ -250,7 +277,7 @@ test('leaves are counted: all, those at risk, and when the first was made and wi
       () => Promise.resolve(),
       nowMs,
     )
-    const gauges = gaugesOf(tables.view(), counts, { heapBytes: 1, memoryBytes: 2, actors: 3 }, 'dc1', nowMs)
+    const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', nowMs)
     return gauges.flatMap(({ name, value }) => (name.startsWith('tribune.leaf.') ? [`${name.slice('tribune.leaf.'.length)} ${value}`] : []))
   }
   t.deepEqual(await leafGauges(0), ['count 0', 'at_risk 0', 'renewal_failing 0'])
