@@ -1,20 +1,26 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
-import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
+import { type Caller, type Cast, LATER, type Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { compileRegexp } from '../../src/kernel/regexp.ts'
 import { authorize, type Token } from '../authorize.ts'
 import { type LocalList, localRef } from '../local/protocol.ts'
+import { membershipRef, type Told } from '../membership/protocol.ts'
 import { remoteExecRef } from '../remote-exec/protocol.ts'
 import { type EventFire, type EventsProtocol, eventIndex, type RecentEvents, type UserEvent } from './protocol.ts'
 import { sizeFault } from './size.ts'
+import { EVENT_TOPIC, packEvent, readEvent } from './travel.ts'
 
 type EventsOwn = {
-  /** An event reached this agent. */
-  arrived: Cast<{ event: UserEvent }>
+  /** The newest that members told each other, this one included. */
+  told: Cast<{ told: readonly Told[] }>
+  /** The members hear of an event. */
+  sent: Cast<{ id: string; caller: Caller<{ id: string }>; result: Result<{ lamportTime: number }> }>
   /** What this agent runs, for an event that is only for some services. */
   placed: Cast<{ event: UserEvent; result: Result<LocalList> }>
 }
 type EventsState = {
+  /** What was told when it was looked at last; undefined: nothing was heard yet. */
+  seen: ReadonlySet<string> | undefined
   /** The oldest first, at most KEPT_MAX. */
   events: UserEvent[]
   lamportTime: number
@@ -28,6 +34,7 @@ const VERSION = 1
 /** In Consul a new leader is the first event of all. */
 const LAMPORT_TIME_FIRST = 1
 const LOCAL_WITHIN_MS = 5_000
+const TELL_WITHIN_MS = 5_000
 /** Asks agents to run a command. It is never among the events of a user. */
 const REMOTE_EXEC = '_rexec'
 
@@ -35,9 +42,12 @@ const REMOTE_EXEC = '_rexec'
 export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
   name: 'events',
   mailboxMax: 4_096,
-  init: () => ({ events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }),
+  init(_args, turn) {
+    turn.subscribe('told', membershipRef, 'told', { topic: EVENT_TOPIC }, (told) => ({ name: 'told', request: { told } }))
+    return { seen: undefined, events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }
+  },
   on: {
-    fire(state, { token, ...fire }, turn) {
+    fire(state, { token, ...fire }, turn, caller) {
       const denied = authorize(turn.view, token, { resource: 'event', name: fire.name, access: 'write' })
       if (denied) return denied
       const wrong = fireWrong(fire)
@@ -45,9 +55,19 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
       const event: UserEvent = { ...fire, id: turn.random.uuid(), version: VERSION, lamportTime: state.lamportTime + 1 }
       const fault = sizeFault(event)
       if (fault !== undefined) return refuse('conflict', fault)
+      const { id } = event
       state.lamportTime = event.lamportTime
-      spread(event, turn)
-      return { id: event.id }
+      turn.call(
+        membershipRef,
+        'tell',
+        { topic: EVENT_TOPIC, body: packEvent(event) },
+        { withinMs: TELL_WITHIN_MS, then: (result) => ({ name: 'sent', request: { id, caller, result } }) },
+      )
+      return LATER
+    },
+
+    sent(_state, { id, caller, result }, turn) {
+      turn.answer(caller, isRefused(result) ? result : { id })
     },
 
     recent(state, { name, token }, turn, subscriber) {
@@ -55,15 +75,15 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
       turn.emit(subscriber, state.count, recentEvents(state, name, token, turn))
     },
 
-    arrived(state, { event }, turn) {
-      state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
-      if (!matches(event.nodeFilter, turn.node)) return
-      if (event.serviceFilter === '') take(state, event, turn)
-      else {
-        turn.call(localRef, 'list', null, {
-          withinMs: LOCAL_WITHIN_MS,
-          then: (result) => ({ name: 'placed', request: { event, result } }),
-        })
+    told(state, { told }, turn) {
+      const { seen } = state
+      state.seen = new Set(told.map(({ id }) => id))
+      for (const { id, from, body } of told) {
+        if (seen?.has(id)) continue
+        const event = readEvent(body)
+        if (isRefused(event)) turn.print('warn', 'A member told of an event that is none', { from, error: event.why })
+        // What was known before this actor began anew was run before, too.
+        else if (seen !== undefined || event.name !== REMOTE_EXEC) arrive(state, event, turn)
       }
     },
 
@@ -78,9 +98,12 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
   },
 })
 
-/** Hands an event to every agent of the datacenter. There is no other than this one. */
-function spread(event: UserEvent, turn: Turn<EventsOwn>): void {
-  turn.again({ name: 'arrived', request: { event } })
+/** An event reached this agent. */
+function arrive(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {
+  state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
+  if (!matches(event.nodeFilter, turn.node)) return
+  if (event.serviceFilter === '') return take(state, event, turn)
+  turn.call(localRef, 'list', null, { withinMs: LOCAL_WITHIN_MS, then: (result) => ({ name: 'placed', request: { event, result } }) })
 }
 
 function take(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {

@@ -15,7 +15,7 @@ import { show, showAll } from './show.ts'
 import { announce, flush, passOn, TOPIC } from './spread.ts'
 import { addressOf, advance, type MembershipOwn, type MembershipState, type MembershipTurn, send, textOf } from './state.ts'
 import { adopt, forget, sayOfSelf } from './table.ts'
-import { BODY_LENGTH_MAX, keptOf, take, tell } from './told.ts'
+import { BODY_BYTES_MAX, keptOf, take, tell, weightOf } from './told.ts'
 import { traceOf } from './trace.ts'
 import { answered, BEAT_MS, heard, heardByOthers, pingForOthers, probe, suspectAtOnce, unreachable, watchNeighbours } from './watch.ts'
 
@@ -102,8 +102,8 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
     },
 
     tell(state, { topic, body }, turn) {
-      const { length } = JSON.stringify(body)
-      if (length > BODY_LENGTH_MAX) return refuse('invalid', `body: ${length} characters, ${BODY_LENGTH_MAX} are allowed`)
+      const bytes = weightOf(body)
+      if (bytes > BODY_BYTES_MAX) return refuse('invalid', `body: ${bytes} bytes, ${BODY_BYTES_MAX} are allowed`)
       return { lamportTime: tell(state, turn, topic, body) }
     },
 

@@ -1,6 +1,7 @@
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { MemberRecord, Tags, Told } from './protocol.ts'
 import { placeOf } from './ring.ts'
+import { BODY_BYTES_MAX, weightOf } from './told.ts'
 
 /** Of the messages below. Members with another one are refused. */
 export const PROTOCOL_VERSION = 1
@@ -151,7 +152,8 @@ function toldFault(told: unknown): string | undefined {
   const { id, topic, from, lamportTime, body } = told as Record<string, unknown>
   if (!isName(id) || !isName(topic) || !isName(from)) return 'told: id, topic and from must be names'
   if (!isWhole(lamportTime)) return 'lamportTime: must be a whole number'
-  return typeof body === 'object' && body !== null ? undefined : 'body: must be an object'
+  if (typeof body !== 'object' || body === null) return 'body: must be an object'
+  return weightOf(body) <= BODY_BYTES_MAX ? undefined : `body: more than ${BODY_BYTES_MAX} bytes`
 }
 
 function firstFault(items: readonly unknown[], faultOf: (item: unknown) => string | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { keyBytes } from '../../src/kernel/keys.ts'
 import type { Told } from './protocol.ts'
 import { announce } from './spread.ts'
 import type { MembershipState, MembershipTurn } from './state.ts'
@@ -6,8 +7,8 @@ import type { MembershipState, MembershipTurn } from './state.ts'
 const KEPT_MAX = 256
 /** Remembered so that each counts once. */
 const HEARD_OF_MAX = 4_096
-/** As JSON, without what is around it. */
-export const BODY_LENGTH_MAX = 1_024
+/** See `weightOf`. */
+export const BODY_BYTES_MAX = 1_024
 
 /** Tells all members. Answers the Lamport time. */
 export function tell(state: MembershipState, turn: MembershipTurn, topic: string, body: object): number {
@@ -36,3 +37,16 @@ export function keptOf(state: MembershipState, topic: string): { newest: Told[];
   if (kept === undefined) state.told.set(topic, (kept = { newest: [], count: 0 }))
   return kept
 }
+
+/** About how many bytes something takes in a message: texts, bytes, and one for each thing that is neither. Deeply nested things weigh without end. */
+export function weightOf(value: unknown, depth = 0): number {
+  if (typeof value === 'string') return keyBytes(value)
+  if (value instanceof Uint8Array) return value.byteLength
+  if (typeof value !== 'object' || value === null) return 1
+  if (depth === DEPTH_MAX) return Number.POSITIVE_INFINITY
+  let bytes = 1
+  for (const [key, item] of Object.entries(value)) bytes += keyBytes(key) + weightOf(item, depth + 1)
+  return bytes
+}
+
+const DEPTH_MAX = 8

@@ -1,0 +1,63 @@
+import test, { type ExecutionContext } from 'ava'
+import { type Agent, type AgentPorts, agentPorts, runTribune, startAgent, temporaryDirectory } from '../kit/agents.ts'
+import { freePorts } from '../kit/free-ports.ts'
+
+type Event = { Name: string; Payload: string | null; LTime: number }
+
+const AGAIN_MS = 200
+
+async function until<Found>(look: () => Promise<Found | undefined>): Promise<Found> {
+  for (;;) {
+    const found = await look()
+    if (found !== undefined) return found
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+  }
+}
+
+function membersOf(agent: Agent, count: number): Promise<true> {
+  return until(async () => {
+    const found = await agent.json<{ Status: number }[]>('/v1/agent/members')
+    return found.filter(({ Status }) => Status === 1).length === count || undefined
+  })
+}
+
+type Setup = { name: string; key: string; to?: AgentPorts; directory?: string; ports?: AgentPorts; files?: Record<string, object> }
+
+async function startMember(t: ExecutionContext, { name, key, to, directory = temporaryDirectory(t), ports, files }: Setup): Promise<Agent> {
+  const args = [
+    ...['-server', '-bootstrap', `-node=${name}`, `-data-dir=${directory}`, '-bind=127.0.0.1', '-disable-host-node-id'],
+    ...[...(key === '' ? [] : [`-encrypt=${key}`]), ...(to ? [`-retry-join=127.0.0.1:${to.serfLan}`] : [])],
+  ]
+  return startAgent(t, { args, ports: ports ?? agentPorts(await freePorts()), ...(files && { files }) })
+}
+
+async function newKey(t: ExecutionContext): Promise<string> {
+  return (await runTribune(t, ['keygen'])).out.trim()
+}
+
+test('an event that is fired at one agent reaches all whom it is for, and whoever waits for it', async (t) => {
+  t.timeout(110_000)
+  const key = await newKey(t)
+  const web = { 'web.json': { service: { name: 'web', tags: ['v2'] } } }
+  const n1 = await startMember(t, { name: 'n1', key })
+  const n2 = await startMember(t, { name: 'n2', key, to: n1.ports, files: web })
+  const n3 = await startMember(t, { name: 'n3', key, to: n2.ports })
+  for (const agent of [n1, n2, n3]) await membersOf(agent, 3)
+
+  const parked = n3.http('GET', '/v1/event/list?index=1&wait=60s')
+  t.regex((await n1.tribune('event', '-name=deploy', 'v7')).out, /^Event ID: [0-9a-f-]{36}\n$/)
+  t.like(JSON.parse((await parked).text), [{ Name: 'deploy', Payload: Buffer.from('v7').toString('base64'), LTime: 2 }])
+  const names = (agent: Agent) => agent.json<Event[]>('/v1/event/list').then((events) => events.map(({ Name }) => Name).join())
+  await n2.tribune('event', '-name=for-three', '-node=^n3$')
+  await n3.tribune('event', '-name=for-web', '-service=web', '-tag=v2')
+  await n1.tribune('event', '-name=last')
+  const all: [Agent, string[]][] = [
+    [n1, ['deploy', 'last']],
+    [n2, ['deploy', 'for-web', 'last']],
+    [n3, ['deploy', 'for-three', 'last']],
+  ]
+  for (const [agent, wanted] of all) {
+    await until(async () => (await names(agent)).split(',').sort().join() === wanted.join() || undefined)
+  }
+  t.pass()
+})
