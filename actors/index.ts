@@ -9,6 +9,7 @@ import { coordinates } from './coordinates/index.ts'
 import { daemons } from './daemons/index.ts'
 import { decisions } from './decisions/index.ts'
 import { events } from './events/index.ts'
+import { exchange } from './exchange/index.ts'
 import { feeds } from './feeds/index.ts'
 import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
@@ -39,6 +40,7 @@ export const actors: readonly AnyActor[] = [
   coordinates,
   preparedQueries,
   events,
+  exchange,
   membership,
   remoteExec,
   ca,

@@ -5,6 +5,7 @@ import { isRefused, type Result } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
 import { dnsMetric } from '../src/telemetry/names.ts'
 import type { Listening } from '../src/world.ts'
+import { askFar } from './dns/far.ts'
 import { startDns } from './dns/server.ts'
 import { type DnsSettings, dnsSettings } from './dns/settings.ts'
 import { dnsSource } from './dns/tables-source.ts'
@@ -26,6 +27,7 @@ export async function startEdge({ host, config, layout, filesDirectory, clients 
           port: config.ports.dns,
           reusePort: layout.length > 1,
           source: dnsSource(() => host.ports.tables.view(), config.node.name),
+          ...(!config.server && { far: askFar(host) }),
           settings: () => settings,
           report: (kind, ms) => host.samples.of(dnsMetric(kind, config.node.name)).add(ms),
           print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),

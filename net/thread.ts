@@ -9,6 +9,7 @@ import { ownApi } from '../src/own-api.ts'
 import type { Layout } from '../src/placement.ts'
 import { timedLog } from '../src/telemetry/timed-log.ts'
 import type { Listening } from '../src/world.ts'
+import { answerFar } from './dns/far.ts'
 import { startEdge } from './edge.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
@@ -41,7 +42,7 @@ export type Thread = {
 export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
-  const api = ownApi(() => ({ host, config, layout, routes }))
+  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host.ports.tables.view()) })
   const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api, fatal })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
   const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })

@@ -167,7 +167,7 @@ export class SimNode {
       layout,
       createHost: (thread, schedule, surroundings) => {
         const { config } = this
-        const api = ownApi(() => ({ host, config, layout, routes }))
+        const api = ownApi({ options: () => ({ host, config, layout, routes }) })
         const ports = this.#ports(layout[thread] ?? [], thread, schedule, (notice) => host.notify(notice), api)
         const host = createThread({ config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions })
         return host

@@ -1,42 +1,73 @@
 import { type Api, type ApiAnswer, type ApiOptions, createApi } from './http/api.ts'
-import type { Device, OwnApiAnswer, OwnApiRequest } from './kernel/ports.ts'
-import { type Refusal, refuse } from './kernel/refusal.ts'
+import type { Device, DnsAsked, HttpAnswered, HttpAsked, OwnApiAnswer, OwnApiRequest } from './kernel/ports.ts'
+import { isRefused, type Refusal, type Result, refuse } from './kernel/refusal.ts'
 
 const NOTHING: OwnApiAnswer = { status: 204, index: '', hash: '', text: '' }
 const NO_BODY = Buffer.alloc(0)
+/** What a snapshot would need: an answer is one message here. */
+const ONLY_AT_A_SERVER = 'this cannot be asked through a client agent: ask a server'
 
-/** The HTTP API of an edge thread as a device of its own actors: what they ask takes the way of any request, without a socket. */
-export function ownApi(options: () => ApiOptions): Device<OwnApiRequest, OwnApiAnswer> {
-  let api: Api | undefined
+export type OwnApiParts = {
+  options: () => ApiOptions
+  /** Answers a DNS question that came to another agent; absent where there is no DNS. */
+  answerDns?: (node: string, question: DnsAsked) => Result<object>
+}
+
+/**
+ * The interfaces of an edge thread as a device of its own actors: what they ask takes the way of any request, without a socket. What comes
+ * from other agents was judged by their own rules about who may ask, so those of this one do not count.
+ */
+export function ownApi({ options, answerDns }: OwnApiParts): Device<OwnApiRequest, OwnApiAnswer> {
+  let own: Api | undefined
+  let forOthers: Api | undefined
   const waiting = new Map<string, () => void>()
   function forget(asker: string): void {
     const giveUp = waiting.get(asker)
     waiting.delete(asker)
     giveUp?.()
   }
+
+  function handle(asker: string, api: Api, asked: Parameters<Api['handle']>[0], done: (answer: Result<ApiAnswer>) => void): void {
+    let isOver = false
+    const finish = (answer: ApiAnswer | Refusal) => {
+      if (isOver) return
+      isOver = true
+      done(answer)
+    }
+    const stop = api.handle(asked, (answer) => {
+      waiting.delete(asker)
+      finish(answer)
+    })
+    if (isOver) return
+    waiting.set(asker, () => {
+      stop()
+      finish(refuse('gone', 'its asker asked for something else'))
+    })
+  }
+
   return {
     perform(request, done) {
       const { asker } = request
       forget(asker)
-      if (request.do === 'forget') return done(NOTHING)
-      api ??= create(options())
-      let isOver = false
-      const finish = (answer: OwnApiAnswer | Refusal) => {
-        if (isOver) return
-        isOver = true
-        done(answer)
+      switch (request.do) {
+        case 'forget':
+          return done(NOTHING)
+        case 'get': {
+          own ??= create(options())
+          const headers = request.token === '' ? {} : { 'x-consul-token': request.token }
+          const asked = { method: 'GET', url: request.url, headers, from: '127.0.0.1', readBody: bodyOf(NO_BODY) }
+          return handle(asker, own, asked, (answer) => done(isRefused(answer) ? answer : answerOf(answer)))
+        }
+        case 'exchange': {
+          forOthers ??= create(withoutGate(options()))
+          const asked = askedBy(request.node, request.request)
+          return handle(asker, forOthers, asked, (answer) => done(isRefused(answer) ? answer : { ...NOTHING, exchange: wholeOf(answer) }))
+        }
+        case 'question': {
+          const records = answerDns?.(request.node, request.question) ?? refuse('invalid', 'this server does not answer DNS questions')
+          return done(isRefused(records) ? records : { ...NOTHING, records })
+        }
       }
-      const headers = request.token === '' ? {} : { 'x-consul-token': request.token }
-      const asked = { method: 'GET', url: request.url, headers, from: '127.0.0.1', readBody: noBody }
-      const stop = api.handle(asked, (answer) => {
-        waiting.delete(asker)
-        finish(answerOf(answer))
-      })
-      if (isOver) return
-      waiting.set(asker, () => {
-        stop()
-        finish(refuse('gone', 'its asker asked for something else'))
-      })
     },
   }
 }
@@ -46,8 +77,23 @@ function create(options: ApiOptions): Api {
   return createApi({ ...options, config: { ...options.config, devMode: false } })
 }
 
-function noBody(_bytesMax: number, done: (body: Buffer) => void): void {
-  done(NO_BODY)
+function withoutGate(options: ApiOptions): ApiOptions {
+  const http = { ...options.config.http, blockEndpoints: [], allowWriteHttpFrom: [], allowHosts: [], responseHeaders: {} }
+  return { ...options, config: { ...options.config, http } }
+}
+
+function askedBy(node: string, { method, url, headers, body, from }: HttpAsked): Parameters<Api['handle']>[0] {
+  return { method, url, headers, from, node, readBody: bodyOf(Buffer.from(body.buffer, body.byteOffset, body.byteLength)) }
+}
+
+function bodyOf(body: Buffer): (bytesMax: number, done: (body: Buffer | number) => void) => void {
+  return (bytesMax, done) => done(body.byteLength > bytesMax ? body.byteLength : body)
+}
+
+/** Files and streams do not travel. */
+function wholeOf({ status, headers, type = '', bytes, file, stream }: ApiAnswer): HttpAnswered {
+  if (file === undefined && stream === undefined) return { status, headers: [...headers], type, bytes }
+  return { status: 500, headers: [], type: 'text/plain; charset=utf-8', bytes: Buffer.from(ONLY_AT_A_SERVER) }
 }
 
 function answerOf({ status, headers, bytes }: ApiAnswer): OwnApiAnswer {

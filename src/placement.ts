@@ -40,6 +40,7 @@ export const placement: Readonly<Record<string, Place>> = {
   decisions: { role: 'main' },
   'config-entries': { role: 'state', on: 'servers', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   autopilot: { role: 'state', on: 'servers', args: ({ autopilot }) => ({ ...autopilot }) },
+  exchange: { role: 'edge', on: 'servers' },
   feeds: { role: 'state', on: 'servers', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },

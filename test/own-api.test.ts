@@ -15,7 +15,7 @@ function asking(read: ReadRoute['read']) {
   const [host] = kit.hosts
   if (!host) throw new Error('a host was made')
   const routes: Route[] = [{ method: 'GET', path: '/v1/thing', read }]
-  const device = ownApi(() => ({ host, config: { ...apiConfig, devMode: true }, layout: [['edge']], routes }))
+  const device = ownApi({ options: () => ({ host, config: { ...apiConfig, devMode: true }, layout: [['edge']], routes }) })
   const ask = (request: OwnApiRequest): Result<OwnApiAnswer>[] => {
     const answers: Result<OwnApiAnswer>[] = []
     device.perform(

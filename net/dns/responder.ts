@@ -1,6 +1,8 @@
+import { isRefused } from '../../src/kernel/refusal.ts'
 import { addressText } from './addresses.ts'
 import { type Answer, type AnswerTurn, answerTo } from './answer.ts'
 import type { Message } from './encode.ts'
+import type { FarAnswers } from './far.ts'
 import { decodeQuery, type Query } from './message.ts'
 import { type DnsRecord, FLAG, RCODE } from './records.ts'
 import type { RecursorClient } from './recursor.ts'
@@ -13,6 +15,8 @@ export type DnsQueryKind = 'domain_query' | 'ptr_query' | 'recursor_query' | 'fo
 
 export type ResponderOptions = {
   source: DnsSource
+  /** Asked in place of the source, where that is on another agent. */
+  far?: FarAnswers
   /** Asked for each query, so that a reload counts at once. */
   settings: () => DnsSettings
   recursors: RecursorClient
@@ -28,7 +32,7 @@ export type ResponderOptions = {
  * or the packet gets no answer. */
 export type Responder = (packet: Buffer, transport: Transport, from: string, reply: (bytes: Buffer) => void) => boolean
 
-export function createResponder({ source, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
+export function createResponder({ source, far, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
   return (packet, transport, from, reply) => {
     const startMs = performance.now()
     const decoded = decodeQuery(packet)
@@ -51,21 +55,33 @@ export function createResponder({ source, settings, recursors, report, failed, c
       send(BROKEN)
       failed(query.question.name, error)
     }
+    /** With a source of its own it is there at once. */
+    const look = (outside: AnswerTurn['outside'], then: (answer: Answer) => void) => {
+      const asked = outside ? { ...turn, outside } : turn
+      if (!far) return then(answerTo(query.question, source, current, asked))
+      far(query.question, current, asked, (answer) => {
+        try {
+          then(isRefused(answer) ? BROKEN : answer)
+        } catch (error) {
+          broken(error)
+        }
+      })
+    }
+    let isLater = far !== undefined
     try {
-      const answer = answerTo(query.question, source, current, turn)
-      if (answer.forward && current.recursors.length > 0) {
-        forward(answer)
-        return true
-      }
-      if (answer.wanted.length > 0) {
-        resolveOutside(answer.wanted)
-        return true
-      }
-      send(answer)
+      look(undefined, (answer) => {
+        if (answer.forward && current.recursors.length > 0) {
+          isLater = true
+          forward(answer)
+        } else if (answer.wanted.length > 0) {
+          isLater = true
+          resolveOutside(answer.wanted)
+        } else send(answer)
+      })
     } catch (error) {
       broken(error)
     }
-    return false
+    return isLater
 
     function forward(otherwise: Answer): void {
       recursors
@@ -83,7 +99,7 @@ export function createResponder({ source, settings, recursors, report, failed, c
 
     function resolveOutside(names: readonly string[]): void {
       Promise.all(names.map(async (name): Promise<[string, readonly DnsRecord[]]> => [name, await recursors.lookup(name, current)]))
-        .then((found) => send(answerTo(query.question, source, current, { ...turn, outside: new Map(found) })))
+        .then((found) => look(new Map(found), send))
         .catch(broken)
     }
   }

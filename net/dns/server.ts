@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 import type { LogLevel } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { FarAnswers } from './far.ts'
 import { createRecursorClient } from './recursor.ts'
 import { createResponder, type DnsQueryKind, type Responder } from './responder.ts'
 import type { DnsSettings } from './settings.ts'
@@ -17,6 +18,8 @@ export type DnsOptions = {
   /** Several threads may listen on the same port and share its queries. */
   reusePort: boolean
   source: DnsSource
+  /** Asked in place of the source, where that is on another agent. */
+  far?: FarAnswers
   /** Asked for each query. */
   settings: () => DnsSettings
   /** Counts packets that were answered. */
@@ -37,13 +40,14 @@ const UDP_RECEIVE_BYTES = 1_048_576
 
 /** Answers DNS over UDP and TCP. A port that cannot be had is refused with `conflict` or `forbidden`, naming its option. */
 export async function startDns(options: DnsOptions): Promise<Result<DnsServer>> {
-  const { source, settings, report, print } = options
+  const { source, far, settings, report, print } = options
   const recursors = createRecursorClient({
     inFlightMax: RECURSOR_QUERIES_MAX,
     failed: (recursor, why) => print('warn', 'a recursor gave no usable answer', { recursor, why }),
   })
   const responder = createResponder({
     source,
+    ...(far && { far }),
     settings,
     recursors,
     report,

@@ -16,8 +16,8 @@ export interface DnsSource {
   connect(name: string): Result<readonly DnsInstance[]>
   /** The name of a service that has an instance with this address. */
   serviceByAddress(address: string): Result<string | undefined>
-  /** What a prepared query finds for whoever asks, by its name or its id. */
-  query(name: string, asker: { ip: string; chance: () => number }): Result<DnsQuery | undefined>
+  /** What a prepared query finds for whoever asks, by its name or its id. `agent`: the node that was asked, if it is another one. */
+  query(name: string, asker: { ip: string; chance: () => number; agent?: string }): Result<DnsQuery | undefined>
   /** The servers of this datacenter that are not critical. */
   servers(): Result<readonly DnsNode[]>
 }

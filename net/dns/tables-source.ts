@@ -41,7 +41,7 @@ export function dnsSource(view: () => View, agent: string): DnsSource {
       const found = answer('query', name, queryNamed)
       if (found === undefined || isRefused(found)) return found
       const { near, ...query } = found
-      return { ...query, instances: inOrder(view(), query.instances, { near }, { ...asker, agent, near: '' }) }
+      return { ...query, instances: inOrder(view(), query.instances, { near }, { agent, ...asker, near: '' }) }
     },
     servers: () => answer('servers', '', servers),
   }

@@ -120,10 +120,6 @@ function checkServer(build: Build, devMode: boolean): void {
       "neither 'bootstrap' nor 'bootstrap_expect' is set: this version always runs a single server, which starts a cluster by itself",
     )
   }
-  if (server || problems.length > 0 || purpose === 'simulate') return
-  const clients = "client agents are not supported by this version: set 'server = true' with 'bootstrap = true', or use -dev"
-  if (purpose === 'run') problems.push(clients)
-  else warnings.push(clients)
 }
 
 function checkRanges({ problems, warnings, settings, flags }: Build): void {

@@ -6,6 +6,7 @@ import { Answers } from './answers.ts'
 import { Parked } from './blocking.ts'
 import { type ApiAnswer, encodeReply } from './encode-reply.ts'
 import { type ApiParts, type ApiRequest, Exchange } from './exchange.ts'
+import { createForward } from './forward.ts'
 import { createGate } from './gate.ts'
 import { keyFor } from './request.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, Route } from './route.ts'
@@ -73,6 +74,8 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     encode,
     failure,
     timesOf,
+    forwardedHeaders: Object.entries(config.http.responseHeaders).flat(),
+    ...(config.server === false && { forward: createForward(host, config.node.name) }),
   }
   /** Others change the tables too, so a read may first have to ask how far they are. */
   const isShared = config.etcd !== undefined

@@ -9,6 +9,7 @@ import { type Parked, type Wait, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
+import { answerOf, type Forward, isAnsweredHere, unansweredReply } from './forward.ts'
 import type { Gate } from './gate.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
@@ -25,6 +26,8 @@ export type ApiRequest = {
   readonly headers: HttpRequest['headers']
   /** IP address of the client. */
   readonly from: string
+  /** The agent that it came to, if that is another one. */
+  readonly node?: string
   /** Asked once at most, and not of a GET: calls `done` once the body is there, or with its size in bytes if that is above `bytesMax`. */
   readBody(bytesMax: number, done: (body: Buffer | number) => void): void
   /** In place of `readBody`: calls `done` once the body is in a file, with its path. Absent where there are no files. */
@@ -43,6 +46,10 @@ export type ApiParts = {
   readonly failure: (request: ApiRequest, error: unknown) => ApiAnswer
   /** Where to add how long an endpoint takes, in milliseconds. */
   readonly timesOf: (route: Route) => Sample
+  /** Of an agent that is no server: has one answer what is about the cluster. */
+  readonly forward?: Forward
+  /** Headers of what was forwarded, before those of the server. */
+  readonly forwardedHeaders: readonly string[]
 }
 
 /** Consul answers what is allowed under this path with an empty object. */
@@ -122,9 +129,32 @@ export class Exchange {
       if (found.optionsOnly) return this.#encode({ headers: { Allow: found.allow }, ...(path.startsWith(QUERIES) && { json: {} }) })
       return this.#encode({ status: 405, headers: { Allow: found.allow }, text: `method ${method} not allowed` })
     }
+    if (this.#api.forward && !isAnsweredHere(path)) return this.#forward(this.#api.forward, found.route, target)
     if (method === 'GET') return this.#take(found.route, this.#request(target, found.rest, NO_BODY))
     this.#readBody(target, found.route, found.rest)
     return undefined
+  }
+
+  /** The whole request, judged by the server as any other; only its size is judged here. */
+  #forward(forward: Forward, route: Route, target: Target): undefined {
+    const { method, url, from, headers } = this.#given
+    this.#times = [this.#api.timesOf(route)]
+    const send = (body: Buffer) => {
+      const request = { method, url, headers: headersToSend(headers), body, from }
+      const stop = forward(request, (result) =>
+        this.#attempt(() => (isRefused(result) ? this.#encode(unansweredReply(result)) : answerOf(result, this.#api.forwardedHeaders))),
+      )
+      this.#stopWaiting = stop
+    }
+    if (method === 'GET') return void send(NO_BODY)
+    const { bytesMax, option } = bodyLimit(this.#api.config, target.path)
+    this.#given.readBody(bytesMax, (body) =>
+      this.#attempt(() => {
+        if (typeof body === 'number') return this.#encode(tooLarge(body, bytesMax, option))
+        if (!this.#isOver) send(body)
+        return undefined
+      }),
+    )
   }
 
   #readBody(target: Target, route: Route, rest: string): void {
@@ -192,7 +222,8 @@ export class Exchange {
   }
 
   #ask(route: AskRoute, request: HttpRequest): ApiAnswer | undefined {
-    const { host, settings } = this.#api
+    const { host } = this.#api
+    const settings = this.#settings()
     const asked = route.ask(request, settings)
     if (isRefused(asked)) return this.#encode(refusalReply(asked, route.statusOf))
     if (!('to' in asked)) return this.#encode(asked)
@@ -228,9 +259,15 @@ export class Exchange {
   }
 
   #context(): EdgeContext {
-    const context = createContext(this.#api.host, this.#api.settings)
+    const context = createContext(this.#api.host, this.#settings())
     this.#stopWaiting = () => context.gone()
     return context
+  }
+
+  /** Whoever speaks of his agent means the one that he asked. */
+  #settings(): EdgeSettings {
+    const { node } = this.#given
+    return node === undefined ? this.#api.settings : { ...this.#api.settings, node }
   }
 
   #longer(route: Route, result: HttpReply | Refusal): ApiAnswer {
@@ -240,6 +277,13 @@ export class Exchange {
   #encode(reply: HttpReply): ApiAnswer {
     return this.#api.encode(reply, this.#given.url)
   }
+}
+
+/** Those that say something. */
+function headersToSend(headers: HttpRequest['headers']): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]): [string, string | string[]][] => (value === undefined ? [] : [[name, value]])),
+  )
 }
 
 /** What no actor can be told is wrong with the request, whatever an endpoint says of what its actor finds wrong. */

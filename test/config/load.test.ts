@@ -237,7 +237,6 @@ const IMPOSSIBLE: [args: string, why: string][] = [
   ['-bootstrap -data-dir d', "'bootstrap = true' requires 'server = true'"],
   ['-bootstrap-expect 1 -data-dir d', "'bootstrap_expect > 0' requires 'server = true'"],
   ['-server -bootstrap -bootstrap-expect 1 -data-dir d', "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive"],
-  ['-data-dir d', "client agents are not supported by this version: set 'server = true' with 'bootstrap = true', or use -dev"],
   ['-dev -threads -2', '-threads must be a whole number up to 256, or -1 for automatic, got -2'],
   ['-dev -ui', 'ui_config.enabled = true is not supported by this version (flag -ui)'],
   ['-dev -log raft', 'log must be "local" or "etcd", got "raft"'],

@@ -1,0 +1,14 @@
+import type { DnsAsked, HttpAnswered, HttpAsked } from '../../src/kernel/ports.ts'
+import { type Call, refOf } from '../../src/kernel/protocol.ts'
+
+/** What agents that are no servers have a server answer in their place. */
+export type ExchangeProtocol = {
+  /** Blocks as the API does. `number` is the asker's own, for giving up. `gone`: it was given up. */
+  http: Call<{ number: number; request: HttpAsked }, HttpAnswered>
+  /** The records that answer a DNS question. */
+  dns: Call<{ number: number; question: DnsAsked }, { records: object }>
+  /** Nobody waits for this answer any more. */
+  giveUp: Call<{ number: number }, null>
+}
+
+export const exchangeRef = refOf<ExchangeProtocol>('exchange')

@@ -1,0 +1,164 @@
+import test from 'ava'
+import { exchange } from '../../actors/exchange/index.ts'
+import type { ApiAnswer, ApiRequest } from '../../src/http/api.ts'
+import { createApi } from '../../src/http/api.ts'
+import type { HttpRequest, Route } from '../../src/http/route.ts'
+import type { Devices } from '../../src/kernel/ports.ts'
+import { table } from '../../src/kernel/tables.ts'
+import { ownApi } from '../../src/own-api.ts'
+import { apiConfig } from '../kit/http.ts'
+import { linkedHosts } from '../kit/linked-hosts.ts'
+
+const things = table<string>('things', 1)
+const LAYOUT = [['main', 'state', 'edge']] as const
+
+test('a request to a client agent is answered by the server as it was asked', (t) => {
+  const { ask, seen } = agents()
+  const answers = ask('PUT', '/v1/thing?near=_agent', { headers: { 'x-consul-token': 'secret' }, body: 'abc' })
+  t.deepEqual(shown(answers), ['200 {"body":"abc","node":"web1"}'])
+  t.deepEqual(
+    seen.map(({ token, from, query }) => ({ token, from, near: query.get('near') })),
+    [{ token: 'secret', from: '10.9.9.9', near: 'web1' }],
+  )
+  t.deepEqual(
+    answers[0]?.headers.filter((_value, at) => answers[0]?.headers[at - 1] === 'X-Thing'),
+    ['yes'],
+  )
+})
+
+test('what is about the agent is answered by it', (t) => {
+  const { ask, use } = agents()
+  use(undefined)
+  t.deepEqual(shown(ask('GET', '/v1/agent/thing')), ['200 "web1"'])
+})
+
+test('without a server the API says so', (t) => {
+  const { ask, use } = agents()
+  use(undefined)
+  t.deepEqual(shown(ask('PUT', '/v1/thing')), ['500 No known Consul servers'])
+  t.deepEqual(shown(ask('GET', '/v1/thing')), ['500 No known Consul servers'])
+})
+
+test('a body above the limit is refused where it came', (t) => {
+  const { ask, seen } = agents()
+  t.is(ask('PUT', '/v1/thing', { body: 'a'.repeat(101) })[0]?.status, 413)
+  t.deepEqual(seen, [])
+})
+
+test('a blocking query waits at the server, and is asked again at another one', (t) => {
+  const { ask, use, kit, change } = agents()
+  const waiting = ask('GET', '/v1/thing?index=7')
+  t.deepEqual(waiting, [])
+  use('s2')
+  kit.settle()
+  t.deepEqual(waiting, [])
+  kit.advance(1_000)
+  t.deepEqual(waiting, [], 'it waits there')
+  change('s2')
+  t.deepEqual(shown(waiting), ['200 "new"'])
+})
+
+test('a write whose server went away is not repeated', (t) => {
+  const { ask, use, kit, seen } = agents()
+  const answers = ask('PUT', '/v1/never')
+  use('s2')
+  kit.advance(2_000)
+  t.deepEqual(shown(answers), ['500 rpc error making call: another server is used'])
+  t.is(seen.length, 1)
+})
+
+test('a client that goes away ends the wait at the server', (t) => {
+  const { begin, kit, host } = agents()
+  const { giveUp, answers } = begin('GET', '/v1/thing?index=7')
+  kit.settle()
+  const waiting = host('s1').waiters.size
+  giveUp()
+  kit.settle()
+  t.is(host('s1').waiters.size, waiting - 1)
+  t.deepEqual(answers, [])
+})
+
+function shown(answers: readonly ApiAnswer[]): string[] {
+  return answers.map(({ status, bytes }) => `${status} ${bytes.toString()}`)
+}
+
+function agents() {
+  const seen: HttpRequest[] = []
+  const values = new Map([
+    ['s1', { index: 7, json: 'old' }],
+    ['s2', { index: 7, json: 'old' }],
+  ])
+  const routesOf = (node: string): Route[] => [
+    {
+      method: 'GET',
+      path: '/v1/thing',
+      read(_request, view) {
+        view.get(things, 'a')
+        return values.get(node) ?? { index: 1, json: null }
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/v1/thing',
+      ask(request, settings) {
+        seen.push(request)
+        return { json: { body: request.body.toString(), node: settings.node }, headers: { 'X-Thing': 'yes' } }
+      },
+      reply: () => ({}),
+    },
+    {
+      method: 'PUT',
+      path: '/v1/never',
+      begin(request) {
+        seen.push(request)
+      },
+    },
+    { method: 'GET', path: '/v1/agent/thing', ask: (_request, { node: own }) => ({ json: own }), reply: () => ({}) },
+  ]
+  const partsOf = (node: string, server: boolean) => ({
+    host: kit.host(node),
+    config: { ...apiConfig, server, node: { name: node } } as never,
+    layout: LAYOUT,
+    routes: routesOf(node),
+  })
+  const apiOf = (node: string): Partial<Devices> => ({ api: ownApi({ options: () => partsOf(node, true) }) })
+  const kit = linkedHosts([
+    { node: 's1', server: true, actors: [exchange], devices: apiOf('s1') },
+    { node: 's2', server: true, actors: [exchange], devices: apiOf('s2') },
+    { node: 'web1', server: false, actors: [] },
+  ])
+  for (const server of ['s1', 's2']) kit.host(server).start('exchange', '', undefined)
+  kit.use('web1', 's1')
+  kit.settle()
+  const api = createApi(partsOf('web1', false))
+  const begin = (method: string, url: string, { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string } = {}) => {
+    const answers: ApiAnswer[] = []
+    const bytes = Buffer.from(body)
+    const request: ApiRequest = {
+      method,
+      url,
+      headers,
+      from: '10.9.9.9',
+      readBody: (bytesMax, done) => done(bytes.byteLength > bytesMax ? bytes.byteLength : bytes),
+    }
+    const giveUp = api.handle(request, (answer) => answers.push(answer))
+    return { giveUp, answers }
+  }
+  return {
+    kit,
+    seen,
+    begin,
+    host: (node: string) => kit.host(node),
+    use: (server: string | undefined) => kit.use('web1', server),
+    ask(...of: Parameters<typeof begin>) {
+      const { answers } = begin(...of)
+      kit.settle()
+      return answers
+    },
+    change(node: string) {
+      values.set(node, { index: 8, json: 'new' })
+      kit.host(node).notify({ index: 8, touched: [[1, 'a']] as never })
+      kit.settle()
+    },
+  }
+}
