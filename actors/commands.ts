@@ -19,7 +19,7 @@ import {
 import { kvDelete, kvDeleteTree, kvLock, kvPut, kvUnlock } from './kv/commands.ts'
 import { queryCreate, queryDelete, queryUpdate } from './prepared-queries/commands.ts'
 import { connectReport } from './reports/commands.ts'
-import { serversLead } from './servers/commands.ts'
+import { serversLead, serversMigrate } from './servers/commands.ts'
 import { sessionCreate, sessionDestroy, sessionEndLockDelay, sessionExpire, sessionRenew } from './sessions/commands.ts'
 import { replaceTables, snapshotsTake } from './snapshots/commands.ts'
 import { txnApply } from './txn/commands.ts'
@@ -59,6 +59,7 @@ export const commands = {
   'txn.apply': txnApply,
   'snapshots.take': snapshotsTake,
   'servers.lead': serversLead,
+  'servers.migrate': serversMigrate,
   'sessions.create': sessionCreate,
   'sessions.destroy': sessionDestroy,
   'sessions.renew': sessionRenew,

@@ -6,11 +6,13 @@ import { catalog } from './catalog/index.ts'
 import { checks } from './checks/index.ts'
 import { configEntries } from './config-entries/index.ts'
 import { coordinates } from './coordinates/index.ts'
+import { whereabouts } from './coordinates/whereabouts.ts'
 import { daemons } from './daemons/index.ts'
 import { decisions } from './decisions/index.ts'
 import { events } from './events/index.ts'
 import { exchange } from './exchange/index.ts'
 import { feeds } from './feeds/index.ts'
+import { formation } from './formation/index.ts'
 import { intentions } from './intentions/index.ts'
 import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
@@ -38,6 +40,7 @@ export const actors: readonly AnyActor[] = [
   local,
   checks,
   coordinates,
+  whereabouts,
   preparedQueries,
   events,
   exchange,
@@ -49,6 +52,7 @@ export const actors: readonly AnyActor[] = [
   decisions,
   configEntries,
   autopilot,
+  formation,
   feeds,
   proxies,
   proxy,

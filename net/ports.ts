@@ -8,6 +8,7 @@ import type { Role } from '../src/placement.ts'
 import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createDaemons } from './daemons.ts'
+import { createEtcdChild } from './etcd/child.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import { createGossip } from './gossip/index.ts'
 import { createMesh } from './mesh/index.ts'
@@ -64,6 +65,11 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
     const daemons = createDaemons(config.devMode ? '' : config.dataDir)
     devices.daemons = daemons
     closers.push(() => daemons.close())
+    if (config.etcd?.own) {
+      const child = createEtcdChild({ own: config.etcd.own, dataDirectory: config.dataDir, clock: realClock, print })
+      devices.etcd = child
+      closers.push(() => child.close())
+    }
   }
   if (roles.includes('edge')) devices.api = api
   if (roles.includes('gossip')) {

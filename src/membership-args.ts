@@ -1,7 +1,6 @@
 import type { MembershipArgs } from '../actors/membership/protocol.ts'
 import type { Config } from './config/config.ts'
-import { agentFacts } from './local-args.ts'
-import { memberTags } from './member-tags.ts'
+import { tagsOf } from './formation-args.ts'
 
 /** What an agent is among others. Its id is known by the time it starts. */
 export function membershipArgs(config: Config): MembershipArgs {
@@ -15,7 +14,7 @@ export function membershipArgs(config: Config): MembershipArgs {
     datacenter,
     bind: { address: bind.host, port: bind.port },
     advertise: { address: advertise.host, port: advertise.port },
-    tags: memberTags(agentFacts(config)),
+    tags: tagsOf(config),
     keys: key === '' ? [] : [key],
     rejoinsAfterLeave,
   }

@@ -4,6 +4,7 @@ import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
 import { caArgs, daemonsArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
+import { formationArgs } from './formation-args.ts'
 import { farPeer, serverPeer } from './kernel/far.ts'
 import type { Peer } from './kernel/protocol.ts'
 import { localArgs } from './local-args.ts'
@@ -30,8 +31,9 @@ export const placement: Readonly<Record<string, Place>> = {
   local: { role: 'state', args: localArgs },
   checks: { role: 'main' },
   coordinates: { role: 'state', on: 'servers', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
+  whereabouts: { role: 'state', args: ({ keys }) => ({ enabled: keys['disable_coordinates'] !== true }) },
   'prepared-queries': { role: 'state', on: 'servers' },
-  events: { role: 'state', on: 'servers' },
+  events: { role: 'state' },
   membership: { role: 'gossip', args: membershipArgs },
   'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', on: 'servers', args: caArgs },
@@ -41,6 +43,7 @@ export const placement: Readonly<Record<string, Place>> = {
   'config-entries': { role: 'state', on: 'servers', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   autopilot: { role: 'state', on: 'servers', args: ({ autopilot }) => ({ ...autopilot }) },
   exchange: { role: 'edge', on: 'servers' },
+  formation: { role: 'main', on: 'servers', args: formationArgs },
   feeds: { role: 'state', on: 'servers', args: defaultIntention },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },

@@ -1,4 +1,4 @@
-import { type Table, table, type View } from '../../src/kernel/tables.ts'
+import { type Table, type Transaction, table, type View } from '../../src/kernel/tables.ts'
 import type { CommandFunction } from '../command.ts'
 
 /** Who leads the servers that share a log: one record, under `leader`. Without it there is only one server. */
@@ -15,4 +15,26 @@ export function leaderOf(view: View): string | undefined {
   return view.get(leaderTable, LEADER_KEY)?.id
 }
 
+/**
+ * These tables become what a log begins with that several servers share, under this id; the log does not exist yet. Outside of the copies:
+ * no snapshot has it.
+ */
+export const serversMigrate: CommandFunction<{ id: string }, null> = (tx, _context, { id }) => {
+  tx.put(foundingTable, FOUNDING_KEY, { id })
+  return null
+}
+
+/** The id of the log that these tables are to found; undefined if they are not. */
+export function foundingOf(view: View): string | undefined {
+  return view.get(foundingTable, FOUNDING_KEY)?.id
+}
+
+/** It exists. */
+export function forgetFounding(tx: Transaction): void {
+  tx.delete(foundingTable, FOUNDING_KEY)
+}
+
 const LEADER_KEY = 'leader'
+/** Beside what a replica has of its position. */
+const foundingTable: Table<{ id: string }> = table('founding', 3)
+const FOUNDING_KEY = 'founding'

@@ -53,7 +53,9 @@ export type Etcd = {
 export type Nothing = Readonly<Record<string, never>>
 /** The bytes of TLS files; absent where none is given. */
 export type EtcdFiles = { ca?: Buffer; cert?: Buffer; key?: Buffer }
-export type EtcdOptions = { endpoints: EtcdConfig['endpoints']; files: EtcdFiles }
+/** Where a member is: the path of its socket, or an address. */
+export type EtcdEndpoint = { readonly socket: string } | EtcdConfig['endpoints'][number]
+export type EtcdOptions = { endpoints: readonly EtcdEndpoint[]; files: EtcdFiles }
 
 export function connectEtcd({ endpoints, files }: EtcdOptions): Etcd {
   const members = endpoints.map((endpoint) => memberOf(endpoint, files))
@@ -151,7 +153,12 @@ const CHANNEL: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 1_000,
 }
 
-function memberOf({ host, port, tls }: EtcdConfig['endpoints'][number], { ca, cert, key }: EtcdFiles): Member {
+function memberOf(at: EtcdEndpoint, { ca, cert, key }: EtcdFiles): Member {
+  if ('socket' in at) {
+    const endpoint = `unix:${at.socket}`
+    return { endpoint, client: new Client(endpoint, credentials.createInsecure(), CHANNEL) }
+  }
+  const { host, port, tls } = at
   const endpoint = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   if (!tls) return { endpoint, client: new Client(endpoint, credentials.createInsecure(), CHANNEL) }
   // An address is no server name: it is not sent as one, but the certificate must be for it.

@@ -8,6 +8,7 @@ import type { View } from '../../src/kernel/tables.ts'
 import { originOf } from '../../src/replica.ts'
 import { snapshotDirectory, snapshotPath } from '../snapshots.ts'
 import type { OpenTables } from '../tables.ts'
+import { childFiles } from './child-files.ts'
 import { connectEtcd, type EtcdFiles } from './client.ts'
 import { etcdKeys } from './keys.ts'
 import { type EtcdLog, type EtcdLogOptions, etcdLog } from './log.ts'
@@ -29,7 +30,7 @@ export function openEtcdLog({ config, etcd, snapshots, print, fatal, ...options 
   return etcdLog({
     ...options,
     print,
-    etcd: connectEtcd({ endpoints: etcd.endpoints, files }),
+    etcd: connectEtcd({ endpoints: etcd.own ? [{ socket: childFiles(config.dataDir).socket }] : etcd.endpoints, files }),
     keys: etcdKeys(config.datacenter),
     id: config.node.id,
     files: { snapshots, newPath: () => snapshotPath(snapshotDirectory(options.tables.directory)) },

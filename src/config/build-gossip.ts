@@ -3,6 +3,7 @@ import type { GossipAddress } from '../kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { expandAddress, expandIp } from './addresses.ts'
 import type { Build } from './build.ts'
+import { hasOwnEtcd } from './build-etcd.ts'
 import type { AddressesConfig, GossipConfig, PortsConfig } from './config.ts'
 
 /**
@@ -33,7 +34,7 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan 
     if (start.length > 0) warnings.push(`start_join: ${FOUND}`)
     return undefined
   }
-  if (start.length + retry.length > 0 && settings.server && settings.log !== 'etcd') {
+  if (start.length + retry.length > 0 && settings.server && settings.log !== 'etcd' && !hasOwnEtcd(build)) {
     warnings.push('members see each other, but this server keeps what it stores to itself: servers that are to share it need log = "etcd"')
   }
   if (isRefused(bind) || serfLan < 1 || (flags.dev === true && !isAsked)) return undefined

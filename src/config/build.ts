@@ -6,7 +6,7 @@ import { isRefused } from '../kernel/refusal.ts'
 
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
-import { buildEtcd } from './build-etcd.ts'
+import { buildEtcd, hasOwnEtcd } from './build-etcd.ts'
 import { buildGossip } from './build-gossip.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { buildWatches } from './build-watches.ts'
@@ -52,7 +52,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     devMode,
     boot: '',
     server: settings.server,
-    bootstrap: settings.server,
+    bootstrap: settings.server && (!hasOwnEtcd(build) || settings.bootstrap || settings.bootstrap_expect === 1),
     datacenter,
     primaryDatacenter: datacenter,
     node: buildNode(build, addresses),
@@ -96,7 +96,7 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     },
     threads: { threads: threadsOf(build, 'threads'), meshThreads: threadsOf(build, 'mesh-threads') },
     telemetry: buildTelemetry(build),
-    etcd: buildEtcd(build),
+    etcd: buildEtcd(build, addresses, ports),
     sessionTtlMinMs: settings.session_ttl_min,
     translateWanAddrs: settings.translate_wan_addrs,
     enableDebug: settings.enable_debug,
@@ -115,9 +115,12 @@ function checkServer(build: Build, devMode: boolean): void {
   if (expect > 0 && devMode) problems.push("'bootstrap_expect > 0' not allowed in dev mode")
   if (expect > 0 && bootstrap) problems.push("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
   if (expect === 1) warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
-  if (server && !bootstrap && expect === 0 && !devMode && purpose !== 'simulate' && settings.log !== 'etcd') {
+  if (expect > 1 && purpose === 'simulate')
+    warnings.push('bootstrap_expect: the servers of a simulation are one cluster from the beginning')
+  if (expect < 0) problems.push(`bootstrap_expect cannot be ${expect}. Must be greater than or equal to zero`)
+  if (server && !bootstrap && expect === 0 && !devMode && purpose !== 'simulate' && settings.log !== 'etcd' && !hasOwnEtcd(build)) {
     warnings.push(
-      "neither 'bootstrap' nor 'bootstrap_expect' is set: this version always runs a single server, which starts a cluster by itself",
+      "neither 'bootstrap' nor 'bootstrap_expect' is set and there is nobody to join: this server starts a cluster by itself and shares it with nobody",
     )
   }
 }

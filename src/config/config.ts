@@ -15,7 +15,7 @@ export type Config = {
   /** Tells one run of the process from the next; '' until there is one. */
   readonly boot: string
   readonly server: boolean
-  /** This server may start a cluster by itself. True for every server, since it runs alone. */
+  /** This server may start a cluster by itself. */
   readonly bootstrap: boolean
   /** Lower case. */
   readonly datacenter: string
@@ -267,12 +267,24 @@ export type ThreadsConfig = {
 }
 
 export type EtcdConfig = {
-  /** In the order in which they are asked; there is one at least. */
+  /** An etcd of this server's own, which it looks after; undefined if others run the one that it uses. */
+  readonly own: OwnEtcdConfig | undefined
+  /** In the order in which they are asked; there is one at least, or an etcd of its own. */
   readonly endpoints: readonly { readonly host: string; readonly port: number; readonly tls: boolean }[]
   /** PEM files; '' for none. Without the first, the system's authorities count. */
   readonly caFile: string
   readonly certFile: string
   readonly keyFile: string
+}
+
+/** How servers that each have an etcd of their own come to have a cluster. */
+export type OwnEtcdConfig = {
+  /** So many servers found one; 0: this server founds none, it waits for one to join. */
+  readonly expect: number
+  /** Where its peers reach it: an IP address to listen on, 0.0.0.0 or :: for all, the one that others use, and the port. */
+  readonly bind: string
+  readonly advertise: string
+  readonly port: number
 }
 
 export type TelemetryConfig = {

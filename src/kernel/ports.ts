@@ -1,5 +1,8 @@
+import type { EtcdEvent, EtcdOutcome, EtcdRequest } from './etcd-port.ts'
 import type { Result } from './refusal.ts'
 import type { ChangeNotice, Transaction, View } from './tables.ts'
+
+export type * from './etcd-port.ts'
 
 /**
  * The outside world as the actors and their hosts see it. Each port has a real adapter in `net/` and a simulated one in
@@ -362,10 +365,14 @@ export type GossipRequest =
   /** Other keys of the private network for all later connections, in place of those before. Connections that are open stay. Two peers
    * connect when they have a key in common, whichever is in use. `invalid` if one is no key. */
   | { do: 'keys'; keys: string[] }
+  /** How much has passed since `listen`. */
+  | { do: 'figures' }
+/** Messages to and from peers, and what was published by this agent or told to it; their bytes, packed, without what the network adds. */
+export type GossipFigures = { messagesOut: number; bytesOut: number; messagesIn: number; bytesIn: number }
 /** `host`: an IP address or a name. */
 export type GossipAddress = { host: string; port: number }
 /** Each request fills what it is asked for. */
-export type GossipOutcome = { peer?: string; port?: number }
+export type GossipOutcome = { peer?: string; port?: number; figures?: GossipFigures }
 export type GossipEvent =
   /** By either side. It can be sent to from now on. `address`: the other end of the connection, so after having been dialled its port
    * is not one that it listens on. */
@@ -455,6 +462,8 @@ export interface Devices {
   daemons: Device<DaemonRequest, DaemonOutcome, DaemonEvent>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
   gossip: Device<GossipRequest, GossipOutcome, GossipEvent>
+  /** On the main thread of servers that have an etcd of their own. */
+  etcd: Device<EtcdRequest, EtcdOutcome, EtcdEvent>
   /** Saves on every thread, loads and clears on the one that writes. */
   snapshots: Device<SnapshotRequest, SnapshotOutcome>
   /** On threads that serve the API. */

@@ -41,7 +41,7 @@ test('servers that share their log know where etcd is', (t) => {
     { host: 'etcd.internal', port: 23, tls: false },
   ]
   const endpoints = [...plain, { host: '::1', port: 2379, tls: true }]
-  t.deepEqual([config.etcd, warnings], [{ endpoints, caFile: 'ca', certFile: 'cert', keyFile: 'key' }, []])
+  t.deepEqual([config.etcd, warnings], [{ own: undefined, endpoints, caFile: 'ca', certFile: 'cert', keyFile: 'key' }, []])
   t.is(configOf(t, ['-dev']).etcd, undefined)
 })
 
@@ -94,7 +94,7 @@ retry_join = "x"
 verify_incoming = true
 acl { enabled = true }
 dns_config { service_ttl { "*" = "5x" } }
-bootstrap_expect = 3
+segment = "x"
 watches = [{ type = "key" }]
 connect = 5
 node_meta { a = 1 }
@@ -114,7 +114,7 @@ default_query_time = 5`
 \t* verify_incoming = true is not supported by this version (bad.hcl:6)
 \t* acl.enabled = true is not supported by this version (bad.hcl:7)
 \t* dns_config.service_ttl["*"]: invalid duration: "5x": time: unknown unit "x" in duration "5x" (bad.hcl:8)
-\t* bootstrap_expect: this version runs a single server and joins no others (bad.hcl:9)
+\t* segment: Network segments are not supported in this version of Consul (bad.hcl:9)
 \t* 'connect' expected a map, got 'int' (bad.hcl:11)
 \t* 'node_meta[a]' expected type 'string', got unconvertible type 'int', value: '1' (bad.hcl:12)
 \t* 'recursors[1]' expected type 'string', got unconvertible type 'int', value: '2' (bad.hcl:13)

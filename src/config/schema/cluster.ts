@@ -1,7 +1,6 @@
 import type { Fields } from './fields.ts'
 
 const SINGLE_SERVER = 'this version runs a single server and joins no others'
-const STARTED = 'the servers of a simulation are one cluster from the beginning'
 
 /** Keys about other agents: finding them, talking to them, agreeing with them. */
 export const clusterFields = {
@@ -20,7 +19,7 @@ export const clusterFields = {
     },
   },
   bootstrap: { type: 'boolean', flag: 'bootstrap' },
-  bootstrap_expect: { type: 'int', flag: 'bootstrap-expect', now: { only: [0, 1], why: SINGLE_SERVER, simulated: STARTED } },
+  bootstrap_expect: { type: 'int', flag: 'bootstrap-expect' },
   disable_coordinates: { type: 'boolean' },
   disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file', now: 'harmless' },
   gossip_lan: { type: 'object', fields: gossip('200ms', '1s', '500ms', 4) },
