@@ -1,3 +1,4 @@
+import { newFigures } from './figures.ts'
 import { newHealth } from './health.ts'
 import type { MemberRecord, MembershipArgs } from './protocol.ts'
 import { placeOf, ringOf } from './ring.ts'
@@ -53,6 +54,7 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     trace: newTrace(),
     followers: [],
     traceFollowers: [],
+    figures: newFigures(),
     toldFollowers: [],
     told: new Map(),
     heardOf: new Set(),

@@ -4,6 +4,7 @@ import { LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { beginning } from './begin.ts'
 import { compared, compareWith, takeRecords } from './compare.ts'
+import { noteSpread, ratesOf, SAMPLE_MS, sampled, spreadOf } from './figures.ts'
 import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
@@ -125,8 +126,28 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       turn.emit(subscriber, state.trace.count, traceOf(state.trace, member))
     },
 
-    health({ health, connections, watches }) {
-      return { score: health.score, connections: connections.size, watched: [...watches.keys()].sort() }
+
+    health(_state, _request, turn, caller) {
+      turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { caller, result } }) })
+      return LATER
+    },
+
+    counted(state, { caller, result }, turn) {
+      advance(state, turn.nowMs)
+      const { health, connections, watches, figures, nowMs } = state
+      const totals = isRefused(result) ? undefined : result.figures
+      const rates = totals && ratesOf(figures, nowMs, totals)
+      if (caller === undefined && totals !== undefined) sampled(figures, nowMs, totals)
+      if (caller === undefined) return
+      const spread = spreadOf(figures)
+      turn.answer(caller, {
+        score: health.score,
+        connections: connections.size,
+        watched: [...watches.keys()].sort(),
+        rates,
+        totals,
+        spread,
+      })
     },
 
     listened(state, { result }, turn) {
@@ -293,7 +314,12 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
 
 /** Takes rumours, and passes on those that are new. */
 function hearNews(state: MembershipState, turn: MembershipTurn, rumours: readonly Rumour[], peer: string): void {
-  for (const { via, ...news } of rumours) if (isNew(state, turn, news, via)) passOn(state, turn, news, via, peer)
+  for (const rumour of rumours) {
+    const { via, ...news } = rumour
+    if (!isNew(state, turn, news, via)) continue
+    noteSpread(state.figures, rumour, turn.nowMs)
+    passOn(state, turn, news, via, peer)
+  }
 }
 
 function isNew(
@@ -334,7 +360,11 @@ function correct(state: MembershipState, turn: MembershipTurn, peer: string, nam
 
 /** What is due now and then. */
 function look(state: MembershipState, turn: MembershipTurn): void {
-  const { next, nowMs } = state
+  const { next, nowMs, figures } = state
+  if (nowMs >= figures.nextMs) {
+    figures.nextMs = nowMs + SAMPLE_MS
+    turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { result } }) })
+  }
   if (nowMs >= next.compareMs) {
     next.compareMs = nowMs + turn.random.int(COMPARE_MS, COMPARE_MS * 2)
     const peers = [...state.connected.values()].filter((peer) => !state.comparing.has(peer))

@@ -34,8 +34,8 @@ export type GossipMessage =
   | { do: 'unheard'; seq: number }
   | { do: 'news'; rumours: Rumour[] }
 
-/** `via`: the names of those who passed it on, whoever said it first in front. */
-export type Rumour = { via: readonly string[] } & News
+/** `via`: the names of those who passed it on, whoever said it first in front. `saidMs`: the wall clock of that one, when it said so. */
+export type Rumour = { via: readonly string[]; saidMs?: number } & News
 export type News =
   | { is: 'member'; member: MemberRecord }
   /** `by` has got no answer from it, neither directly nor over others, nor have `accusers`. Only one that is loud is for all. What `by` says
@@ -133,7 +133,7 @@ function rumoursFault(rumours: unknown): string | undefined {
 
 function rumourFault(rumour: unknown): string | undefined {
   if (typeof rumour !== 'object' || rumour === null) return 'a rumour must be an object'
-  const { via, is, member, name, incarnation, by, accusers, isLoud, number, told } = rumour as Record<string, unknown>
+  const { via, is, member, name, incarnation, by, accusers, isLoud, number, told, saidMs } = rumour as Record<string, unknown>
   if (!isList(via, VIA_MAX, isName)) return 'via: must be a list of names'
   if (is === 'member') return recordFault(member)
   if (is === 'told') return toldFault(told)
@@ -144,6 +144,7 @@ function rumourFault(rumour: unknown): string | undefined {
   if ((is === 'accused' || is === 'withdrawn') && !isWhole(number)) return 'number: must be a whole number'
   if (is === 'accused' && typeof isLoud !== 'boolean') return 'isLoud: must be true or false'
   if (is !== 'accused' && is !== 'failed') return undefined
+  if (saidMs !== undefined && !isWhole(saidMs)) return 'saidMs: must be a whole number'
   return isList(accusers, VIA_MAX, isName) ? undefined : 'accusers: must be a list of names'
 }
 

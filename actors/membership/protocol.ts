@@ -1,4 +1,4 @@
-import type { GossipAddress } from '../../src/kernel/ports.ts'
+import type { GossipAddress, GossipFigures } from '../../src/kernel/ports.ts'
 import { type Call, type Feed, refOf } from '../../src/kernel/protocol.ts'
 
 /** Who belongs to the datacenter and is there. Nothing of it is in a table: each agent knows what it was told, and all come to know the same. */
@@ -62,6 +62,12 @@ export type MembershipHealth = {
 }
 
 /**
+  /** Messages and bytes in a second, of about the last minute. Undefined where they are not known yet. */
+  rates: GossipFigures | undefined
+  /** The same since it listens. */
+  totals: GossipFigures | undefined
+  /** How long the newest rumours took to come here, in ms, as far as clocks agree; over how many members at most. Undefined: none came. */
+  spread: { rumours: number; medianMs: number; mostMs: number; stepsMax: number } | undefined
  * One thing that became known here. `accused`: the first doubt; `confirmed`: by one more; `withdrawn`: it has answered after all; `failed`: the verdict;
  * `refuted`: by the accused itself. `silent`: an own accusation was held back, because nobody else answered either.
  */
@@ -69,6 +75,8 @@ export type TraceEntry = {
   /** Wall clock of this agent. */
   atMs: number
   what: 'joined' | 'accused' | 'confirmed' | 'withdrawn' | 'failed' | 'refuted' | 'leaving' | 'left' | 'pruned' | 'silent' | 'conflict'
+  /** From 1, in the order in which this agent noted them. */
+  number: number
   member: string
   incarnation: number
   /** Who says so. */

@@ -11,7 +11,7 @@ const WAITING_MAX = 1_024
 
 /** Passes on what came over `via` and from the peer `from`; [] and '' for what this agent says first. */
 export function passOn(state: MembershipState, turn: MembershipTurn, news: News, via: readonly string[], from: string): void {
-  const rumour: Rumour = { ...news, via: via.length < VIA_MAX ? [...via, state.self.name] : via }
+  const rumour = rumourOf(state, turn, news, via)
   for (const [peer, connection] of state.connections) {
     if (peer === from || connection.name === undefined) continue
     connection.out.push(rumour)
@@ -29,7 +29,7 @@ export function passOn(state: MembershipState, turn: MembershipTurn, news: News,
 export function announce(state: MembershipState, turn: MembershipTurn, news: News): void {
   passOn(state, turn, news, [], '')
   if (state.connections.size > 0 && isWeighty(news))
-    turn.act('gossip', { do: 'publish', topic: TOPIC, message: { rumours: [{ ...news, via: [state.self.name] }] } })
+    turn.act('gossip', { do: 'publish', topic: TOPIC, message: { rumours: [rumourOf(state, turn, news, [])] } })
 }
 
 /** Says something to some members, and passes it on to them, as far as there are connections. */
@@ -41,7 +41,7 @@ export function tellSome(
   names: ReadonlySet<string>,
 ): void {
   const from = via.at(-1)
-  const rumour: Rumour = { ...news, via: via.length < VIA_MAX ? [...via, state.self.name] : via }
+  const rumour = rumourOf(state, turn, news, via)
   for (const [peer, { name }] of state.connections) {
     if (name !== undefined && name !== from && names.has(name)) send(turn, peer, { do: 'news', rumours: [rumour] })
   }
@@ -55,6 +55,12 @@ export function flush(state: MembershipState, turn: MembershipTurn): void {
     connection.out = []
     for (let at = 0; at < rumours.length; at += RUMOURS_MAX) send(turn, peer, { do: 'news', rumours: rumours.slice(at, at + RUMOURS_MAX) })
   }
+}
+
+/** Whoever says it first says when. */
+function rumourOf({ self }: MembershipState, turn: MembershipTurn, news: News, via: readonly string[]): Rumour {
+  const said = via.length === 0 ? { saidMs: Math.max(0, Math.floor(turn.nowMs)) } : {}
+  return { ...news, ...said, via: via.length < VIA_MAX ? [...via, self.name] : via }
 }
 
 /** Accusations and refutations come again if they get lost, and there may be many at once. */

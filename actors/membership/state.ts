@@ -2,9 +2,10 @@ import type { Turn } from '../../src/kernel/actor.ts'
 import type { GossipAddress, GossipEvent, GossipOutcome, StoreOutcome } from '../../src/kernel/ports.ts'
 import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
+import type { Figures } from './figures.ts'
 import type { Health } from './health.ts'
 import type { GossipMessage, Rumour } from './messages.ts'
-import type { Member, MemberRecord, MembershipArgs, Told, TraceEntry } from './protocol.ts'
+import type { Member, MemberRecord, MembershipArgs, MembershipHealth, Told, TraceEntry } from './protocol.ts'
 import type { Ring } from './ring.ts'
 import type { Suspicion } from './suspicion.ts'
 import type { Trace } from './trace.ts'
@@ -15,6 +16,8 @@ export type MembershipOwn = {
   event: Cast<GossipEvent>
   beat: Cast<{ dueMs: number }>
   flush: Cast<null>
+  /** What the device has counted; for somebody who asked, or to be kept. */
+  counted: Cast<{ caller?: Caller<MembershipHealth>; result: Result<GossipOutcome> }>
   dialled: Cast<{ goal: DialGoal; address: GossipAddress; result: Result<GossipOutcome> }>
   joinOver: Cast<{ join: number }>
   leaveOn: Cast<{ step: 'left' | 'gone' }>
@@ -74,6 +77,7 @@ export type MembershipState = {
   trace: Trace
   followers: { subscriber: Subscriber<Member[]> }[]
   traceFollowers: { member: string; subscriber: Subscriber<TraceEntry[]> }[]
+  figures: Figures
   toldFollowers: { topic: string; subscriber: Subscriber<Told[]> }[]
   told: Map<string, { newest: Told[]; count: number }>
   /** What was told lately, so that it counts once. */

@@ -70,7 +70,7 @@ export function forget(state: MembershipState, name: string, incarnation: number
   return true
 }
 
-export function noteIn(state: MembershipState, turn: MembershipTurn, entry: Omit<TraceEntry, 'atMs'>): void {
+export function noteIn(state: MembershipState, turn: MembershipTurn, entry: Omit<TraceEntry, 'atMs' | 'number'>): void {
   note(state.trace, { atMs: turn.nowMs, ...entry })
 }
 

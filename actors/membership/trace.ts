@@ -9,9 +9,8 @@ export function newTrace(): Trace {
   return { entries: [], count: 0 }
 }
 
-export function note(trace: Trace, entry: TraceEntry): void {
-  trace.count++
-  trace.entries.push(entry)
+export function note(trace: Trace, entry: Omit<TraceEntry, 'number'>): void {
+  trace.entries.push({ number: ++trace.count, ...entry })
   if (trace.entries.length > ENTRIES_MAX) trace.entries.shift()
 }
 

@@ -107,6 +107,8 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
         return done(settled(peers.joinTopic(request.topic)))
       case 'publish':
         return later(peers.publish(request.topic, request.message).then(settled), done)
+      case 'figures':
+        return done({ figures: peers.figures() })
       case 'keys':
         return done(settled(changeKeys(request.keys)))
     }

@@ -8,7 +8,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { GossipAddress } from '../../src/kernel/ports.ts'
+import type { GossipAddress, GossipFigures } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { MESSAGE_BYTES_MAX, packMessage, readMessages, sendMessage, unpackMessage } from './messages.ts'
 import type { createNetwork } from './network-keys.ts'
@@ -44,6 +44,7 @@ export type Peers = {
   /** Refused with `busy` when the queues to its neighbours are full. */
   publish(topic: string, message: object): Promise<Result<null>>
   joinTopic(topic: string): Result<null>
+  figures(): GossipFigures
   close(): Promise<void>
 }
 
@@ -96,6 +97,17 @@ export async function openPeers({ privateKey, address, port, network, events }: 
   const opening = new Map<string, Promise<Result<string>>>()
   const reasons = new Map<string, string>()
   let closing = false
+  const counted: GossipFigures = { messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0 }
+
+  function sent(bytes: number): void {
+    counted.messagesOut++
+    counted.bytesOut += bytes
+  }
+
+  function received(bytes: number): void {
+    counted.messagesIn++
+    counted.bytesIn += bytes
+  }
 
   /** The stream over which this agent sends to a peer. */
   function stand(connection: Connection): Promise<Result<string>> {
@@ -143,6 +155,7 @@ export async function openPeers({ privateKey, address, port, network, events }: 
     const peer = connection.remotePeer.toString()
     readMessages(stream, {
       message(bytes) {
+        received(bytes.length)
         const message = unpackMessage(bytes)
         if (isRefused(message)) events.garbage(peer, message.why)
         else events.message(peer, message)
@@ -161,6 +174,7 @@ export async function openPeers({ privateKey, address, port, network, events }: 
   node.services.pubsub.addEventListener('message', ({ detail }) => {
     if (detail.type !== 'signed') return
     const from = detail.from.toString()
+    received(detail.data.length)
     const message = unpackMessage(detail.data)
     if (isRefused(message)) events.garbage(from, message.why)
     else events.published(from, detail.topic, message)
@@ -186,13 +200,17 @@ export async function openPeers({ privateKey, address, port, network, events }: 
       const found = standing.get(peer)
       if (found === undefined) return refuse('gone', `there is no connection to ${peer}`)
       const packed = packMessage(message)
-      return isRefused(packed) ? packed : sendMessage(found.stream, packed)
+      if (isRefused(packed)) return packed
+      const result = sendMessage(found.stream, packed)
+      if (!isRefused(result)) sent(packed.length)
+      return result
     },
-    publish: (topic, message) => publish(node, topic, message),
+    publish: (topic, message) => publish(node, topic, message, sent),
     joinTopic(topic) {
       node.services.pubsub.subscribe(topic)
       return null
     },
+    figures: () => ({ ...counted }),
     async close() {
       closing = true
       await node.stop()
@@ -234,11 +252,12 @@ async function dial(
   return refuse('gone', whys.join('; ') || 'no address is given')
 }
 
-async function publish(node: Node, topic: string, message: object): Promise<Result<null>> {
+async function publish(node: Node, topic: string, message: object, sent: (bytes: number) => void): Promise<Result<null>> {
   const packed = packMessage(message)
   if (isRefused(packed)) return packed
   try {
     await node.services.pubsub.publish(topic, packed)
+    sent(packed.length)
     return null
   } catch (error) {
     return refuse('busy', messageOf(error))

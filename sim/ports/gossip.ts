@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr'
-import type { Device, GossipAddress, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
+import type { Device, GossipAddress, GossipEvent, GossipFigures, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { travelled } from '../../src/kernel/wire.ts'
 import type { SimNetwork } from './network.ts'
@@ -31,8 +31,11 @@ export type SimGossip = Device<GossipRequest, GossipOutcome, GossipEvent> & {
 /** What peers say to each other before they are peers, and then. */
 type Frame =
   | { is: 'identity'; peer: string; keys: readonly string[] }
-  | { is: 'message'; message: object }
-  | { is: 'published'; id: string; from: string; topic: string; message: object }
+  | { is: 'message'; message: object; bytes: number }
+  | { is: 'published'; id: string; from: string; topic: string; message: object; bytes: number }
+
+/** A frame before its message was weighed. */
+type Written = Omit<Extract<Frame, { is: 'message' }>, 'bytes'> | Omit<Extract<Frame, { is: 'published' }>, 'bytes'>
 
 type Standing = { sockets: SimSocket[]; dialled: Set<string> }
 
@@ -41,6 +44,7 @@ const MESSAGE_BYTES_MAX = 65_536
 /** Length, yamux and noise around one message. */
 const FRAME_BYTES = 4 + 12 + 18
 const SEEN_MAX = 8_192
+const NOTHING: GossipFigures = { messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0 }
 const packr = new Packr({ useRecords: false, moreTypes: false })
 
 /** The network of agents in simulated time, over TCP of the simulated network. What is published floods over all connections. */
@@ -49,6 +53,7 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
   const topics = new Set<string>()
   const seen = new Set<string>()
   const sent = { messages: 0, bytes: 0 }
+  const counted: GossipFigures = { ...NOTHING }
   let keys: readonly string[] = []
   let event: ((event: GossipEvent) => void) | undefined
   let unlisten: (() => void) | undefined
@@ -60,6 +65,7 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
     on: (event: GossipEvent) => void,
   ): Result<GossipOutcome> {
     close()
+    Object.assign(counted, NOTHING)
     keys = given
     const listening = network.listen(node, address, port, (socket) => greet(socket, undefined, () => undefined))
     if (isRefused(listening)) return listening
@@ -163,23 +169,34 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
     event?.({ did: 'disconnected', peer, why })
   }
 
-  function write(peer: string, frame: Frame & { message: object }): Result<GossipOutcome> {
+  function write(peer: string, frame: Written): Result<GossipOutcome> {
     const socket = standing.get(peer)?.sockets[0]
     if (!socket?.isOpen) return refuse('gone', `there is no connection to ${peer}`)
     const bytes = messages === 'shared' ? 0 : packr.pack(frame.message).byteLength
     if (bytes > MESSAGE_BYTES_MAX) return refuse('invalid', `a message has ${bytes} bytes, ${MESSAGE_BYTES_MAX} are allowed`)
     sent.messages++
     sent.bytes += bytes + FRAME_BYTES
+    counted.messagesOut++
+    counted.bytesOut += bytes
     told?.(frame.message)
-    socket.hello(messages === 'packed' ? { ...frame, message: travelled(frame.message) } : frame)
+    const written: Frame = { ...frame, bytes, message: messages === 'packed' ? travelled(frame.message) : frame.message }
+    socket.hello(written)
     return {}
   }
 
   function take(from: string, frame: Frame): void {
+    if (frame.is === 'message') received(frame.bytes)
     if (frame.is === 'message') event?.({ did: 'message', from, message: frame.message })
     if (frame.is !== 'published' || isSeen(frame.id)) return
     for (const peer of standing.keys()) if (peer !== from) write(peer, frame)
-    if (topics.has(frame.topic)) event?.({ did: 'published', from: frame.from, topic: frame.topic, message: frame.message })
+    if (!topics.has(frame.topic)) return
+    received(frame.bytes)
+    event?.({ did: 'published', from: frame.from, topic: frame.topic, message: frame.message })
+  }
+
+  function received(bytes: number): void {
+    counted.messagesIn++
+    counted.bytesIn += bytes
   }
 
   function isSeen(id: string): boolean {
@@ -228,6 +245,8 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
         case 'publish':
           publish(request.topic, request.message)
           return soon({})
+        case 'figures':
+          return soon({ figures: { ...counted } })
         case 'keys':
           keys = request.keys
           return soon({})
