@@ -14,6 +14,7 @@ import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeToo
 import { eventsLost, eventsTwice, eventsUntold } from './events.ts'
 import { mailboxTooSmall } from './kernel.ts'
 import { lockDelayIgnored, renewalForgotten, sessionsOutliveTheirChecks, sessionsOutliveTheirTime } from './locks.ts'
+import { accusesTheWell, believesTheOlder, leftComesBack, neverRefutes } from './members.ts'
 import {
   deniedGetsIn,
   denyLeavesOpen,
@@ -80,4 +81,8 @@ export const mutants: readonly Mutant[] = [
   executionsKept,
   queryUpdateLost,
   nearIgnored,
+  neverRefutes,
+  accusesTheWell,
+  believesTheOlder,
+  leftComesBack,
 ]
