@@ -17,8 +17,8 @@ export type CoordinateRecord = {
 }
 
 export const VEC_LENGTH = 8
-const ERROR_MAX = 1.5
-const HEIGHT_SECONDS_MIN = 1e-5
+export const ERROR_MAX = 1.5
+export const HEIGHT_SECONDS_MIN = 1e-5
 
 /** By node in lower case and segment. */
 export const coordinateTable = table<CoordinateRecord>('coordinates', 70)

@@ -1,5 +1,6 @@
 import { newFigures } from './figures.ts'
 import { newHealth } from './health.ts'
+import { newLocation } from './locate.ts'
 import type { MemberRecord, MembershipArgs } from './protocol.ts'
 import { placeOf, ringOf } from './ring.ts'
 import type { MembershipState, MembershipTurn } from './state.ts'
@@ -49,12 +50,13 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     relays: new Map(),
     comparing: new Map(),
     health: newHealth(),
+    location: newLocation(),
     joins: new Map(),
     leaving: [],
     trace: newTrace(),
+    figures: newFigures(),
     followers: [],
     traceFollowers: [],
-    figures: newFigures(),
     toldFollowers: [],
     told: new Map(),
     heardOf: new Set(),
@@ -62,7 +64,7 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     shownVersion: 0,
     shownTrace: 0,
     isFlushing: false,
-    next: { compareMs: 0, returnMs: 0, reapMs: 0, saveMs: 0 },
+    next: { compareMs: 0, returnMs: 0, reapMs: 0, saveMs: 0, locateMs: 0 },
     saved: '',
   }
 }

@@ -8,6 +8,7 @@ import { noteSpread, ratesOf, SAMPLE_MS, sampled, spreadOf } from './figures.ts'
 import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
+import { locate, located } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
 import type { MembershipArgs, MembershipProtocol } from './protocol.ts'
 import { knownRecords, reap, save } from './remember.ts'
@@ -126,6 +127,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       turn.emit(subscriber, state.trace.count, traceOf(state.trace, member))
     },
 
+    whereabouts: ({ location, ring }) => ({ coordinate: location.whereabouts.coordinate, members: ring.length }),
 
     health(_state, _request, turn, caller) {
       turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { caller, result } }) })
@@ -198,6 +200,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       keepConnections(state, turn)
       watchNeighbours(state, turn, lateMs)
       judge(state, turn)
+      locate(state, turn)
       look(state, turn)
       show(state, turn)
     },
@@ -307,6 +310,10 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
       return heardByOthers(state, turn, message.seq)
     case 'unheard':
       return
+    case 'where':
+      return send(turn, peer, { do: 'here', seq: message.seq, coordinate: state.location.whereabouts.coordinate })
+    case 'here':
+      return located(state, turn, name, message, undefined)
     case 'news':
       return hearNews(state, turn, message.rumours, peer)
   }

@@ -1,4 +1,6 @@
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { Coordinate } from '../coordinates/tables.ts'
+import { coordinateFault } from './coordinate.ts'
 import type { MemberRecord, Tags, Told } from './protocol.ts'
 import { placeOf } from './ring.ts'
 import { BODY_BYTES_MAX, weightOf } from './told.ts'
@@ -33,6 +35,9 @@ export type GossipMessage =
   | { do: 'heard'; seq: number }
   | { do: 'unheard'; seq: number }
   | { do: 'news'; rumours: Rumour[] }
+  /** Where the other one is in the network, and how long the way is. */
+  | { do: 'where'; seq: number }
+  | { do: 'here'; seq: number; coordinate: Coordinate }
 
 /** `via`: the names of those who passed it on, whoever said it first in front. `saidMs`: the wall clock of that one, when it said so. */
 export type Rumour = { via: readonly string[]; saidMs?: number } & News
@@ -114,11 +119,15 @@ function messageFault(message: Record<string, unknown>): string | undefined {
     case 'ack':
     case 'heard':
     case 'unheard':
+    case 'where':
       return isWhole(message['seq']) ? undefined : 'seq: must be a whole number'
     case 'probe':
       if (!isWhole(message['seq'])) return 'seq: must be a whole number'
       if (!isWhole(message['withinMs'])) return 'withinMs: must be a whole number'
       return isName(message['name']) ? undefined : 'name: must be a name'
+    case 'here':
+      if (!isWhole(message['seq'])) return 'seq: must be a whole number'
+      return coordinateFault(message['coordinate'])
     case 'news':
       return rumoursFault(message['rumours'])
     default:
@@ -135,6 +144,7 @@ function rumourFault(rumour: unknown): string | undefined {
   if (typeof rumour !== 'object' || rumour === null) return 'a rumour must be an object'
   const { via, is, member, name, incarnation, by, accusers, isLoud, number, told, saidMs } = rumour as Record<string, unknown>
   if (!isList(via, VIA_MAX, isName)) return 'via: must be a list of names'
+  if (saidMs !== undefined && !isWhole(saidMs)) return 'saidMs: must be a whole number'
   if (is === 'member') return recordFault(member)
   if (is === 'told') return toldFault(told)
   if (typeof is !== 'string' || !ABOUT_ONE.has(is)) return 'is: unknown rumour'
@@ -144,7 +154,6 @@ function rumourFault(rumour: unknown): string | undefined {
   if ((is === 'accused' || is === 'withdrawn') && !isWhole(number)) return 'number: must be a whole number'
   if (is === 'accused' && typeof isLoud !== 'boolean') return 'isLoud: must be true or false'
   if (is !== 'accused' && is !== 'failed') return undefined
-  if (saidMs !== undefined && !isWhole(saidMs)) return 'saidMs: must be a whole number'
   return isList(accusers, VIA_MAX, isName) ? undefined : 'accusers: must be a list of names'
 }
 

@@ -1,5 +1,6 @@
 import type { GossipAddress, GossipFigures } from '../../src/kernel/ports.ts'
 import { type Call, type Feed, refOf } from '../../src/kernel/protocol.ts'
+import type { Coordinate } from '../coordinates/tables.ts'
 
 /** Who belongs to the datacenter and is there. Nothing of it is in a table: each agent knows what it was told, and all come to know the same. */
 export type MembershipProtocol = {
@@ -20,6 +21,8 @@ export type MembershipProtocol = {
   members: Feed<null, Member[]>
   /** The newest of what was told under a topic, the oldest first. Its index counts them all. */
   told: Feed<{ topic: string }, Told[]>
+  /** Where this agent is in the network, as far as round trips to others tell, and how many members are there. */
+  whereabouts: Call<null, { coordinate: Coordinate; members: number }>
   /** How this agent is itself, and whom it is connected with. */
   health: Call<null, MembershipHealth>
   /** What this agent knows of accusations, verdicts and refutations, the oldest first; about one member or, with '', about all. */
@@ -59,24 +62,24 @@ export type MembershipHealth = {
   connections: number
   /** Names of the members that it watches. */
   watched: string[]
-}
-
-/**
   /** Messages and bytes in a second, of about the last minute. Undefined where they are not known yet. */
   rates: GossipFigures | undefined
   /** The same since it listens. */
   totals: GossipFigures | undefined
   /** How long the newest rumours took to come here, in ms, as far as clocks agree; over how many members at most. Undefined: none came. */
   spread: { rumours: number; medianMs: number; mostMs: number; stepsMax: number } | undefined
+}
+
+/**
  * One thing that became known here. `accused`: the first doubt; `confirmed`: by one more; `withdrawn`: it has answered after all; `failed`: the verdict;
  * `refuted`: by the accused itself. `silent`: an own accusation was held back, because nobody else answered either.
  */
 export type TraceEntry = {
+  /** From 1, in the order in which this agent noted them. */
+  number: number
   /** Wall clock of this agent. */
   atMs: number
   what: 'joined' | 'accused' | 'confirmed' | 'withdrawn' | 'failed' | 'refuted' | 'leaving' | 'left' | 'pruned' | 'silent' | 'conflict'
-  /** From 1, in the order in which this agent noted them. */
-  number: number
   member: string
   incarnation: number
   /** Who says so. */

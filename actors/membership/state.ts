@@ -4,6 +4,7 @@ import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import type { Figures } from './figures.ts'
 import type { Health } from './health.ts'
+import type { Location } from './locate.ts'
 import type { GossipMessage, Rumour } from './messages.ts'
 import type { Member, MemberRecord, MembershipArgs, MembershipHealth, Told, TraceEntry } from './protocol.ts'
 import type { Ring } from './ring.ts'
@@ -15,9 +16,9 @@ export type MembershipOwn = {
   loaded: Cast<{ result: Result<StoreOutcome> }>
   event: Cast<GossipEvent>
   beat: Cast<{ dueMs: number }>
-  flush: Cast<null>
   /** What the device has counted; for somebody who asked, or to be kept. */
   counted: Cast<{ caller?: Caller<MembershipHealth>; result: Result<GossipOutcome> }>
+  flush: Cast<null>
   dialled: Cast<{ goal: DialGoal; address: GossipAddress; result: Result<GossipOutcome> }>
   joinOver: Cast<{ join: number }>
   leaveOn: Cast<{ step: 'left' | 'gone' }>
@@ -72,12 +73,13 @@ export type MembershipState = {
   /** What the other side of a comparison has already. */
   comparing: Map<string, Set<string>>
   health: Health
+  location: Location
   joins: Map<number, Join>
   leaving: Caller<null>[]
   trace: Trace
+  figures: Figures
   followers: { subscriber: Subscriber<Member[]> }[]
   traceFollowers: { member: string; subscriber: Subscriber<TraceEntry[]> }[]
-  figures: Figures
   toldFollowers: { topic: string; subscriber: Subscriber<Told[]> }[]
   told: Map<string, { newest: Told[]; count: number }>
   /** What was told lately, so that it counts once. */
@@ -88,7 +90,7 @@ export type MembershipState = {
   /** How many entries of the trace were shown. */
   shownTrace: number
   isFlushing: boolean
-  next: { compareMs: number; returnMs: number; reapMs: number; saveMs: number }
+  next: { compareMs: number; returnMs: number; reapMs: number; saveMs: number; locateMs: number }
   /** What was saved of whom to find again. */
   saved: string
 }

@@ -3,6 +3,7 @@ import { nearestFirst, roundTripSeconds } from '../../actors/coordinates/distanc
 import { coordinates } from '../../actors/coordinates/index.ts'
 import { coordinateNode, coordinateNodes } from '../../actors/coordinates/queries.ts'
 import { type Coordinate, type CoordinateRecord, origin } from '../../actors/coordinates/tables.ts'
+import { whereabouts } from '../../actors/coordinates/whereabouts.ts'
 import { registration } from '../kit/catalog.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -66,32 +67,77 @@ test('updates of one batch are one change; the same again, or a node that is not
 
 test('what nodes say is written after a while, the newest of each', (t) => {
   const tables = tablesWith('a', 'b', 'n1')
+  write(tables, { node: 'a', segment: '', coordinate: at(0) }, { node: 'b', segment: '', coordinate: at(0) })
   const a = tryActor(coordinates, { args: { enabled: true }, tables })
-  t.is(a.call('update', { node: 'a', segment: '', coordinate: at(1), token: '' }).result, null)
+  t.deepEqual(a.call('update', { node: 'a', segment: '', coordinate: at(1), token: '' }).result, { isKnown: true })
   a.call('update', { node: 'A', segment: '', coordinate: at(2), token: '' })
   a.call('update', { node: 'b', segment: '', coordinate: at(3), token: '' })
-  t.like(coordinateNodes(tables.view()).coordinates, [{ node: 'n1' }])
-  a.wait(5_000)
-  t.like(coordinateNodes(tables.view()).coordinates, [{ node: 'A', coordinate: { vec: [2] } }, { node: 'b' }, { node: 'n1' }])
+  t.deepEqual(a.call('update', { node: 'gone', segment: '', coordinate: at(3), token: '' }).result, { isKnown: false })
+  a.wait(4_999)
+  t.like(coordinateNodes(tables.view()).coordinates, [{ coordinate: { vec: [0] } }, { node: 'b' }])
+  a.wait(1)
+  t.like(coordinateNodes(tables.view()).coordinates, [
+    { node: 'A', coordinate: { vec: [2] } },
+    { node: 'b', coordinate: { vec: [3] } },
+  ])
+  a.call('update', { node: 'n1', segment: '', coordinate: at(4), token: '' })
+  a.wait(50)
+  t.is(coordinateNodes(tables.view()).coordinates.length, 3, 'one that was nowhere does not wait')
 })
 
-test('an agent says where it is once the catalog has its node, and again when that was lost', (t) => {
-  const tables = emptyTables()
-  const a = tryActor(coordinates, { args: { enabled: true }, tables })
-  const known = () => coordinateNode(tables.view(), 'n1').coordinates
-  t.deepEqual(known(), [])
-  a.commit('catalog.register', registration({ node: 'n1' }))
-  t.deepEqual(known(), [{ node: 'n1', segment: '', coordinate: origin() }])
-  a.commit('catalog.deregister', { node: 'n1', serviceId: '', checkId: '' })
-  a.commit('catalog.register', registration({ node: 'n1' }))
+const PLACE = { coordinate: at(1), members: 3 }
+
+function looking(tables: TestTables, members = 3) {
+  const a = tryActor(whereabouts, { args: { enabled: true }, tables })
+  /** Seconds until it looks where it is. */
+  const find = (coordinate: Coordinate) => {
+    let seconds = 0
+    for (; !a.pending().some((call) => call.did === 'call' && call.name === 'whereabouts'); seconds++) a.wait(1_000)
+    a.answer('whereabouts', { coordinate, members })
+    return seconds
+  }
+  const told = () => a.pending().flatMap((call) => (call.did === 'call' && call.name === 'update' ? [call.request] : []))
+  return { a, find, told }
+}
+
+test('an agent says where it is as soon as the catalog has its node, and again when it has moved', (t) => {
+  const { a, find, told } = looking(emptyTables())
+  find(PLACE.coordinate)
+  t.deepEqual(told(), [{ node: 'n1', segment: '', coordinate: at(1), token: '' }])
+  a.answer('update', { isKnown: false })
+  find(at(1))
+  a.answer('update', { isKnown: true })
+  find(at(1))
+  t.deepEqual(told(), [], 'it has not moved')
+  find(at(2))
+  t.like(told(), [{ coordinate: { vec: [2] } }])
+})
+
+test('what could not be told, or may have been lost, is told again', (t) => {
+  const { a, find, told } = looking(emptyTables())
+  find(at(1))
+  a.answer('update', { refused: 'gone', why: 'No known Consul servers' })
+  t.like(a.effects().at(-1), { did: 'print', level: 'warn' })
+  find(at(1))
+  t.is(told().length, 1)
+  a.answer('update', { isKnown: true })
+  for (let look = 1; look < 10; look++) {
+    find(at(1))
+    t.is(told().length, 0)
+  }
+  find(at(1))
+  t.is(told().length, 1)
+  a.answer('update', { isKnown: true })
   a.wait(30_000)
-  t.is(known().length, 1)
+  t.deepEqual(a.timers(), ['look'])
 })
 
-test('an agent that has not moved says so once', (t) => {
-  const a = tryActor(coordinates, { args: { enabled: true }, tables: tablesWith('n1') })
-  a.wait(600_000)
-  t.is(a.effects().filter(({ did }) => did === 'commit').length, 1)
+test('many members say it more seldom', (t) => {
+  const { a, find } = looking(emptyTables(), 6_400)
+  find(at(1))
+  a.answer('update', { isKnown: true })
+  const seconds = find(at(1))
+  t.true(seconds >= 100 && seconds <= 201, String(seconds))
 })
 
 test('a coordinate that makes no distance is refused', (t) => {
@@ -104,12 +150,15 @@ test('a coordinate that makes no distance is refused', (t) => {
 
 test('switched off, nothing is told and nothing taken', (t) => {
   const a = tryActor(coordinates, { args: { enabled: false } })
-  t.deepEqual(a.timers(), [])
+  t.deepEqual(tryActor(whereabouts, { args: { enabled: false } }).pending(), [])
   t.like(a.call('update', { node: 'a', segment: '', coordinate: at(1), token: '' }).result, { refused: 'forbidden' })
 })
 
 test('more updates than a batch holds are dropped, and counted', (t) => {
-  const a = tryActor(coordinates, { args: { enabled: true } })
+  const a = tryActor(coordinates, {
+    args: { enabled: true },
+    tables: tablesWith(...Array.from({ length: 1_000 }, (_, node) => `n${node}`)),
+  })
   for (let node = 0; node < 1_000; node++) a.call('update', { node: `n${node}`, segment: '', coordinate: at(1), token: '' })
   t.is(a.counters.get('coordinates.dropped'), 360)
 })

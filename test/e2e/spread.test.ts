@@ -44,6 +44,10 @@ test('an event that is fired at one agent reaches all whom it is for, and whoeve
   const n3 = await startMember(t, { name: 'n3', key, to: n2.ports })
   for (const agent of [n1, n2, n3]) await membersOf(agent, 3)
 
+  type Self = { Coord: { Vec: number[]; Error: number } }
+  const moved = (agent: Agent) => agent.json<Self>('/v1/agent/self').then(({ Coord }) => Coord.Error < 1.5 || undefined)
+  for (const agent of [n1, n2, n3]) t.true(await until(() => moved(agent)))
+
   const parked = n3.http('GET', '/v1/event/list?index=1&wait=60s')
   t.regex((await n1.tribune('event', '-name=deploy', 'v7')).out, /^Event ID: [0-9a-f-]{36}\n$/)
   t.like(JSON.parse((await parked).text), [{ Name: 'deploy', Payload: Buffer.from('v7').toString('base64'), LTime: 2 }])

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { origin } from '../../actors/coordinates/tables.ts'
 import type { LocalCheck, LocalService } from '../../actors/local/protocol.ts'
 import { asked, requested, run, settings } from '../kit/http.ts'
 import { localArgs, service } from '../kit/local.ts'
@@ -166,7 +167,11 @@ test('members are shown with the numbers that Serf has for how they are', async 
 })
 
 test('the agent tells its statistics as texts, and no place in the network when it keeps none', async (t) => {
-  const answers: Record<string, unknown> = { facts: localArgs().facts, list: { services: [web], checks: [up] } }
+  const answers: Record<string, unknown> = {
+    facts: localArgs().facts,
+    list: { services: [web], checks: [up] },
+    whereabouts: { coordinate: origin(), members: 1 },
+  }
   const host = { ports: { tables: { view: () => emptyTables().view() } }, stats: () => [{}, {}] }
   const { route, request } = requested('GET', '/v1/agent/self')
   const self = async (coordinates: boolean) => {

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import { lastIndex } from '../../../actors/command.ts'
+import type { Coordinate } from '../../../actors/coordinates/tables.ts'
 import { type AgentFacts, type LocalList, localRef } from '../../../actors/local/protocol.ts'
 import { type Member, membershipRef } from '../../../actors/membership/protocol.ts'
 import { isRefused } from '../../kernel/refusal.ts'
@@ -15,6 +16,8 @@ export const agentSelfRoute: Route = {
     if (isRefused(facts)) return facts
     const list = await asked(localRef, 'list', null)
     if (isRefused(list)) return list
+    const place = settings.coordinates ? await asked(membershipRef, 'whereabouts', null) : null
+    if (isRefused(place)) return place
     const { datacenter, primaryDatacenter, node, nodeId, server, compatibleVersion } = facts
     return {
       json: {
@@ -28,7 +31,7 @@ export const agentSelfRoute: Route = {
           Version: compatibleVersion,
         },
         DebugConfig: facts.debugConfig,
-        Coord: settings.coordinates ? { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 } : null,
+        Coord: place && shownPlace(place.coordinate),
         Member: ownShape(facts),
         Stats: statsOf(facts, list, lastIndex(host.ports.tables.view()), host.stats().length),
         Meta: { ...facts.nodeMeta, 'consul-network-segment': '' },
@@ -55,6 +58,10 @@ export const agentMembersRoute: Route = {
     const members = await awaited(membershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
     return { json: members === undefined || members.value.length === 0 ? [own] : members.value.map(memberShape) }
   },
+}
+
+function shownPlace({ vec, error, adjustment, height }: Coordinate): object {
+  return { Vec: vec, Error: error, Adjustment: adjustment, Height: height }
 }
 
 function ownShape(facts: AgentFacts): Record<string, unknown> {
