@@ -14,11 +14,13 @@ import { exchange } from './exchange/index.ts'
 import { feeds } from './feeds/index.ts'
 import { formation } from './formation/index.ts'
 import { intentions } from './intentions/index.ts'
+import { keptFeeds } from './kept-feeds/index.ts'
 import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
 import { local } from './local/index.ts'
 import { membership } from './membership/index.ts'
+import { mirror } from './mirror/index.ts'
 import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
@@ -54,6 +56,8 @@ export const actors: readonly AnyActor[] = [
   autopilot,
   formation,
   feeds,
+  keptFeeds,
+  mirror,
   proxies,
   proxy,
   daemons,

@@ -1,7 +1,8 @@
 import { defineActor, type Turn } from '../src/kernel/actor.ts'
+import { nodeOf } from '../src/kernel/far.ts'
 import type { LogOutcome } from '../src/kernel/ports.ts'
 import { type Call, type Caller, type Cast, LATER, type Message, refOf } from '../src/kernel/protocol.ts'
-import { isRefused, type Result } from '../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Command, CommandKind, CommandOutcome, CommandRequest } from './commands.ts'
 
 /** The only writer of the tables. */
@@ -28,6 +29,8 @@ const GROUP_MAX = 512
 /** How long whoever proposes a command waits for it. */
 export const COMMIT_WITHIN_MS = 10_000
 const TELL_EVERY_MS = 10_000
+/** What agents that are no servers propose by themselves: it is about them. All else of theirs goes to the actor it is for. */
+const OF_OTHERS: ReadonlySet<string> = new Set<CommandKind>(['catalog.register', 'catalog.deregister', 'connect.report'])
 
 export const ledgerRef = refOf<LedgerProtocol>('ledger')
 
@@ -35,9 +38,13 @@ export const ledgerRef = refOf<LedgerProtocol>('ledger')
 export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
   name: 'ledger',
   mailboxMax: 65_536,
+  remote: ['commit'],
   init: () => ({ waiting: [], busy: false, tellAfterMs: 0 }),
   on: {
     commit(state, command, turn, caller) {
+      if (nodeOf(caller) !== undefined && !OF_OTHERS.has(command.kind)) {
+        return refuse('forbidden', `"${command.kind}" cannot be proposed from another machine`)
+      }
       state.waiting.push({ caller, command })
       if (!state.busy) {
         state.busy = true

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { applyGroup } from '../actors/commands.ts'
+import { applyMirrored } from '../actors/mirror/rows.ts'
 import type { Config } from '../src/config/config.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
 import type { ChangeNotice, View } from '../src/kernel/tables.ts'
@@ -41,7 +42,7 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)
-    if (!config.etcd) devices.log = localLog({ tables, apply: applyGroup, onCommitted })
+    if (!config.etcd) devices.log = localLog({ tables, apply: config.server ? applyGroup : applyMirrored, onCommitted })
     devices.store = store
     devices.signer = createSigner()
     devices.authority = createAuthorities(devices.signer)

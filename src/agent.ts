@@ -68,7 +68,8 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     const definitions = { services: [...next.services], checks: [...next.checks] }
     const settings = { nodeMeta: { ...next.node.meta }, discardCheckOutput: next.check.discardOutput }
     const result = await threads.host.asked(localRef, 'reload', { ...definitions, ...settings }, RELOAD_WITHIN_MS)
-    const rest = await Promise.all([watch(threads.host, next), bootstrapEntries(threads.host, next), refreshCa(threads.host)])
+    const ofServers = next.server ? [bootstrapEntries(threads.host, next), refreshCa(threads.host)] : []
+    const rest = await Promise.all([watch(threads.host, next), ...ofServers])
     return [result, ...rest].find(isRefused) ?? { warnings }
   }
 

@@ -2,12 +2,14 @@ import { caRef } from '../actors/ca/protocol.ts'
 import type { CaArgs } from '../actors/ca/state.ts'
 import type { DaemonsArgs } from '../actors/daemons/protocol.ts'
 import type { ManagedProxyConfig } from '../actors/definitions.ts'
-import { feedsRef } from '../actors/feeds/protocol.ts'
+import { type FeedsProtocol, feedsRef } from '../actors/feeds/protocol.ts'
+import { keptFeedsRef } from '../actors/kept-feeds/index.ts'
 import type { LeafArgs } from '../actors/leaf/index.ts'
 import { leafRef } from '../actors/leaf/protocol.ts'
 import type { ProxiesArgs } from '../actors/proxies/index.ts'
 import type { Config } from './config/config.ts'
 import { managedProxyConfig } from './config/proxies.ts'
+import type { Ref } from './kernel/protocol.ts'
 
 /** What the certificate authority is founded with, if this cluster has none yet. */
 export function caArgs({ connect, datacenter }: Config): CaArgs {
@@ -15,8 +17,8 @@ export function caArgs({ connect, datacenter }: Config): CaArgs {
   return { enabled: connect.enabled, datacenter, settings: { ...settings }, config: { ...config } }
 }
 
-export function leafArgs({ connect, datacenter }: Config): LeafArgs {
-  return { enabled: connect.enabled, datacenter, ca: caRef, feeds: feedsRef }
+export function leafArgs({ connect, datacenter, server }: Config): LeafArgs {
+  return { enabled: connect.enabled, datacenter, ca: caRef, feeds: feedsOf(server), keeps: !server }
 }
 
 /** What holds where no intention matches, and where. */
@@ -26,7 +28,7 @@ export function defaultIntention({ acl, datacenter }: Config): { defaultAllow: b
 
 /** What the sidecars of this agent have in common. */
 export function proxiesArgs(config: Config): ProxiesArgs {
-  const { connect, datacenter, addresses, ports } = config
+  const { connect, datacenter, addresses, ports, server } = config
   return {
     enabled: connect.enabled,
     settings: {
@@ -38,9 +40,14 @@ export function proxiesArgs(config: Config): ProxiesArgs {
       centralConfig: hasCentralConfig(config),
       command: connect.proxyDefaults.daemonCommand,
     },
-    feeds: feedsRef,
+    feeds: feedsOf(server),
     leaf: leafRef,
   }
+}
+
+/** Sidecars of an agent that is no server go on without one. */
+function feedsOf(server: boolean): Ref<FeedsProtocol> {
+  return server ? feedsRef : keptFeedsRef
 }
 
 /** What the third-party programs of this agent are started with: the environment tells how its API is reached (cli §1). */

@@ -45,6 +45,8 @@ export const placement: Readonly<Record<string, Place>> = {
   exchange: { role: 'edge', on: 'servers' },
   formation: { role: 'main', on: 'servers', args: formationArgs },
   feeds: { role: 'state', on: 'servers', args: defaultIntention },
+  'kept-feeds': { role: 'state', args: ({ server }) => ({ enabled: !server }) },
+  mirror: { role: 'state', args: ({ server }) => ({ enabled: !server }) },
   proxies: { role: 'state', args: proxiesArgs },
   proxy: { role: 'mesh', started: false },
   daemons: { role: 'main', args: daemonsArgs },

@@ -5,12 +5,14 @@ import { isRefused } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 import { trustBundle } from '../ca/queries.ts'
 import { connectInstances, type Instance, onlyPassing } from '../catalog/queries.ts'
+import { nodeIndex } from '../catalog/tables.ts'
 import { indexOf } from '../command.ts'
 import { intentionsTo } from '../intentions/queries.ts'
+import { mirroredRows } from '../mirror/rows.ts'
 import { queryInstances } from '../prepared-queries/execute.ts'
 import { resolveQuery } from '../prepared-queries/queries.ts'
 import { QUERIES } from '../prepared-queries/tables.ts'
-import type { ConnectInstance, FeedsProtocol, IntentionsOn, QueryInstances } from './protocol.ts'
+import type { ConnectInstance, IntentionsOn, QueryInstances, ServerFeedsProtocol } from './protocol.ts'
 
 /** `defaultAllow`: what holds where no intention matches. */
 export type FeedsArgs = { defaultAllow: boolean; datacenter: string }
@@ -24,15 +26,16 @@ type Question =
   | { feed: 'intentions'; destination: string }
   | { feed: 'instances'; service: string }
   | { feed: 'query'; query: string }
+  | { feed: 'mirror'; node: string }
 type Query = { question: Question; subscribers: Subscriber[]; found: Finding; text: string }
 
 export type FeedsState = { args: FeedsArgs; queries: Map<string, Query> }
 
 /** Evaluates each question once for all who follow it, again when something it read changes, and tells only what is new. */
-export const feeds = defineActor<FeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>({
+export const feeds = defineActor<ServerFeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>({
   name: 'feeds',
   mailboxMax: 16_384,
-  remote: ['roots', 'intentions', 'instances', 'query'],
+  remote: ['roots', 'intentions', 'instances', 'query', 'mirror'],
   init: (args) => ({ args, queries: new Map() }),
   on: {
     roots(state, _request, turn, subscriber) {
@@ -46,6 +49,9 @@ export const feeds = defineActor<FeedsProtocol, FeedsOwn, FeedsState, FeedsArgs>
     },
     query(state, { query }, turn, subscriber) {
       follow(state, { feed: 'query', query }, subscriber, turn)
+    },
+    mirror(state, { node }, turn, subscriber) {
+      follow(state, { feed: 'mirror', node }, subscriber, turn)
     },
 
     changed(state, { name }, turn) {
@@ -118,6 +124,8 @@ function find(view: View, question: Question, { defaultAllow, datacenter }: Feed
     }
     case 'query':
       return askedFor(view, question.query, datacenter)
+    case 'mirror':
+      return { index: indexOf(view, nodeIndex(question.node)), value: mirroredRows(view, question.node) }
   }
 }
 

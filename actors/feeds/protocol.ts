@@ -1,6 +1,7 @@
 import { type Feed, refOf } from '../../src/kernel/protocol.ts'
 import type { TrustBundle } from '../ca/queries.ts'
 import type { Rule } from '../intentions/decide.ts'
+import type { MirroredRow } from '../mirror/rows.ts'
 
 /** What sidecars need to know of the cluster, kept up to date. Only changed values are sent. */
 export type FeedsProtocol = {
@@ -36,4 +37,10 @@ export type ConnectInstance = {
   weight: number
 }
 
-export const feedsRef = refOf<FeedsProtocol>('feeds')
+/** Of servers: also what agents need for themselves. */
+export type ServerFeedsProtocol = FeedsProtocol & {
+  /** Rows for an agent's own tables: see mirror/rows.ts. */
+  mirror: Feed<{ node: string }, readonly MirroredRow[]>
+}
+
+export const feedsRef = refOf<ServerFeedsProtocol>('feeds')

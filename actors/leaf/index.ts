@@ -7,11 +7,12 @@ import type { CaProtocol, SignedLeaf } from '../ca/protocol.ts'
 import { CONNECT_DISABLED, type TrustBundle } from '../ca/queries.ts'
 import type { FeedsProtocol } from '../feeds/protocol.ts'
 import { serviceCommonName, serviceUri } from '../spiffe.ts'
+import { keepLeaf, keptLeaves } from './keep.ts'
 import { loadNumbers, type Numbers, type NumbersOutcome, nextNumber, settleNumbers } from './numbers.ts'
 import type { Leaf, LeafProtocol } from './protocol.ts'
 
-/** `ca` signs; `feeds` gives the roots. Both may be on another machine. */
-export type LeafArgs = { enabled: boolean; datacenter: string; ca: Ref<CaProtocol>; feeds: Ref<FeedsProtocol> }
+/** `ca` signs; `feeds` gives the roots. Both may be on another machine. `keeps`: leaves outlive restarts. */
+export type LeafArgs = { enabled: boolean; datacenter: string; ca: Ref<CaProtocol>; feeds: Ref<FeedsProtocol>; keeps?: boolean }
 
 type LeafOwn = {
   roots: Cast<TrustBundle>
@@ -48,6 +49,8 @@ export type LeafState = {
   bundle: TrustBundle | undefined
   entries: Map<string, Entry>
   numbers: Numbers
+  /** Of an earlier life, until somebody asks for them. */
+  kept: Map<string, Leaf>
   /** How many tries there were, of all services. */
   attempts: number
 }
@@ -81,7 +84,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
   mailboxMax: 16_384,
   init(args, turn) {
     if (args.enabled) turn.subscribe('roots', args.feeds, 'roots', null, (bundle) => ({ name: 'roots', request: bundle }))
-    return { args, bundle: undefined, entries: new Map(), numbers: loadNumbers(turn, numbered), attempts: 0 }
+    return { args, bundle: undefined, entries: new Map(), numbers: loadNumbers(turn, numbered), kept: new Map(), attempts: 0 }
   },
   on: {
     leaf(state, { service, token }, turn, subscriber) {
@@ -97,7 +100,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       const refused = refusal(state, service, token, turn)
       if (refused) return refused
       const entry = entryOf(state, service, token, turn)
-      if (entry.leaf && mayBeGiven(entry.leaf, turn.nowMs) && entry.leaf.signingKeyId === state.bundle?.signingKeyId) {
+      if (entry.leaf && mayBeGiven(entry.leaf, turn.nowMs) && isOfPresentRoot(state, entry.leaf)) {
         return kept(entry.leaf, turn)
       }
       entry.waiting.push(caller)
@@ -119,6 +122,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
     },
 
     numbered(state, outcome, turn) {
+      if (state.args.keeps && state.numbers.phase === 'loading') takeKept(state, outcome, turn)
       settleNumbers(state.numbers, outcome, turn, numbered)
       for (const entry of state.entries.values()) if (!entry.leaf) issue(state, entry, turn)
     },
@@ -170,6 +174,7 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       lookLater(entry, turn)
       for (const caller of entry.waiting.splice(0)) turn.answer(caller, { leaf: made, cached: false, ageMs: 0 })
       for (const subscriber of entry.subscribers) turn.emit(subscriber, made.index, made)
+      if (state.args.keeps) keepLeaf(turn, made)
     },
 
     overdue(state, attempt, turn) {
@@ -202,6 +207,11 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
 function isDue(state: LeafState, entry: Entry, nowMs: number): boolean {
   const { leaf, renewAtMs, failures } = entry
   return leaf === undefined || failures > 0 || isOfOldRoot(state, entry) || nowMs >= renewAtMs || nowMs < leaf.validAfterMs
+}
+
+/** Before any roots are known, those that signed what was kept hold. */
+function isOfPresentRoot({ args, bundle }: LeafState, { signingKeyId }: Leaf): boolean {
+  return bundle ? signingKeyId === bundle.signingKeyId : args.keeps === true
 }
 
 function isOfOldRoot({ bundle }: LeafState, { leaf, signingKeyId }: Entry): boolean {
@@ -237,7 +247,29 @@ function refusal({ args }: LeafState, service: string, token: Token, turn: Turn<
   return authorize(turn.view, token, { resource: 'service', name: service, access: 'write' })
 }
 
-function entryOf({ entries }: LeafState, service: string, token: Token, turn: Turn<LeafOwn>): Entry {
+/** Leaves of an earlier life. Those that somebody waits for are given at once. */
+function takeKept(state: LeafState, outcome: NumbersOutcome, turn: Turn<LeafOwn>): void {
+  state.kept = keptLeaves(turn, outcome)
+  for (const entry of state.entries.values()) {
+    restore(state, entry, turn)
+    const { leaf } = entry
+    if (!leaf) continue
+    for (const caller of entry.waiting.splice(0)) turn.answer(caller, kept(leaf, turn))
+    for (const subscriber of entry.subscribers) turn.emit(subscriber, leaf.index, leaf)
+  }
+}
+
+/** Gives an entry the leaf that it had in an earlier life, and sees to its renewal. */
+function restore(state: LeafState, entry: Entry, turn: Turn<LeafOwn>): void {
+  const leaf = state.kept.get(entry.service)
+  state.kept.delete(entry.service)
+  if (!leaf || entry.leaf || !mayBeGiven(leaf, turn.nowMs)) return
+  Object.assign(entry, { leaf, renewAtMs: leaf.renewAtMs, signingKeyId: leaf.signingKeyId })
+  lookLater(entry, turn)
+}
+
+function entryOf(state: LeafState, service: string, token: Token, turn: Turn<LeafOwn>): Entry {
+  const { entries } = state
   const known = entries.get(service)
   if (known) {
     known.usedMs = turn.nowMs
@@ -261,6 +293,7 @@ function entryOf({ entries }: LeafState, service: string, token: Token, turn: Tu
     subscribers: [],
   }
   entries.set(service, entry)
+  restore(state, entry, turn)
   return entry
 }
 

@@ -1,5 +1,5 @@
 import type { Caller } from '../../src/kernel/protocol.ts'
-import { isRefused, type Result } from '../../src/kernel/refusal.ts'
+import { isRefused, type RefusalCode, type Result } from '../../src/kernel/refusal.ts'
 import type { CheckRegistration } from '../catalog/check-changes.ts'
 import type { InstanceRegistration } from '../catalog/instance-changes.ts'
 import { nodeChecks, servicesOf } from '../catalog/queries.ts'
@@ -8,6 +8,7 @@ import { type CheckRecord, type InstanceRecord, SERF_HEALTH, SERVER_SERVICE } fr
 import { withCentralDefaults } from '../config-entries/merge.ts'
 import type { ServiceDefinition } from '../definitions.ts'
 import { commit } from '../ledger.ts'
+import { membershipRef } from '../membership/protocol.ts'
 import { managedProxyId } from './protocol.ts'
 import { isKnown, nodeRegistration, ownRegistration } from './server-node.ts'
 import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type Operation } from './state.ts'
@@ -18,6 +19,11 @@ import { type CheckEntry, checksOfService, type LocalState, type LocalTurn, type
  */
 const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 15_000
+const AWAY: ReadonlySet<string> = new Set<RefusalCode>(['gone', 'late', 'busy'])
+/** After a change of the cluster's record of this agent, everything is compared within this. */
+const COMPARE_MS_MAX = 3_000
+/** Up to so many members the interval of comparisons is as configured. Source: internals §4. */
+const MEMBERS_UNSCALED = 128
 
 /** Begins a change; `caller` is answered once all its commands are durable. End it with `settle`. */
 export function operation(state: LocalState, caller: Caller<null> | undefined): number {
@@ -91,7 +97,12 @@ export function announced(state: LocalState, turn: LocalTurn, of: number, what: 
     state.failures = 0
     if (state.isRetryDue) retryWithin(state, turn, RETRY_MS_MIN)
   }
-  settle(state, turn, of, result)
+  settle(state, turn, of, isAway(state, result) ? null : result)
+}
+
+/** An agent that is no server keeps what it is told, and tells the servers once they are there. Source: internals §4. */
+function isAway({ args }: LocalState, result: Result<null>): boolean {
+  return !args.facts.server && isRefused(result) && AWAY.has(result.refused)
 }
 
 function retryWithin(state: LocalState, turn: LocalTurn, waitMs: number): void {
@@ -132,7 +143,25 @@ export function syncAll(state: LocalState, turn: LocalTurn): void {
   const intervalMs = state.hasCompared ? state.args.syncIntervalMs : Math.min(RETRY_MS_MAX, state.args.syncIntervalMs)
   state.hasCompared = true
   state.isRetryDue = false
-  turn.timer('sync', intervalMs + turn.random.int(0, intervalMs), { name: 'sync', request: null })
+  turn.timer('sync', intervalMs + turn.random.int(0, intervalMs * scaleOf(state.members)), { name: 'sync', request: null })
+  if (!facts.server) countMembers(turn)
+}
+
+/** Something of this agent's may have changed in the catalog. */
+export function compareSoon(state: LocalState, turn: LocalTurn): void {
+  if (state.isCompareDue || !state.loaded) return
+  state.isCompareDue = true
+  turn.timer('compare', turn.random.int(0, COMPARE_MS_MAX), { name: 'compareNow', request: null })
+}
+
+/** How much longer many agents take, so that they do not ask the servers more often than few. */
+export function scaleOf(members: number): number {
+  return members <= MEMBERS_UNSCALED ? 1 : Math.ceil(Math.log2(members) - Math.log2(MEMBERS_UNSCALED)) + 1
+}
+
+/** Looks once: the number matters for the next interval only. */
+function countMembers(turn: LocalTurn): void {
+  turn.subscribe('members', membershipRef, 'members', null, (members) => ({ name: 'counted', request: { members: members.length } }))
 }
 
 export function instanceRegistration(definition: ServiceDefinition): InstanceRegistration {

@@ -4,7 +4,7 @@ import { recordReads } from '../../src/kernel/recording-view.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { indexOf } from '../command.ts'
 import { DEFAULTS_INDEX } from '../config-entries/tables.ts'
-import { announced, operation, settle, syncAll } from './announce.ts'
+import { announced, compareSoon, operation, settle, syncAll } from './announce.ts'
 import { calls } from './calls.ts'
 import { markService, subscribe, subscribeService, tell, tellAll, unsubscribe } from './feeds.ts'
 import { loadRecords, readRecords } from './keep.ts'
@@ -42,6 +42,18 @@ export const local = defineActor<LocalProtocol, LocalOwn, LocalState, LocalArgs>
     checked(state, { checkId, status, output }, turn) {
       const entry = state.checks.get(checkId)
       if (entry) setStatus(state, turn, entry, status, output)
+    },
+
+    compare: (state, _request, turn) => compareSoon(state, turn),
+
+    compareNow(state, _request, turn) {
+      state.isCompareDue = false
+      syncAll(state, turn)
+    },
+
+    counted(state, { members }, turn) {
+      state.members = members
+      turn.unsubscribe('members')
     },
 
     services: (state, _request, turn, subscriber) => subscribe(state, turn, 'services', subscriber),

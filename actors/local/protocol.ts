@@ -34,6 +34,8 @@ export type LocalProtocol = {
    * lost its memory. `address` is the configured bind address; `silent` is one that does not tell what it has in force. Refused with `missing` if the service has no managed proxy (any more).
    */
   proxyListening: Call<{ serviceId: string; address: string; port: number; silent?: boolean }, null>
+  /** The cluster's record of this agent may have changed: everything is compared with it soon. */
+  compare: Cast<null>
   /** What a look at something brought. */
   checked: Cast<{ checkId: string; status: HealthStatus; output: string }>
 

@@ -77,6 +77,8 @@ export type LocalOwn = {
   ttlExpired: Cast<{ checkId: string }>
   outputDue: Cast<{ checkId: string }>
   aliasDue: Cast<{ checkId: string }>
+  compareNow: Cast<null>
+  counted: Cast<{ members: number }>
   /** Central settings have changed. */
   defaultsChanged: Cast<null>
 }
@@ -99,6 +101,9 @@ export type LocalState = {
   lastOperation: number
   /** A command failed, so the next full comparison comes early. */
   isRetryDue: boolean
+  isCompareDue: boolean
+  /** How many members there are, as far as that matters; 0: unknown. */
+  members: number
   /** How often in a row a command failed. */
   failures: number
   /** Everything here was compared with the catalog once. */
@@ -131,6 +136,8 @@ export function emptyState(args: LocalArgs): LocalState {
     operations: new Map(),
     lastOperation: 0,
     isRetryDue: false,
+    isCompareDue: false,
+    members: 0,
     failures: 0,
     hasCompared: false,
     copy: 0,
