@@ -24,11 +24,26 @@ const io: Io = {
     stopping ??= stopOnSignals()
     return stopping.signal
   },
+  ...(process.stdout.isTTY && { terminal: { size: () => process.stdout, keys } }),
   world: async () => (await import('../net/world.ts')).world,
 }
 
 const code = await dispatch(process.argv.slice(2), io)
 process.exit(code)
+
+/** Keys one by one; nothing of them is shown. Where standard input is no terminal there are none. */
+function keys(pressed: (key: string) => void): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => undefined
+  const take = (bytes: Buffer) => pressed(bytes.toString('utf8'))
+  stdin.setRawMode(true)
+  stdin.on('data', take)
+  return () => {
+    stdin.off('data', take)
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}
 
 /** Names come from whoever registered them: on a terminal they do nothing but stand there. Programs that read along get them as they are. */
 function shownOn({ isTTY }: NodeJS.WriteStream, line: string): string {

@@ -28,6 +28,8 @@ export const commands: readonly Listing[] = [
   { name: 'event', load: async () => (await import('./event.ts')).eventCommand },
   { name: 'exec', load: async () => (await import('./exec.ts')).execCommand },
   { name: 'force-leave', load: async () => (await import('./force-leave.ts')).forceLeaveCommand },
+  { name: 'gossip trace', load: async () => (await import('./gossip-trace.ts')).gossipTraceCommand },
+  { name: 'gossip watch', load: async () => (await import('./gossip-watch.ts')).gossipWatchCommand },
   { name: 'info', load: async () => (await import('./info.ts')).infoCommand },
   { name: 'intention check', load: async () => (await import('./intention-check.ts')).intentionCheckCommand },
   { name: 'intention create', load: async () => (await import('./intention-create.ts')).intentionCreateCommand },
@@ -131,6 +133,11 @@ export const groups: readonly Group[] = [
     about: 'Shows and changes the configuration of the certificate authority that signs the certificates of services.',
   },
   {
+  {
+    name: 'gossip',
+    summary: 'Look into how members watch each other',
+    about: 'Shows what an agent knows of the other agents of its cluster, how it came to know that, and how much they say to each other.',
+  },
     name: 'intention',
     summary: 'Decide which services may talk to each other',
     about:

@@ -13,8 +13,16 @@ export type Io = {
   stdin(): Promise<Buffer>
   /** Ends what would go on for ever. A process whose command asks for it is no longer ended by SIGINT and SIGTERM. */
   readonly signal?: AbortSignal
+  /** The terminal that standard output is, if it is one. */
+  readonly terminal?: Terminal
   /** The machine, for a command that runs an agent; loaded only when asked for. */
   world?(): Promise<World>
+}
+
+export type Terminal = {
+  size(): { columns: number; rows: number }
+  /** Tells of each key as it is pressed, control keys too: \u0003 is Ctrl-C. The answer ends that. */
+  keys(pressed: (key: string) => void): () => void
 }
 
 /** The name under which the program was started: `tribune`, or `consul` through a link of that name. */

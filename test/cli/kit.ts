@@ -17,7 +17,12 @@ export type FakeAgent = { address: string; seen: Seen[]; close(): void }
 /** Runs a command line as the program would, without a process. */
 export async function runCommand(
   args: readonly string[],
-  { env = {}, stdin = '', signal }: { env?: Record<string, string>; stdin?: string; signal?: AbortSignal } = {},
+  {
+    env = {},
+    stdin = '',
+    signal,
+    terminal,
+  }: { env?: Record<string, string>; stdin?: string; signal?: AbortSignal; terminal?: NonNullable<Io['terminal']> } = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { code: 0, out: '', err: '' }
   const io: Io = {
@@ -33,6 +38,7 @@ export async function runCommand(
     env,
     stdin: async () => Buffer.from(stdin),
     ...(signal === undefined ? {} : { signal }),
+    ...(terminal === undefined ? {} : { terminal }),
   }
   outcome.code = await dispatch(args, io)
   return outcome

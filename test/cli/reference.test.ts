@@ -26,6 +26,7 @@ const LISTING = [
   'connect ca status',
   'connect decisions',
   'connect why',
+  'gossip trace',
   'info',
   'intention check',
   'intention get',

@@ -48,6 +48,7 @@ import {
   gatewayServicesRoute,
   healthIngressRoute,
 } from './gateways.ts'
+import { gossipRoutes } from './gossip.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionExplainRoute } from './intention-explain.ts'
 import { intentionRoutes } from './intentions.ts'
@@ -122,6 +123,7 @@ export const routes: readonly Route[] = [
   proxiesRoute,
   decisionsRoute,
   connectWhyRoute,
+  ...gossipRoutes,
   caRootsRoute,
   agentCaRootsRoute,
   caConfigurationRoute,

@@ -1,0 +1,85 @@
+import { type Member, type MembershipHealth, membershipRef, type TraceEntry } from '../../../actors/membership/protocol.ts'
+import { placeOf } from '../../../actors/membership/ring.ts'
+import type { GossipFigures } from '../../kernel/ports.ts'
+import { isRefused } from '../../kernel/refusal.ts'
+import { waitOf } from '../blocking.ts'
+import { goTime } from '../go-time.ts'
+import type { Route } from '../route.ts'
+
+/** GET /v1/tribune/gossip: the members as this agent sees them, in the order of the ring, and how gossip is here. Blocks until a member changes. */
+export const gossipRoute: Route = {
+  method: 'GET',
+  path: '/v1/tribune/gossip',
+  async run({ query }, context) {
+    const wait = waitOf(query, context.settings)
+    if (!('waitMs' in wait)) return wait
+    // An index of an earlier life of the agent is not waited for.
+    const isWanted = (_members: readonly Member[], index: number) => index !== wait.index
+    const found = await context.awaited(membershipRef, 'members', null, isWanted, wait.waitMs)
+    const health = await context.asked(membershipRef, 'health', null)
+    if (!found) return { status: 503, text: 'the members cannot be had now' }
+    if (isRefused(health)) return health
+    return { headers: { 'X-Consul-Index': String(found.index) }, json: shownGossip(context.settings.node, found.value, health) }
+  },
+}
+
+/** GET /v1/tribune/gossip/trace?member=: what became known here of accusations and verdicts, the newest last. Blocks like a read. */
+export const gossipTraceRoute: Route = {
+  method: 'GET',
+  path: '/v1/tribune/gossip/trace',
+  async run({ query }, context) {
+    const wait = waitOf(query, context.settings)
+    if (!('waitMs' in wait)) return wait
+    const member = query.get('member') ?? ''
+    const isWanted = (_entries: readonly TraceEntry[], index: number) => index !== wait.index
+    const found = await context.awaited(membershipRef, 'traced', { member }, isWanted, wait.waitMs)
+    if (!found) return { status: 503, text: 'the trace of gossip cannot be had now' }
+    return { headers: { 'X-Consul-Index': String(found.index) }, json: found.value.map(shownEntry) }
+  },
+}
+
+export const gossipRoutes: readonly Route[] = [gossipRoute, gossipTraceRoute]
+
+function shownGossip(node: string, members: readonly Member[], { score, connections, watched, rates, totals, spread }: MembershipHealth) {
+  const rows = members.map((member) => ({ member, place: placeOf(member.id) }))
+  rows.sort((a, b) => a.place - b.place || (a.member.name < b.member.name ? -1 : 1))
+  return {
+    Node: node,
+    HealthScore: score,
+    Connections: connections,
+    Rates: shownFigures(rates),
+    Totals: shownFigures(totals),
+    Spread: spread ? { Rumours: spread.rumours, MedianMs: spread.medianMs, P99Ms: spread.mostMs, StepsMax: spread.stepsMax } : null,
+    Members: rows.map(({ member, place }) => shownMember(member, place, watched.includes(member.name))),
+  }
+}
+
+function shownFigures(figures: GossipFigures | undefined): object | null {
+  if (figures === undefined) return null
+  const { messagesOut, bytesOut, messagesIn, bytesIn } = figures
+  return { MessagesOut: tenths(messagesOut), BytesOut: tenths(bytesOut), MessagesIn: tenths(messagesIn), BytesIn: tenths(bytesIn) }
+}
+
+function shownMember({ name, id, peer, address, port, tags, incarnation, status, isSelf }: Member, place: number, isWatched: boolean) {
+  return {
+    Name: name,
+    ID: id,
+    Peer: peer,
+    Address: address,
+    Port: port,
+    Tags: tags,
+    Status: status,
+    Incarnation: incarnation,
+    Place: place,
+    IsSelf: isSelf,
+    IsWatched: isWatched,
+  }
+}
+
+function shownEntry({ number, atMs, what, member, incarnation, by, via, why }: TraceEntry): object {
+  return { Number: number, At: goTime(atMs), What: what, Member: member, Incarnation: incarnation, By: by, Via: via, Why: why }
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10
+}

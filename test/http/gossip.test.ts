@@ -1,0 +1,95 @@
+import test from 'ava'
+import type { Member, MembershipHealth, TraceEntry } from '../../actors/membership/protocol.ts'
+import { placeOf } from '../../actors/membership/ring.ts'
+import { run } from '../kit/http.ts'
+
+const member = (name: string, more: Partial<Member> = {}): Member => ({
+  name,
+  id: `00000000-0000-4000-8000-00000000000${name.slice(1)}`,
+  peer: `p-${name}`,
+  address: '10.0.0.1',
+  port: 8301,
+  tags: { role: 'consul' },
+  incarnation: 7,
+  status: 'alive',
+  statusLtime: 1,
+  isSelf: false,
+  ...more,
+})
+const HEALTH: MembershipHealth = {
+  score: 1,
+  connections: 2,
+  watched: ['n2'],
+  rates: { messagesOut: 1.234, bytesOut: 100, messagesIn: 1, bytesIn: 90.06 },
+  totals: { messagesOut: 12, bytesOut: 1_000, messagesIn: 10, bytesIn: 900 },
+  spread: { rumours: 3, medianMs: 40, mostMs: 90, stepsMax: 4 },
+}
+const ENTRY: TraceEntry = {
+  number: 3,
+  atMs: Date.UTC(2026, 10, 23, 7),
+  what: 'accused',
+  member: 'n2',
+  incarnation: 7,
+  by: 'n3',
+  via: ['n3', 'n4'],
+  why: 'no answer',
+}
+
+test('/v1/tribune/gossip shows the members in the order of the ring, and how gossip is here', async (t) => {
+  const members = [member('n1', { isSelf: true }), member('n2', { status: 'suspect' }), member('n3')]
+  const reply = await run('GET', '/v1/tribune/gossip', { members, health: HEALTH })
+  const places = members.map(({ id }) => placeOf(id)).sort((a, b) => a - b)
+  t.like(reply, {
+    headers: { 'X-Consul-Index': '1' },
+    json: {
+      Node: 'n1',
+      HealthScore: 1,
+      Connections: 2,
+      Rates: { MessagesOut: 1.2, BytesOut: 100, MessagesIn: 1, BytesIn: 90.1 },
+      Totals: { MessagesOut: 12, BytesOut: 1_000, MessagesIn: 10, BytesIn: 900 },
+      Spread: { Rumours: 3, MedianMs: 40, P99Ms: 90, StepsMax: 4 },
+    },
+  })
+  const { json } = reply as { json: { Members: { Name: string; Place: number; Status: string; IsWatched: boolean; IsSelf: boolean }[] } }
+  t.deepEqual(
+    json.Members.map(({ Place }) => Place),
+    places,
+  )
+  t.like(
+    json.Members.find(({ Name }) => Name === 'n2'),
+    { Status: 'suspect', IsWatched: true, IsSelf: false },
+  )
+})
+
+test('/v1/tribune/gossip of an agent that does not gossip has no members and no figures', async (t) => {
+  const health = { ...HEALTH, rates: undefined, totals: undefined, spread: undefined }
+  t.like(await run('GET', '/v1/tribune/gossip', { members: [], health }), {
+    json: { Members: [], Rates: null, Totals: null, Spread: null },
+  })
+})
+
+test('/v1/tribune/gossip and its trace wait for an index, and say what is wrong with one', async (t) => {
+  for (const path of ['/v1/tribune/gossip', '/v1/tribune/gossip/trace']) {
+    t.like(await run('GET', `${path}?index=1`, { health: HEALTH, members: [], traced: [] }), { status: 503 })
+    t.like(await run('GET', `${path}?index=x`, {}), { status: 400, text: 'Invalid index' })
+    t.like(await run('GET', `${path}?wait=x`, {}), { status: 400, text: 'Invalid wait time' })
+  }
+})
+
+test('/v1/tribune/gossip/trace shows who said what of whom, and over whom it came', async (t) => {
+  t.deepEqual(await run('GET', '/v1/tribune/gossip/trace?member=n2', { traced: [ENTRY] }), {
+    headers: { 'X-Consul-Index': '1' },
+    json: [
+      {
+        Number: 3,
+        At: '2026-11-23T07:00:00Z',
+        What: 'accused',
+        Member: 'n2',
+        Incarnation: 7,
+        By: 'n3',
+        Via: ['n3', 'n4'],
+        Why: 'no answer',
+      },
+    ],
+  })
+})
