@@ -133,11 +133,11 @@ export const groups: readonly Group[] = [
     about: 'Shows and changes the configuration of the certificate authority that signs the certificates of services.',
   },
   {
-  {
     name: 'gossip',
     summary: 'Look into how members watch each other',
     about: 'Shows what an agent knows of the other agents of its cluster, how it came to know that, and how much they say to each other.',
   },
+  {
     name: 'intention',
     summary: 'Decide which services may talk to each other',
     about:
