@@ -239,7 +239,8 @@ function buildConnect({ problems, settings }: Build): ConnectConfig {
   else if (defaults.exec_mode !== 'daemon') problems.push(`invalid exec mode: ${defaults.exec_mode}`)
   managedProxyConfig(defaults.config, problems)
   return {
-    enabled: connect.enabled,
+    // Agents that are no servers have what their servers have.
+    enabled: connect.enabled || !settings.server,
     caProvider: provider,
     ca: fileCaConfig(provider, connect.ca_config, problems),
     proxy: {

@@ -11,7 +11,7 @@ import type { Route } from '../route.ts'
 export const agentSelfRoute: Route = {
   method: 'GET',
   path: '/v1/agent/self',
-  async run(_request, { host, asked, settings }) {
+  async run(_request, { host, asked, awaited, settings }) {
     const facts = await asked(localRef, 'facts', null)
     if (isRefused(facts)) return facts
     const list = await asked(localRef, 'list', null)
@@ -19,6 +19,8 @@ export const agentSelfRoute: Route = {
     const place = settings.coordinates ? await asked(membershipRef, 'whereabouts', null) : null
     if (isRefused(place)) return place
     const { datacenter, primaryDatacenter, node, nodeId, server, compatibleVersion } = facts
+    const members = server ? undefined : await awaited(membershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
+    const knownServers = members?.value.filter(({ tags, status }) => tags['role'] === 'consul' && status === 'alive').length ?? 0
     return {
       json: {
         Config: {
@@ -33,7 +35,7 @@ export const agentSelfRoute: Route = {
         DebugConfig: facts.debugConfig,
         Coord: place && shownPlace(place.coordinate),
         Member: ownShape(facts),
-        Stats: statsOf(facts, list, lastIndex(host.ports.tables.view()), host.stats().length),
+        Stats: statsOf(facts, list, lastIndex(host.ports.tables.view()), host.stats().length, knownServers),
         Meta: { ...facts.nodeMeta, 'consul-network-segment': '' },
         Tribune: { Version: facts.version },
       },
@@ -115,13 +117,31 @@ function statsOf(
   { services, checks }: LocalList,
   index: number,
   actors: number,
+  knownServers: number,
 ): Record<string, Record<string, string>> {
-  const { server, address, ports, compatibleVersion } = facts
+  const { server, compatibleVersion } = facts
   const ttls = checks.filter(({ type }) => type === 'ttl').length
   const monitors = checks.filter(({ type }) => type === 'http' || type === 'tcp' || type === 'script').length
   return {
     agent: { check_monitors: String(monitors), check_ttls: String(ttls), checks: String(checks.length), services: String(services.length) },
     build: { prerelease: '', revision: '', version: compatibleVersion },
+    ...(server ? serverStats(facts, index) : { consul: { acl: 'disabled', known_servers: String(knownServers), server: 'false' } }),
+    runtime: {
+      arch: GO_ARCHITECTURES[process.arch] ?? process.arch,
+      cpu_count: String(os.availableParallelism()),
+      goroutines: String(actors),
+      max_procs: String(os.availableParallelism()),
+      os: process.platform,
+      version: `node ${process.version}`,
+    },
+    serf_lan: { ...SERF_STATS, encrypted: String(facts.isEncrypted) },
+    ...(server && { serf_wan: SERF_STATS }),
+    tribune: { version: facts.version },
+  }
+}
+
+function serverStats({ server, address, ports }: AgentFacts, index: number): Record<string, Record<string, string>> {
+  return {
     consul: {
       acl: 'disabled',
       bootstrap: String(server),
@@ -142,16 +162,5 @@ function statsOf(
       state: 'Leader',
       term: RAFT_TERM,
     },
-    runtime: {
-      arch: GO_ARCHITECTURES[process.arch] ?? process.arch,
-      cpu_count: String(os.availableParallelism()),
-      goroutines: String(actors),
-      max_procs: String(os.availableParallelism()),
-      os: process.platform,
-      version: `node ${process.version}`,
-    },
-    serf_lan: { ...SERF_STATS, encrypted: String(facts.isEncrypted) },
-    ...(server && { serf_wan: SERF_STATS }),
-    tribune: { version: facts.version },
   }
 }
