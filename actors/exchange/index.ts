@@ -5,27 +5,57 @@ import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { ExchangeProtocol } from './protocol.ts'
 
+type Whole = HttpAnswered & { bytesTotal: number }
 type ExchangeOwn = {
-  answered: Cast<{ caller: Caller<HttpAnswered>; outcome: Result<OwnApiAnswer> }>
+  answered: Cast<{ caller: Caller<Whole>; asker: string; outcome: Result<OwnApiAnswer> }>
+  unread: Cast<{ asker: string }>
   found: Cast<{ caller: Caller<{ records: object }>; outcome: Result<OwnApiAnswer> }>
 }
 
+/** Long answers, by their asker, until they are read. */
+export type ExchangeState = { long: Map<string, Uint8Array> }
+
+/** Links carry many messages at once, so one of them is not longer than this. */
+const PIECE_BYTES = 1_048_576
+const UNREAD_MS_MAX = 30_000
+
 /** Puts what other agents were asked to this server's own interfaces, and gives the answers back as they are. */
-export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, null>({
+export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState>({
   name: 'exchange',
   mailboxMax: 16_384,
-  remote: ['http', 'dns', 'giveUp'],
-  init: () => null,
+  remote: ['http', 'more', 'dns', 'giveUp'],
+  init: () => ({ long: new Map() }),
   on: {
     http(_state, { number, request }, turn, caller) {
       turn.count('exchange.http')
-      const asked: OwnApiRequest = { do: 'exchange', asker: askerOf(caller, number), node: nodeOf(caller) ?? turn.node, request }
-      turn.act('api', asked, { then: (outcome) => ({ name: 'answered', request: { caller, outcome } }) })
+      const asker = askerOf(caller, number)
+      const asked: OwnApiRequest = { do: 'exchange', asker, node: nodeOf(caller) ?? turn.node, request }
+      turn.act('api', asked, { then: (outcome) => ({ name: 'answered', request: { caller, asker, outcome } }) })
       return LATER
     },
 
-    answered(_state, { caller, outcome }, turn) {
-      turn.answer(caller, isRefused(outcome) ? outcome : (outcome.exchange ?? withoutAnswer()))
+    answered(state, { caller, asker, outcome }, turn) {
+      const whole = isRefused(outcome) ? outcome : (outcome.exchange ?? withoutAnswer())
+      if (isRefused(whole)) return turn.answer(caller, whole)
+      const { bytes } = whole
+      const bytesTotal = bytes.byteLength
+      if (bytesTotal <= PIECE_BYTES) return turn.answer(caller, { ...whole, bytesTotal })
+      state.long.set(asker, bytes)
+      keepForNow(turn, asker)
+      turn.answer(caller, { ...whole, bytes: bytes.subarray(0, PIECE_BYTES), bytesTotal })
+    },
+
+    more({ long }, { number, from }, turn, caller) {
+      const asker = askerOf(caller, number)
+      const bytes = long.get(asker)
+      if (!bytes) return refuse('gone', 'the rest of the answer is not kept any more')
+      if (from + PIECE_BYTES < bytes.byteLength) keepForNow(turn, asker)
+      else forgetLong(long, asker, turn)
+      return { bytes: bytes.subarray(from, from + PIECE_BYTES) }
+    },
+
+    unread({ long }, { asker }) {
+      long.delete(asker)
     },
 
     dns(_state, { number, question }, turn, caller) {
@@ -40,8 +70,10 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, null>({
       turn.answer(caller, isRefused(outcome) ? outcome : records ? { records } : withoutAnswer())
     },
 
-    giveUp(_state, { number }, turn, caller) {
-      forget(turn, askerOf(caller, number))
+    giveUp({ long }, { number }, turn, caller) {
+      const asker = askerOf(caller, number)
+      forgetLong(long, asker, turn)
+      turn.act('api', { do: 'forget', asker })
       return null
     },
   },
@@ -52,8 +84,12 @@ function askerOf({ peer }: Caller, number: number): string {
   return `${peer} ${number}`
 }
 
-function forget(turn: Turn<ExchangeOwn>, asker: string): void {
-  turn.act('api', { do: 'forget', asker })
+function keepForNow(turn: Turn<ExchangeOwn>, asker: string): void {
+  turn.timer(asker, UNREAD_MS_MAX, { name: 'unread', request: { asker } })
+}
+
+function forgetLong(long: ExchangeState['long'], asker: string, turn: Turn<ExchangeOwn>): void {
+  if (long.delete(asker)) turn.cancel(asker)
 }
 
 function withoutAnswer() {

@@ -3,8 +3,11 @@ import { type Call, refOf } from '../../src/kernel/protocol.ts'
 
 /** What agents that are no servers have a server answer in their place. */
 export type ExchangeProtocol = {
-  /** Blocks as the API does. `number` is the asker's own, for giving up. `gone`: it was given up. */
-  http: Call<{ number: number; request: HttpAsked }, HttpAnswered>
+  /** Blocks as the API does. `number` is the asker's own, for what follows. Of a long answer only the beginning comes; `bytesTotal` says
+   * how long it is. `gone`: it was given up. */
+  http: Call<{ number: number; request: HttpAsked }, HttpAnswered & { bytesTotal: number }>
+  /** What follows in a long answer, from this byte on. `gone`: it is not kept any more. */
+  more: Call<{ number: number; from: number }, { bytes: Uint8Array }>
   /** The records that answer a DNS question. */
   dns: Call<{ number: number; question: DnsAsked }, { records: object }>
   /** Nobody waits for this answer any more. */

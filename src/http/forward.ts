@@ -2,7 +2,7 @@ import { exchangeRef } from '../../actors/exchange/protocol.ts'
 import { NO_SERVERS } from '../kernel/far.ts'
 import type { Host } from '../kernel/host.ts'
 import type { HttpAnswered, HttpAsked } from '../kernel/ports.ts'
-import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import { placement } from '../placement.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import type { HttpReply } from './route.ts'
@@ -11,6 +11,7 @@ import type { HttpReply } from './route.ts'
 const WITHIN_MS = 900_000
 /** A read whose server went away is asked once more: by then another one may be there. */
 const AGAIN_AFTER_MS = 500
+const PIECE_WITHIN_MS = 30_000
 const GIVE_UP_WITHIN_MS = 10_000
 
 /** What each agent answers by itself. Everything else is about the cluster. */
@@ -36,18 +37,36 @@ export function createForward(host: Host, node: string): Forward {
     let isOver = false
     let number = 0
     let cancel: (() => void) | undefined
-    const ask = (then: (result: Result<HttpAnswered>) => void) => {
-      number = ++last
-      host.ask(exchangeRef, 'http', { number, request: asked }, WITHIN_MS, (result) => {
-        if (!isOver) then(result)
-      })
-    }
     const finish = (result: Result<HttpAnswered>) => {
       isOver = true
       done(result)
     }
-    ask((result) => {
-      if (!isRefused(result) || result.refused !== 'gone' || request.method !== 'GET' || isWithoutServers(result)) return finish(result)
+    const whileWaiting = <T>(then: (result: T) => void) => {
+      return (result: T) => {
+        if (!isOver) then(result)
+      }
+    }
+    /** Gathers a long answer, piece by piece. */
+    const gather = (answer: HttpAnswered, bytesTotal: number, pieces: Uint8Array[], bytesHere: number) => {
+      if (bytesHere >= bytesTotal) return finish({ ...answer, bytes: pieces.length === 1 ? answer.bytes : Buffer.concat(pieces) })
+      const took = whileWaiting<Result<{ bytes: Uint8Array }>>((result) => {
+        if (isRefused(result)) return finish(result)
+        if (result.bytes.byteLength === 0) return finish(refuse('gone', 'the answer of the server is shorter than it said'))
+        gather(answer, bytesTotal, [...pieces, result.bytes], bytesHere + result.bytes.byteLength)
+      })
+      host.ask(exchangeRef, 'more', { number, from: bytesHere }, PIECE_WITHIN_MS, took)
+    }
+    const ask = (otherwise: (refusal: Refusal) => void) => {
+      number = ++last
+      const took = whileWaiting<Result<HttpAnswered & { bytesTotal: number }>>((result) => {
+        if (isRefused(result)) return otherwise(result)
+        const { bytesTotal, ...answer } = result
+        gather(answer, bytesTotal, [answer.bytes], answer.bytes.byteLength)
+      })
+      host.ask(exchangeRef, 'http', { number, request: asked }, WITHIN_MS, took)
+    }
+    ask((refusal) => {
+      if (refusal.refused !== 'gone' || request.method !== 'GET' || isWithoutServers(refusal)) return finish(refusal)
       cancel = host.ports.clock.after(AGAIN_AFTER_MS, () => ask(finish))
     })
     return () => {

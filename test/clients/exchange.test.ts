@@ -10,6 +10,7 @@ import { apiConfig } from '../kit/http.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
 
 const things = table<string>('things', 1)
+const LONG = 'abcdefg'.repeat(500_000)
 const LAYOUT = [['main', 'state', 'edge']] as const
 
 test('a request to a client agent is answered by the server as it was asked', (t) => {
@@ -78,6 +79,13 @@ test('a client that goes away ends the wait at the server', (t) => {
   t.deepEqual(answers, [])
 })
 
+test('a long answer comes in pieces and whole', (t) => {
+  const { ask, kit } = agents()
+  const [answer] = ask('GET', '/v1/long')
+  t.is(answer?.bytes.toString(), LONG)
+  t.deepEqual(kit.printed, [])
+})
+
 function shown(answers: readonly ApiAnswer[]): string[] {
   return answers.map(({ status, bytes }) => `${status} ${bytes.toString()}`)
 }
@@ -113,6 +121,7 @@ function agents() {
         seen.push(request)
       },
     },
+    { method: 'GET', path: '/v1/long', ask: () => ({ text: LONG }), reply: () => ({}) },
     { method: 'GET', path: '/v1/agent/thing', ask: (_request, { node: own }) => ({ json: own }), reply: () => ({}) },
   ]
   const partsOf = (node: string, server: boolean) => ({
