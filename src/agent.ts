@@ -1,5 +1,6 @@
 import { caRef } from '../actors/ca/protocol.ts'
 import { configEntriesRef } from '../actors/config-entries/index.ts'
+import { formationRef } from '../actors/formation/protocol.ts'
 import { localRef } from '../actors/local/protocol.ts'
 import { membershipRef } from '../actors/membership/protocol.ts'
 import { proxiesRef } from '../actors/proxies/protocol.ts'
@@ -149,6 +150,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   const code = await stopped
   // Sidecars that wait for their connections do so for as long as they are told to.
   await threads.host.asked(proxiesRef, 'drain', null, DRAIN_WITHIN_MS)
+  if (code === 0 && config.etcd?.own) await threads.host.asked(formationRef, 'leave', null, LEAVE_WITHIN_MS)
   if (code === 0 && config.gossip) await threads.host.asked(membershipRef, 'leave', null, LEAVE_WITHIN_MS)
   telemetry.close()
   const tooLong = setTimeout(() => void endNow(), GRACE_MS)

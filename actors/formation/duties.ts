@@ -77,16 +77,20 @@ export function isFounded({ stage }: FormationState): boolean {
   return stage.is === 'in'
 }
 
-export function shownMembers({ servers }: FormationState, { members = [], term = 0 }: EtcdOutcome, leader: string | undefined): Listed {
+export function shownMembers(
+  { servers, args: { own } }: FormationState,
+  { members = [], term = 0 }: EtcdOutcome,
+  leader: string | undefined,
+): Listed {
   const shown = members.map(({ name, url, learns }): ClusterMember => {
     const server = servers.find(({ id, address }) => (name === '' ? address === addressOf(url) : id === name))
     return {
       id: name,
-      name: server?.name ?? '',
+      name: server?.name ?? (name === own?.id ? own.name : ''),
       address: addressOf(url),
       votes: !learns,
       leads: name !== '' && name === leader,
-      serf: server?.status ?? '',
+      serf: server?.status ?? (name === own?.id ? 'alive' : ''),
       version: server?.version ?? '',
     }
   })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { lastIndex } from '../../actors/command.ts'
 import type { Command } from '../../actors/commands.ts'
+import { foundingOf } from '../../actors/servers/commands.ts'
 import type { Config, EtcdConfig } from '../../src/config/config.ts'
 import type { Devices, Ports } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
@@ -48,10 +49,10 @@ export function logFault({ etcd }: Pick<Config, 'etcd'>, view: View): Refusal | 
   }
   const files = tlsFiles(etcd)
   if (isRefused(files)) return files
-  if (origin !== undefined || lastIndex(view) === 0) return undefined
+  if (origin !== undefined || lastIndex(view) === 0 || foundingOf(view) !== undefined) return undefined
   return refuse(
     'conflict',
-    'the data directory holds the state of a server that had a log of its own: log = "etcd" requires an empty data directory',
+    'the data directory holds the state of a server that had a log of its own: servers that share theirs begin with an empty one, unless "tribune operator log migrate" has prepared it',
   )
 }
 

@@ -69,9 +69,10 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   let isAsking = false
 
   async function start(): Promise<void> {
-    const from = await joinLog({ etcd, keys, tables, print, ended: ended.signal })
+    const from = await joinLog({ etcd, keys, tables, print, missed, ended: ended.signal })
     if (ended.signal.aborted) return
     if (isRefused(from)) return failed(new Error(from.why))
+    replica.moved()
     follower = new Follower({ etcd, keys, replica, from, print, missed, failed })
     joined.resolve(follower)
     void follower.run()

@@ -61,6 +61,7 @@ export const commands: readonly Listing[] = [
     load: async () => (await import('./operator-autopilot-set-config.ts')).operatorAutopilotSetConfigCommand,
   },
   { name: 'operator autopilot state', load: async () => (await import('./operator-autopilot-state.ts')).operatorAutopilotStateCommand },
+  { name: 'operator log migrate', load: async () => (await import('./operator-log-migrate.ts')).operatorLogMigrateCommand },
   { name: 'operator raft list-peers', load: async () => (await import('./operator-raft-list-peers.ts')).operatorRaftListPeersCommand },
   { name: 'operator raft remove-peer', load: async () => (await import('./operator-raft-remove-peer.ts')).operatorRaftRemovePeerCommand },
   { name: 'reload', load: async () => (await import('./reload.ts')).reloadCommand },
@@ -157,6 +158,11 @@ export const groups: readonly Group[] = [
     name: 'operator autopilot',
     summary: 'Look at how servers look after themselves, and change it',
     about: 'Shows how the servers are, and by which rules servers that failed are removed and new ones get a vote.',
+  },
+  {
+    name: 'operator log',
+    summary: 'Change where the order of all changes is kept',
+    about: 'Prepares a server that keeps its state alone for sharing it with others.',
   },
   {
     name: 'operator raft',

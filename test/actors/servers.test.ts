@@ -1,6 +1,7 @@
 import test from 'ava'
 import { ledger } from '../../actors/ledger.ts'
 import { leaderOf } from '../../actors/servers/commands.ts'
+import { serversOf } from '../../src/http/routes/operator-servers.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { asked, read } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
@@ -24,8 +25,8 @@ test('whoever was elected last leads; a server alone leads without an election',
   }
   const lead = (id: string) => tables.apply([{ kind: 'servers.lead', atMs: 0, request: { id } }])
   const leaders = () => {
-    const { Servers } = read(tables.view(), '/v1/operator/raft/configuration').json as { Servers: { Node: string; Leader: boolean }[] }
-    return [read(tables.view(), '/v1/status/leader').json, ...Servers.filter(({ Leader }) => Leader).map(({ Node }) => Node)]
+    const servers = serversOf(tables.view()).filter(({ leads }) => leads)
+    return [read(tables.view(), '/v1/status/leader').json, ...servers.map(({ name }) => name)]
   }
   t.deepEqual([leaderOf(tables.view()), leaders()], [undefined, ['10.0.0.1:8300', 'n1']])
   lead(idOf(2))

@@ -118,3 +118,13 @@ test('monitor prints what comes and says when the agent ends it', async (t) => {
   })
   t.is(bad.err, 'Error starting monitor: Unexpected response code: 400 (Bad request: Unknown log level: foo)\n')
 })
+
+test('a server alone is prepared for sharing its state, or it is said why not', async (t) => {
+  const MIGRATE = 'PUT /v1/tribune/servers/migrate'
+  const done = await tryCommand(['operator', 'log', 'migrate'], { [MIGRATE]: { json: { Log: ID } } })
+  t.regex(done.out, /^Prepared! Start this server again with -bootstrap-expect=3/)
+  const refused = await tryCommand(['operator', 'log', 'migrate'], {
+    [MIGRATE]: { status: 409, text: 'this server shares its state already' },
+  })
+  t.is(refused.err, 'Error preparing the server: Unexpected response code: 409 (this server shares its state already)\n')
+})

@@ -139,7 +139,7 @@ test.serial(
     const shared = await beginAgent(t, { ...own, args: [...own.args, '-log=etcd', `-etcd-endpoints=${etcd.url}`] })
     t.is(
       (await shared.ended).err.split('\n').at(-2),
-      '==> the data directory holds the state of a server that had a log of its own: log = "etcd" requires an empty data directory',
+      '==> the data directory holds the state of a server that had a log of its own: servers that share theirs begin with an empty one, unless "tribune operator log migrate" has prepared it',
     )
     const missing = await beginAgent(t, { ...setup, args: [...(setup.args ?? []), '-etcd-ca-file=/nowhere'] })
     t.regex((await missing.ended).err, /==> etcd\.ca_file: ENOENT/)

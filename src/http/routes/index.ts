@@ -55,6 +55,7 @@ import { intentionRoutes } from './intentions.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { managedProxyRoute } from './managed-proxy.ts'
 import { operatorRoutes } from './operator.ts'
+import { operatorServersRoutes } from './operator-servers.ts'
 import { proxiesRoute } from './proxies.ts'
 import { queryRoutes } from './queries.ts'
 import { sessionRoutes } from './sessions.ts'
@@ -122,8 +123,8 @@ export const routes: readonly Route[] = [
   actorsRoute,
   proxiesRoute,
   decisionsRoute,
-  connectWhyRoute,
   ...gossipRoutes,
+  connectWhyRoute,
   caRootsRoute,
   agentCaRootsRoute,
   caConfigurationRoute,
@@ -145,4 +146,5 @@ export const routes: readonly Route[] = [
   configReadRoute,
   configDeleteRoute,
   ...operatorRoutes,
+  ...operatorServersRoutes,
 ]
