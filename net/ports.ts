@@ -5,13 +5,14 @@ import type { Config } from '../src/config/config.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
 import type { ChangeNotice, View } from '../src/kernel/tables.ts'
 import { localLog } from '../src/local-log.ts'
-import type { Role } from '../src/placement.ts'
+import type { Layout } from '../src/placement.ts'
 import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createDaemons } from './daemons.ts'
 import { createEtcdChild } from './etcd/child.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import { createGossip } from './gossip/index.ts'
+import { createLinks, type Links } from './gossip/links.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
 import { createPrograms } from './programs.ts'
@@ -22,7 +23,8 @@ import type { OpenTables } from './tables.ts'
 
 export type RealPortsOptions = {
   config: Config
-  roles: readonly Role[]
+  layout: Layout
+  thread: number
   tables: OpenTables
   print: Ports['print']
   /** A commit of this thread is durable. */
@@ -34,10 +36,14 @@ export type RealPortsOptions = {
 }
 
 /** Everything outside, for a thread with these roles. */
-export function realPorts({ config, roles, tables, print, onCommitted, process, api, fatal }: RealPortsOptions): {
+export function realPorts({ config, layout, thread, tables, print, onCommitted, process, api, fatal }: RealPortsOptions): {
   ports: Ports
+  /** On the thread that gossips. */
+  links: Links | undefined
   close(): Promise<void>
 } {
+  const roles = layout[thread] ?? []
+  let links: Links | undefined
   const devices: Partial<Devices> = {}
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
@@ -74,8 +80,13 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   }
   if (roles.includes('edge')) devices.api = api
   if (roles.includes('gossip')) {
-    const gossip = createGossip({ dataDirectory: config.devMode ? undefined : config.dataDir })
+    const acceptLink: Links['accept'] = (peer, stream) => linksHere.accept(peer, stream)
+    const gossip = createGossip({ dataDirectory: config.devMode ? undefined : config.dataDir, acceptLink })
+    const linksHere = createLinks({ node: config.node.name, layout, open: gossip.openLink })
     devices.gossip = gossip
+    devices.links = linksHere
+    links = linksHere
+    closers.push(() => linksHere.close())
     if (config.gossip && devices.store === undefined) {
       const store = config.devMode ? memoryStore() : openStore(join(config.dataDir, 'gossip'))
       devices.store = store
@@ -91,6 +102,7 @@ export function realPorts({ config, roles, tables, print, onCommitted, process, 
   const view: Pick<OpenTables, 'view'> & { view(): View } = tables
   return {
     ports: { clock: realClock, random: () => realRandom, tables: view, devices, print },
+    links,
     async close() {
       for (const close of closers) await close()
     },

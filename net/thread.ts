@@ -2,7 +2,6 @@ import type { Config } from '../src/config/config.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
-import type { Peer } from '../src/kernel/protocol.ts'
 import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
 import { createThread, startActors } from '../src/node.ts'
 import { ownApi } from '../src/own-api.ts'
@@ -11,6 +10,8 @@ import { timedLog } from '../src/telemetry/timed-log.ts'
 import type { Listening } from '../src/world.ts'
 import { answerFar } from './dns/far.ts'
 import { startEdge } from './edge.ts'
+import { createFarThread, type FromLinks, type ToLinks } from './far-threads.ts'
+import { watchGarbage } from './garbage.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
 import { openTables } from './tables.ts'
@@ -29,9 +30,16 @@ export type ThreadSetup = {
   fatal(why: string): void
 }
 
+/** A batch between two threads, or what concerns links to other agents. */
+export type ThreadMessage = Uint8Array<ArrayBuffer> | ToLinks | FromLinks
+
 export type Thread = {
   host: Host
-  link(peer: Peer, send: (batch: Uint8Array<ArrayBuffer>) => void): void
+  /** Another thread of this process is there, and takes what is sent to it. */
+  link(thread: number, send: (message: ThreadMessage) => void): void
+  unlink(thread: number, why: string): void
+  /** What another thread has sent. */
+  receive(thread: number, message: ThreadMessage): void
   /** Starts what lives here, once the links are there. Refused if a port is taken. */
   begin(): Promise<Listening | Refusal>
   reconfigure(config: Config): void
@@ -43,13 +51,44 @@ export function openThread({ config, layout, thread, directory, clients, print, 
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
   const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host.ports.tables.view()) })
-  const { ports, close } = realPorts({ config, roles, tables, print, onCommitted: (notice) => host.notify(notice), process, api, fatal })
+  const far = createFarThread(() => host)
+  const linksThread = layout.findIndex((others) => others.includes('gossip'))
+  const { ports, links, close } = realPorts({
+    config,
+    layout,
+    thread,
+    tables,
+    print,
+    onCommitted: (notice) => host.notify(notice),
+    process,
+    api,
+    fatal,
+  })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
-  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal })
+  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, reach: far.reach, garbage: watchGarbage() })
+  if (links) {
+    // In a turn of its own, as between threads.
+    links.attach(thread, (message) => setImmediate(far.take, message))
+    far.attach((message) => setImmediate(links.take, thread, message))
+  }
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
   return {
     host,
-    link: (peer, send) => host.connect(peer, send),
+    link(peer, send) {
+      host.connect(peer, send)
+      links?.attach(peer, send)
+      if (peer === linksThread) far.attach(send)
+    },
+    unlink(peer, why) {
+      host.disconnect(peer, why)
+      links?.detach(peer, why)
+      if (peer === linksThread) far.detach(why)
+    },
+    receive(peer, message) {
+      if (message instanceof Uint8Array) host.receive(peer, message)
+      else if (links) links.take(peer, message as ToLinks)
+      else far.take(message as FromLinks)
+    },
     async begin() {
       startActors(host, config, layout)
       if (!roles.includes('edge')) return { http: [], dns: [] }

@@ -82,7 +82,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     const name = `thread ${thread} (${layout[thread]?.join(', ')})`
     if (restarts >= RESTARTS_MAX) return fatal(`${name} failed again: ${error.message}`)
     print('error', 'threads', `${name} failed and is started again`, { error: error.stack ?? error.message })
-    main.host.disconnect(thread, `${name} failed`)
+    main.unlink(thread, `${name} failed`)
     const links = linksOf(thread, (peer, port) => {
       const { control } = workers.get(peer) as Worker
       post(control, { do: 'unlink', peer: thread, why: `${name} failed` })

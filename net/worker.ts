@@ -1,11 +1,10 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Config } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
-import type { Peer } from '../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
 import type { Listening } from '../src/world.ts'
-import { openThread } from './thread.ts'
+import { openThread, type Thread, type ThreadMessage } from './thread.ts'
 
 /** What a worker is given. Links come over `control`, then `begin`. */
 export type WorkerSetup = {
@@ -19,8 +18,8 @@ export type WorkerSetup = {
 }
 
 export type ToWorker =
-  | { do: 'link'; peer: Peer; port: MessagePort }
-  | { do: 'unlink'; peer: Peer; why: string }
+  | { do: 'link'; peer: number; port: MessagePort }
+  | { do: 'unlink'; peer: number; why: string }
   /** The links are there. */
   | { do: 'begin' }
   | { do: 'reconfigure'; config: Config; level: LogLevel }
@@ -51,7 +50,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
     process: { perform: (_request, done) => done(refuse('gone', 'the process is led by its main thread')) },
     fatal: (why) => ended.reject(new Error(why)),
   })
-  const ports = new Map<Peer, MessagePort>()
+  const ports = new Map<number, MessagePort>()
   const linked = Promise.withResolvers<void>()
   control.on('message', (message: ToWorker) => {
     if (message.do === 'link') {
@@ -59,7 +58,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
       linkOver(thread, message.peer, message.port)
     } else if (message.do === 'unlink') {
       ports.get(message.peer)?.close()
-      thread.host.disconnect(message.peer, message.why)
+      thread.unlink(message.peer, message.why)
     } else if (message.do === 'begin') linked.resolve()
     else if (message.do === 'close') ended.resolve()
     else if (message.do === 'halt') process.exit()
@@ -81,14 +80,10 @@ export default async function work(setup: WorkerSetup): Promise<void> {
   }
 }
 
-/** Ties a thread's host to another one over a port. */
-export function linkOver(
-  thread: { host: { receive(peer: Peer, batch: Uint8Array): void }; link: ReturnType<typeof openThread>['link'] },
-  peer: Peer,
-  port: MessagePort,
-): void {
-  port.on('message', (batch: Uint8Array) => thread.host.receive(peer, batch))
-  thread.link(peer, (batch) => port.postMessage(batch))
+/** Ties a thread to another one over a port. */
+export function linkOver(thread: Pick<Thread, 'link' | 'receive'>, peer: number, port: MessagePort): void {
+  port.on('message', (message: ThreadMessage) => thread.receive(peer, message))
+  thread.link(peer, (message) => port.postMessage(message))
 }
 
 function printable(facts: Record<string, unknown>): Record<string, unknown> {

@@ -1,5 +1,5 @@
-import type { PrivateKey } from '@libp2p/interface'
-import type { Device, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
+import type { PrivateKey, Stream } from '@libp2p/interface'
+import type { Device, GossipAddress, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { createComplaints } from './complaints.ts'
 import type { Peers } from './peers.ts'
@@ -7,11 +7,15 @@ import type { Peers } from './peers.ts'
 export type GossipOptions = {
   /** Where this agent's key is kept; undefined: it is a new peer with each device. */
   dataDirectory: string | undefined
+  /** Takes streams for links that peers open. Default: they are refused. */
+  acceptLink?: (peer: string, stream: Stream) => void
   /** For how often somebody is complained about; any start. */
   monotonicMs?: () => number
 }
 
 export type GossipDevice = Device<GossipRequest, GossipOutcome, GossipEvent> & {
+  /** A stream for a link to another agent, over a connection of its own. */
+  openLink(peer: string, address: GossipAddress): Promise<Result<Stream>>
   /** Ends every connection. */
   close(): Promise<void>
 }
@@ -19,7 +23,7 @@ export type GossipDevice = Device<GossipRequest, GossipOutcome, GossipEvent> & {
 type Open = { peers: Peers; changeKeys(keys: readonly string[]): Result<null> }
 
 /** The network of agents over libp2p: TCP, Noise, yamux and gossipsub. All of that is loaded by the first `listen`. */
-export function createGossip({ dataDirectory, monotonicMs = () => performance.now() }: GossipOptions): GossipDevice {
+export function createGossip({ dataDirectory, acceptLink, monotonicMs = () => performance.now() }: GossipOptions): GossipDevice {
   let open: Open | undefined
   /** Follows every opening and closing that was asked for: one at a time, in order. */
   let turn: Promise<void> = Promise.resolve()
@@ -51,6 +55,7 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
       events: {
         connected: (peer, address) => event({ did: 'connected', peer, address }),
         disconnected: (peer, why) => event({ did: 'disconnected', peer, why }),
+        link: acceptLink ?? ((_peer, stream) => stream.abort(new Error('this agent has no links'))),
         message: (from, message) => event({ did: 'message', from, message }),
         published: (from, topic, message) => event({ did: 'published', from, topic, message }),
         garbage: complain,
@@ -116,6 +121,7 @@ export function createGossip({ dataDirectory, monotonicMs = () => performance.no
 
   return {
     perform,
+    openLink: async (peer, address) => open?.peers.openLink(peer, address) ?? refuse('gone', 'gossip does not listen'),
     close() {
       openings++
       return take(turn.then(end))

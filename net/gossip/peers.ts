@@ -28,6 +28,8 @@ export type PeerEvents = {
   connected(peer: string, address: GossipAddress): void
   disconnected(peer: string, why: string): void
   message(peer: string, message: object): void
+  /** A peer has opened a stream for a link between agents. */
+  link(peer: string, stream: Stream): void
   /** `from`: who published it, proven by its signature. */
   published(from: string, topic: string, message: object): void
   /** A peer did or sent what nobody may. */
@@ -45,15 +47,20 @@ export type Peers = {
   publish(topic: string, message: object): Promise<Result<null>>
   joinTopic(topic: string): Result<null>
   figures(): GossipFigures
+  /** A stream for a link between agents, over a connection of its own, so that large answers keep no small message waiting. It ends with that. */
+  openLink(peer: string, address: GossipAddress): Promise<Result<Stream>>
   close(): Promise<void>
 }
 
 const PROTOCOL = '/tribune/messages/1'
+const LINKS_PROTOCOL = '/tribune/links/1'
 const DIAL_MS_MAX = 10_000
 const STREAM_MS_MAX = 5_000
 const PART_MS_MAX = 1_000
-/** More peers than this are refused: each member keeps to a few neighbours. */
-const CONNECTIONS_MAX = 1_024
+/** Whoever connects and opens no stream of ours is cut off after this. */
+const SILENT_MS_MAX = 10_000
+/** More connections than this are refused: each member keeps to a few neighbours, and a server has a link with each client that uses it. */
+const CONNECTIONS_MAX = 8_192
 /** From one address in one second: agents on one machine join together. */
 const INBOUND_PER_SECOND_MAX = 100
 const INBOUND_PENDING_MAX = 64
@@ -96,6 +103,9 @@ export async function openPeers({ privateKey, address, port, network, events }: 
   /** Opening a stream, by peer: one at a time. */
   const opening = new Map<string, Promise<Result<string>>>()
   const reasons = new Map<string, string>()
+  /** Connections over which messages go, and those that are for links. */
+  const talking = new WeakSet<Connection>()
+  const linking = new WeakSet<Connection>()
   let closing = false
   const counted: GossipFigures = { messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0 }
 
@@ -112,6 +122,7 @@ export async function openPeers({ privateKey, address, port, network, events }: 
   /** The stream over which this agent sends to a peer. */
   function stand(connection: Connection): Promise<Result<string>> {
     const peer = connection.remotePeer.toString()
+    if (!linking.has(connection)) talking.add(connection)
     if (standing.has(peer)) return Promise.resolve(peer)
     const already = opening.get(peer)
     if (already !== undefined) return already
@@ -146,13 +157,16 @@ export async function openPeers({ privateKey, address, port, network, events }: 
     // Later: this may be in the middle of the connection's own end.
     setImmediate(() => {
       end(before.connection, 'its stream of messages ended')
-      const other = closing ? undefined : node.getConnections(before.connection.remotePeer).find(({ status }) => status === 'open')
+      const other = closing
+        ? undefined
+        : node.getConnections(before.connection.remotePeer).find((one) => one.status === 'open' && talking.has(one))
       if (other !== undefined) void stand(other)
     })
   }
 
   function receive(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString()
+    if (!closing) void stand(connection)
     readMessages(stream, {
       message(bytes) {
         received(bytes.length)
@@ -167,9 +181,40 @@ export async function openPeers({ privateKey, address, port, network, events }: 
     })
   }
 
+  /** A connection for a link ends with that. */
+  function carry(stream: Stream, connection: Connection): void {
+    linking.add(connection)
+    stream.addEventListener('close', () => {
+      if (!talking.has(connection)) setImmediate(() => end(connection, 'its link ended'))
+    })
+  }
+
+  async function openLink(peer: string, address: GossipAddress): Promise<Result<Stream>> {
+    const signal = AbortSignal.timeout(DIAL_MS_MAX)
+    let connection: Connection | undefined
+    try {
+      connection = await node.dial(multiaddr(`${multiaddrOf(address)}/p2p/${peer}`), { signal, force: true })
+      linking.add(connection)
+      const stream = await connection.newStream(LINKS_PROTOCOL, { signal })
+      carry(stream, connection)
+      return stream
+    } catch (error) {
+      if (connection && !talking.has(connection)) end(connection, 'it takes no link')
+      return refuse('gone', `${shown(address)}: ${messageOf(error)}`)
+    }
+  }
+
   await node.handle(PROTOCOL, receive, { maxInboundStreams: 2, maxOutboundStreams: 2 })
-  node.addEventListener('connection:open', ({ detail }) => {
-    if (!closing) void stand(detail)
+  await node.handle(LINKS_PROTOCOL, (stream, connection) => {
+    carry(stream, connection)
+    events.link(connection.remotePeer.toString(), stream)
+  })
+  node.addEventListener('connection:open', ({ detail: connection }) => {
+    if (connection.direction === 'outbound') return
+    const timer = setTimeout(() => {
+      if (!talking.has(connection) && !linking.has(connection)) end(connection, 'it has opened no stream')
+    }, SILENT_MS_MAX)
+    timer.unref()
   })
   node.services.pubsub.addEventListener('message', ({ detail }) => {
     if (detail.type !== 'signed') return
@@ -189,11 +234,12 @@ export async function openPeers({ privateKey, address, port, network, events }: 
   return {
     peer: node.peerId.toString(),
     port: node.getMultiaddrs().map(addressOf)[0]?.port ?? port,
-    dial: (addresses) => dial(node, addresses, stand),
+    dial: (addresses) => dial(node, addresses, stand, linking),
+    openLink,
     hangUp(peer, why) {
       if (!standing.has(peer)) return refuse('gone', `there is no connection to ${peer}`)
       reasons.set(peer, why)
-      for (const connection of node.getConnections(peerIdFromString(peer))) void part(connection, why)
+      for (const connection of node.getConnections(peerIdFromString(peer))) if (talking.has(connection)) void part(connection, why)
       return null
     },
     send(peer, message) {
@@ -237,11 +283,15 @@ async function dial(
   node: Node,
   addresses: readonly GossipAddress[],
   stand: (connection: Connection) => Promise<Result<string>>,
+  linking: WeakSet<Connection>,
 ): Promise<Result<string>> {
   const whys: string[] = []
   for (const address of addresses) {
     try {
-      const connection = await node.dial(multiaddr(multiaddrOf(address)), { signal: AbortSignal.timeout(DIAL_MS_MAX) })
+      const to = multiaddr(multiaddrOf(address))
+      // A connection for a link to the same place would be taken for the one that is asked for.
+      const force = node.getConnections().some((one) => linking.has(one) && one.remoteAddr.equals(to))
+      const connection = await node.dial(to, { signal: AbortSignal.timeout(DIAL_MS_MAX), force })
       const peer = await stand(connection)
       if (!isRefused(peer)) return peer
       whys.push(`${shown(address)}: ${peer.why}`)

@@ -1,4 +1,5 @@
 import type { EtcdEvent, EtcdOutcome, EtcdRequest } from './etcd-port.ts'
+import type { LinksEvent, LinksOutcome, LinksRequest } from './link-ports.ts'
 import type { Result } from './refusal.ts'
 import type { ChangeNotice, Transaction, View } from './tables.ts'
 
@@ -462,6 +463,8 @@ export interface Devices {
   daemons: Device<DaemonRequest, DaemonOutcome, DaemonEvent>
   mesh: Device<MeshRequest, MeshOutcome, MeshEvent>
   gossip: Device<GossipRequest, GossipOutcome, GossipEvent>
+  /** Where gossip is. */
+  links: Device<LinksRequest, LinksOutcome, LinksEvent>
   /** On the main thread of servers that have an etcd of their own. */
   etcd: Device<EtcdRequest, EtcdOutcome, EtcdEvent>
   /** Saves on every thread, loads and clears on the one that writes. */

@@ -18,7 +18,11 @@ async function market(t: ExecutionContext): Promise<{ host: Host; ended: Promise
   const link = new MessageChannel()
   const control = new MessageChannel()
   const host = shopHost(0)
-  linkOver({ host, link: (peer, send) => host.connect(peer, send) }, 1, link.port1)
+  linkOver(
+    { receive: (peer, batch) => host.receive(peer, batch as Uint8Array), link: (peer, send) => host.connect(peer, send) },
+    1,
+    link.port1,
+  )
   host.start('till', '', null)
   const task = pool.run({ link: link.port2, control: control.port2 }, { transferList: [link.port2, control.port2] })
   const ended = task.then(
