@@ -54,4 +54,8 @@ Start a server for development, which keeps everything in memory:
 Start a server that keeps its state, with service definitions from a folder:
 
     $ tribune agent -server -bootstrap -data-dir /var/lib/tribune -config-dir /etc/tribune
+
+Start a client, on every other machine:
+
+    $ tribune agent -data-dir /var/lib/tribune -config-dir /etc/tribune -retry-join 10.0.0.1
 `

@@ -58,8 +58,12 @@ export function createForward(host: Host, node: string): Forward {
     }
     const ask = (otherwise: (refusal: Refusal) => void) => {
       number = ++last
+      host.count('client.rpc')
       const took = whileWaiting<Result<HttpAnswered & { bytesTotal: number }>>((result) => {
-        if (isRefused(result)) return otherwise(result)
+        if (isRefused(result)) {
+          host.count(result.refused === 'busy' ? 'client.rpc.exceeded' : 'client.rpc.failed')
+          return otherwise(result)
+        }
         const { bytesTotal, ...answer } = result
         gather(answer, bytesTotal, [answer.bytes], answer.bytes.byteLength)
       })
