@@ -12,6 +12,7 @@ import { createDaemons } from './daemons.ts'
 import { createEtcdChild } from './etcd/child.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import { createGossip } from './gossip/index.ts'
+import { withKeyring } from './gossip/keyring.ts'
 import { createLinks, type Links } from './gossip/links.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
@@ -83,7 +84,7 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
     const acceptLink: Links['accept'] = (peer, stream) => linksHere.accept(peer, stream)
     const gossip = createGossip({ dataDirectory: config.devMode ? undefined : config.dataDir, acceptLink })
     const linksHere = createLinks({ node: config.node.name, layout, open: gossip.openLink })
-    devices.gossip = gossip
+    devices.gossip = withKeyring(gossip, config.devMode || config.keys['disable_keyring_file'] === true ? undefined : config.dataDir)
     devices.links = linksHere
     links = linksHere
     closers.push(() => linksHere.close())

@@ -1,5 +1,6 @@
 import { newFigures } from './figures.ts'
 import { newHealth } from './health.ts'
+import { newKeyring } from './keyring.ts'
 import { newLocation } from './locate.ts'
 import type { MemberRecord, MembershipArgs } from './protocol.ts'
 import { placeOf, ringOf } from './ring.ts'
@@ -51,6 +52,7 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     comparing: new Map(),
     health: newHealth(),
     location: newLocation(),
+    keyring: newKeyring(args.keys),
     joins: new Map(),
     leaving: [],
     trace: newTrace(),

@@ -7,6 +7,7 @@ import { compared, compareWith, takeRecords } from './compare.ts'
 import { noteSpread, ratesOf, SAMPLE_MS, sampled, spreadOf } from './figures.ts'
 import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
+import { answerOwed, askKeys, dialAsker, keysAnswered, keysAsked, keysChanged, keysOver } from './keyring.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
 import { locate, located } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
@@ -127,6 +128,11 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       turn.emit(subscriber, state.trace.count, traceOf(state.trace, member))
     },
 
+    keyring(state, request, turn, caller) {
+      askKeys(state, turn, request, caller)
+      return LATER
+    },
+
     whereabouts: ({ location, ring }) => ({ coordinate: location.whereabouts.coordinate, members: ring.length }),
 
     health(_state, _request, turn, caller) {
@@ -158,6 +164,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
         return
       }
       const port = state.args.advertise.port || (result.port ?? 0)
+      state.keyring.keys = result.keys ?? state.args.keys
       begin(state, turn, result.peer ?? '', port)
       // Members that are started together do not all do everything at the same moment.
       const firstMs = turn.random.int(1, BEAT_MS)
@@ -190,6 +197,9 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
       dialled(state, turn, peer)
     },
 
+    keysChanged: (state, change, turn) => keysChanged(state, turn, change),
+    keysOwed: (state, { from }, turn) => dialAsker(state, turn, from),
+    keysOver: (state, { id }, turn) => keysOver(state, turn, id),
     joinOver: (state, { join }, turn) => finishJoin(state, turn, join),
 
     beat(state, { dueMs }, turn) {
@@ -279,6 +289,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
     if (why === undefined) {
       heard(state, turn, message.me.name)
       pingForOthers(state, turn, message.me.name)
+      answerOwed(state, turn, message.me.name, peer)
       correct(state, turn, peer, message.me.name)
       return
     }
@@ -314,6 +325,8 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
       return send(turn, peer, { do: 'here', seq: message.seq, coordinate: state.location.whereabouts.coordinate })
     case 'here':
       return located(state, turn, name, message, undefined)
+    case 'keys':
+      return keysAnswered(state, turn, name, message)
     case 'news':
       return hearNews(state, turn, message.rumours, peer)
   }
@@ -352,6 +365,8 @@ function isNew(
       return forget(state, said.name, said.incarnation)
     case 'told':
       return take(state, turn, said.told)
+    case 'asked':
+      return keysAsked(state, turn, said)
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Coordinate } from '../coordinates/tables.ts'
 import { coordinateFault } from './coordinate.ts'
-import type { MemberRecord, Tags, Told } from './protocol.ts'
+import type { KeyRequest, MemberRecord, Tags, Told } from './protocol.ts'
 import { placeOf } from './ring.ts'
 import { BODY_BYTES_MAX, weightOf } from './told.ts'
 
@@ -13,6 +13,8 @@ export const RUMOURS_MAX = 24
 /** Parts of the table that are compared with each other. */
 export const SUMS = 64
 const NAME_LENGTH_MAX = 128
+/** As many as one agent may have at once. */
+const KEYS_MAX = 8
 /** Of all names and values together, as in Serf. */
 export const TAGS_LENGTH_MAX = 512
 export const VIA_MAX = 8
@@ -38,6 +40,8 @@ export type GossipMessage =
   /** Where the other one is in the network, and how long the way is. */
   | { do: 'where'; seq: number }
   | { do: 'here'; seq: number; coordinate: Coordinate }
+  /** What came of a question about keys. */
+  | { do: 'keys'; id: string; keys: string[]; why: string }
 
 /** `via`: the names of those who passed it on, whoever said it first in front. `saidMs`: the wall clock of that one, when it said so. */
 export type Rumour = { via: readonly string[]; saidMs?: number } & News
@@ -55,6 +59,8 @@ export type News =
   /** To be forgotten up to this incarnation. */
   | { is: 'pruned'; name: string; incarnation: number; by: string }
   | { is: 'told'; told: Told }
+  /** Every member does it, and answers `from`. */
+  | { is: 'asked'; id: string; from: string; request: KeyRequest }
 
 /** A message of a peer, every field of it as it must be. */
 export function readMessage(message: object): Result<GossipMessage> {
@@ -128,6 +134,10 @@ function messageFault(message: Record<string, unknown>): string | undefined {
     case 'here':
       if (!isWhole(message['seq'])) return 'seq: must be a whole number'
       return coordinateFault(message['coordinate'])
+    case 'keys':
+      if (!isName(message['id'])) return 'id: must be a name'
+      if (!isList(message['keys'], KEYS_MAX, isName)) return `keys: must be a list of at most ${KEYS_MAX}`
+      return typeof message['why'] === 'string' ? undefined : 'why: must be a text'
     case 'news':
       return rumoursFault(message['rumours'])
     default:
@@ -147,6 +157,7 @@ function rumourFault(rumour: unknown): string | undefined {
   if (saidMs !== undefined && !isWhole(saidMs)) return 'saidMs: must be a whole number'
   if (is === 'member') return recordFault(member)
   if (is === 'told') return toldFault(told)
+  if (is === 'asked') return askedFault(rumour as Record<string, unknown>)
   if (typeof is !== 'string' || !ABOUT_ONE.has(is)) return 'is: unknown rumour'
   if (!isName(name)) return 'name: must be a name'
   if (!isWhole(incarnation)) return 'incarnation: must be a whole number'
@@ -155,6 +166,15 @@ function rumourFault(rumour: unknown): string | undefined {
   if (is === 'accused' && typeof isLoud !== 'boolean') return 'isLoud: must be true or false'
   if (is !== 'accused' && is !== 'failed') return undefined
   return isList(accusers, VIA_MAX, isName) ? undefined : 'accusers: must be a list of names'
+}
+
+function askedFault({ id, from, request }: Record<string, unknown>): string | undefined {
+  if (!isName(id) || !isName(from)) return 'asked: id and from must be names'
+  if (typeof request !== 'object' || request === null) return 'request: must be an object'
+  const { do: what, key } = request as Record<string, unknown>
+  if (what === 'list') return undefined
+  if (what !== 'install' && what !== 'use' && what !== 'remove') return 'do: unknown request'
+  return typeof key === 'string' && key.length <= NAME_LENGTH_MAX ? undefined : 'key: must be a text'
 }
 
 function toldFault(told: unknown): string | undefined {

@@ -21,6 +21,11 @@ export type MembershipProtocol = {
   members: Feed<null, Member[]>
   /** The newest of what was told under a topic, the oldest first. Its index counts them all. */
   told: Feed<{ topic: string }, Told[]>
+  /**
+   * Shows or changes the keys of the private network of all members, each of which answers for itself. Answered when all have, or when
+   * those that have not are not to be expected any more.
+   */
+  keyring: Call<KeyRequest, KeyAnswer[]>
   /** Where this agent is in the network, as far as round trips to others tell, and how many members are there. */
   whereabouts: Call<null, { coordinate: Coordinate; members: number }>
   /** How this agent is itself, and whom it is connected with. */
@@ -32,6 +37,12 @@ export type MembershipProtocol = {
 }
 
 export const membershipRef = refOf<MembershipProtocol>('membership')
+
+/** `install`: it is taken as well. `use`: for what is sent from now on. `remove`: never the one in use. Keys in Base64. */
+export type KeyRequest = { do: 'list' } | { do: 'install' | 'use' | 'remove'; key: string }
+
+/** `keys`: those that the member has then, the one in use first. `why`: what went wrong, '' for nothing; null: it has not answered. */
+export type KeyAnswer = { name: string; isServer: boolean; keys: string[]; why: string | null }
 
 /** What members want others to know of them, such as `role` and `dc`. */
 export type Tags = { readonly [name: string]: string }

@@ -65,5 +65,5 @@ function rumourOf({ self }: MembershipState, turn: MembershipTurn, news: News, v
 
 /** Accusations and refutations come again if they get lost, and there may be many at once. */
 function isWeighty(news: News): boolean {
-  return news.is === 'failed' || news.is === 'told' || (news.is === 'member' && news.member.status !== 'alive')
+  return news.is === 'failed' || news.is === 'told' || news.is === 'asked' || (news.is === 'member' && news.member.status !== 'alive')
 }

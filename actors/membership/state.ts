@@ -4,6 +4,7 @@ import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import type { Figures } from './figures.ts'
 import type { Health } from './health.ts'
+import type { Keyring } from './keyring.ts'
 import type { Location } from './locate.ts'
 import type { GossipMessage, Rumour } from './messages.ts'
 import type { Member, MemberRecord, MembershipArgs, MembershipHealth, Told, TraceEntry } from './protocol.ts'
@@ -21,6 +22,9 @@ export type MembershipOwn = {
   flush: Cast<null>
   dialled: Cast<{ goal: DialGoal; address: GossipAddress; result: Result<GossipOutcome> }>
   joinOver: Cast<{ join: number }>
+  keysChanged: Cast<{ id: string; from: string; before: readonly string[]; result: Result<GossipOutcome> }>
+  keysOwed: Cast<{ from: string }>
+  keysOver: Cast<{ id: string }>
   leaveOn: Cast<{ step: 'left' | 'gone' }>
 }
 export type MembershipTurn = Turn<MembershipOwn>
@@ -74,6 +78,7 @@ export type MembershipState = {
   comparing: Map<string, Set<string>>
   health: Health
   location: Location
+  keyring: Keyring
   joins: Map<number, Join>
   leaving: Caller<null>[]
   trace: Trace

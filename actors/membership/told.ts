@@ -20,15 +20,21 @@ export function tell(state: MembershipState, turn: MembershipTurn, topic: string
 
 /** Takes what somebody told. Answers whether it is new and to be passed on. */
 export function take(state: MembershipState, turn: MembershipTurn, told: Told): boolean {
-  if (state.heardOf.has(told.id)) return false
-  state.heardOf.add(told.id)
-  if (state.heardOf.size > HEARD_OF_MAX) state.heardOf.delete(state.heardOf.values().next().value as string)
+  if (!isFirst(state, told.id)) return false
   state.lamportTime = Math.max(state.lamportTime, told.lamportTime)
   const kept = keptOf(state, told.topic)
   kept.newest.push(told)
   if (kept.newest.length > KEPT_MAX) kept.newest.shift()
   kept.count++
   for (const { topic, subscriber } of state.toldFollowers) if (topic === told.topic) turn.emit(subscriber, kept.count, [...kept.newest])
+  return true
+}
+
+/** Whether something is heard of for the first time. */
+export function isFirst({ heardOf }: MembershipState, id: string): boolean {
+  if (heardOf.has(id)) return false
+  heardOf.add(id)
+  if (heardOf.size > HEARD_OF_MAX) heardOf.delete(heardOf.values().next().value as string)
   return true
 }
 

@@ -364,7 +364,8 @@ export type GossipRequest =
   /** To all peers that have joined the topic, passed on by them to theirs. Not to itself. May be lost. */
   | { do: 'publish'; topic: string; message: object }
   /** Other keys of the private network for all later connections, in place of those before. Connections that are open stay. Two peers
-   * connect when they have a key in common, whichever is in use. `invalid` if one is no key. */
+   * connect when they have a key in common, whichever is in use. An agent with a data directory has them again when it is started
+   * again, whatever keys `listen` is given then. `invalid` if one is no key, `busy` if they cannot be kept. */
   | { do: 'keys'; keys: string[] }
   /** How much has passed since `listen`. */
   | { do: 'figures' }
@@ -373,7 +374,13 @@ export type GossipFigures = { messagesOut: number; bytesOut: number; messagesIn:
 /** `host`: an IP address or a name. */
 export type GossipAddress = { host: string; port: number }
 /** Each request fills what it is asked for. */
-export type GossipOutcome = { peer?: string; port?: number; figures?: GossipFigures }
+export type GossipOutcome = {
+  peer?: string
+  port?: number
+  /** Of `listen`: those that hold, if not those that were given. */
+  keys?: string[]
+  figures?: GossipFigures
+}
 export type GossipEvent =
   /** By either side. It can be sent to from now on. `address`: the other end of the connection, so after having been dialled its port
    * is not one that it listens on. */

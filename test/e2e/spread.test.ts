@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Agent, type AgentPorts, agentPorts, runTribune, startAgent, temporaryDirectory } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -64,4 +66,38 @@ test('an event that is fired at one agent reaches all whom it is for, and whoeve
     await until(async () => (await names(agent)).split(',').sort().join() === wanted.join() || undefined)
   }
   t.pass()
+})
+
+test('keys change without a stop: installed, used and removed everywhere, and kept', async (t) => {
+  t.timeout(150_000)
+  const [old, fresh] = [await newKey(t), await newKey(t)]
+  const directory = temporaryDirectory(t)
+  const n1 = await startMember(t, { name: 'n1', key: old })
+  const n2 = await startMember(t, { name: 'n2', key: old, to: n1.ports })
+  const n3 = await startMember(t, { name: 'n3', key: old, to: n1.ports, directory })
+  for (const agent of [n1, n2, n3]) await membersOf(agent, 3)
+  const list = (counts: [string, number][]) =>
+    ['WAN', 'dc1 (LAN)'].map((pool) => `\n${pool}:\n${counts.map(([key, count]) => `  ${key} [${count}/3]\n`).join('')}`).join('')
+  const shown = async (agent: Agent) => (await agent.tribune('keyring', '-list')).out
+  const gathering = '==> Gathering installed encryption keys...\n'
+  t.is(await shown(n1), gathering + list([[old, 3]]))
+  t.like(await n1.tribune('keyring', `-use=${fresh}`), { code: 1 })
+  t.like(await n1.tribune('keyring', `-install=${fresh}`), { code: 0, err: '' })
+  t.is(await shown(n2), gathering + list([old, fresh].sort().map((key) => [key, 3])))
+  t.like(await n3.tribune('keyring', `-use=${fresh}`, '-relay-factor=2'), { code: 0, err: '' })
+  const primary = await n1.tribune('keyring', '-list-primary')
+  t.is(primary.out, `==> Gathering installed primary encryption keys...\n${list([[fresh, 3]])}`)
+  t.regex((await n1.tribune('keyring', `-remove=${fresh}`)).err, /n2: Removing the primary key is not allowed/)
+  t.like(await n2.tribune('keyring', `-remove=${old}`), { code: 0, err: '' })
+  t.is(await shown(n3), gathering + list([[fresh, 3]]))
+
+  t.deepEqual(JSON.parse(readFileSync(join(directory, 'serf', 'local.keyring'), 'utf8')), [fresh])
+  n3.signal('SIGKILL')
+  const again = await startMember(t, { name: 'n3', key: old, directory, ports: n3.ports })
+  await membersOf(again, 3)
+  t.is(await shown(again), gathering + list([[fresh, 3]]))
+  const alone = await startAgent(t)
+  const { status, text } = await alone.http('GET', '/v1/operator/keyring')
+  t.is(status, 500)
+  t.regex(text, /^4 errors occurred:\n\t\* WAN error: 1\/1 nodes reported failure\n\t\* .*: Keyring is empty \(encryption not enabled\)\n/)
 })

@@ -1,11 +1,10 @@
 import type { AutopilotRecord, AutopilotSettings } from '../../../actors/autopilot/commands.ts'
 import { autopilotRef } from '../../../actors/autopilot/index.ts'
-import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
 import { formatDuration, parseDuration } from '../../config/durations.ts'
-import { listedErrors } from '../../config/errors.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import { decodeBody } from '../decode-body.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
+import { keyringRoutes } from './keyring.ts'
 
 /** GET /v1/operator/autopilot/configuration */
 export const autopilotConfigurationRoute: Route = {
@@ -32,31 +31,8 @@ export const autopilotSetRoute: Route = {
   reply: ({ applied }: { applied: boolean }) => ({ json: applied }),
 }
 
-/** Keys of gossip come from the configuration: while agents run they are neither shown nor changed. */
-export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE'] as const).map(
-  (method): Route => ({
-    method,
-    path: '/v1/operator/keyring',
-    ask({ query, body }) {
-      const wrong = keyringFault(method, query, body)
-      return wrong === undefined ? question(localRef, 'facts', null) : badRequest(wrong)
-    },
-    reply: ({ node, datacenter, isEncrypted }: AgentFacts) => ({
-      status: 500,
-      text: listedErrors([
-        'WAN error: 1/1 nodes reported failure',
-        `${node}.${datacenter}: ${KEYRING_EMPTY}`,
-        `${datacenter} (LAN) error: 1/1 nodes reported failure`,
-        `${node}: ${isEncrypted ? KEYRING_FIXED : KEYRING_EMPTY}`,
-      ]),
-    }),
-  }),
-)
-
 export const operatorRoutes: readonly Route[] = [autopilotConfigurationRoute, autopilotSetRoute, ...keyringRoutes]
 
-const KEYRING_EMPTY = 'Keyring is empty (encryption not enabled)'
-const KEYRING_FIXED = 'this version takes its one key from "encrypt" and neither shows nor changes it while it runs'
 function shownSettings({ createIndex, modifyIndex, ...settings }: AutopilotRecord): object {
   return {
     CleanupDeadServers: settings.cleanupDeadServers,
@@ -116,22 +92,6 @@ function durationOf(value: unknown): Result<number> {
 }
 
 const NANOSECONDS_PER_MS = 1e6
-
-function keyringFault(method: string, query: URLSearchParams, body: Buffer): string | undefined {
-  const factor = query.get('relay-factor') ?? ''
-  if (factor !== '' && !/^\d+$/.test(factor)) {
-    return `Error parsing relay factor: strconv.Atoi: parsing ${JSON.stringify(factor)}: invalid syntax`
-  }
-  if (Number(factor) > 5) return `Invalid relay factor: Relay factor must be in range: [0, 5]`
-  const local = query.get('local-only') ?? ''
-  if (local !== '' && !['true', 'false', '1', '0', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'].includes(local)) {
-    return `Error parsing local-only: strconv.ParseBool: parsing ${JSON.stringify(local)}: invalid syntax`
-  }
-  if (method === 'GET') return undefined
-  if (local !== '' && /^[1tT]/.test(local)) return 'local-only can only be used for GET requests'
-  const decoded = decodeBody(body, { Key: 'string' })
-  return isRefused(decoded) ? `Request decode failed: ${decoded.why}` : undefined
-}
 
 function badRequest(text: string): HttpReply {
   return { status: 400, text: `Bad request: ${text}` }

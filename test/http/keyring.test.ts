@@ -1,0 +1,80 @@
+import test from 'ava'
+import type { KeyAnswer } from '../../actors/membership/protocol.ts'
+import { run } from '../kit/http.ts'
+
+const PATH = '/v1/operator/keyring'
+const [ONE, TWO] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(16, 2).toString('base64')]
+const FACTS = { server: true, datacenter: 'dc1' }
+
+function answer(name: string, more: Partial<KeyAnswer> = {}): KeyAnswer {
+  return { name, isServer: true, keys: [ONE, TWO], why: '', ...more }
+}
+
+function ask(method: string, query: string, answers: KeyAnswer[], body: unknown = '', facts = FACTS) {
+  return run(method, `${PATH}${query}`, { facts, keyring: answers }, {}, body)
+}
+
+test('keys are counted over all members, and over the servers', async (t) => {
+  const answers = [answer('n1'), answer('n2', { keys: [TWO, ONE] }), answer('n3', { isServer: false, keys: [ONE] })]
+  const lan = { WAN: false, Datacenter: 'dc1', Segment: '', Keys: { [ONE]: 3, [TWO]: 2 }, PrimaryKeys: { [ONE]: 2, [TWO]: 1 }, NumNodes: 3 }
+  const wan = { ...lan, WAN: true, Keys: { [ONE]: 2, [TWO]: 2 }, PrimaryKeys: { [ONE]: 1, [TWO]: 1 }, NumNodes: 2 }
+  t.deepEqual(await ask('GET', '?relay-factor=2', answers), { json: [wan, lan] })
+  t.deepEqual(await ask('GET', '?local-only=true', answers), { json: [lan] })
+  for (const method of ['POST', 'PUT', 'DELETE']) t.deepEqual(await ask(method, '', answers, { Key: ONE }), {})
+})
+
+test('who refuses is named with the reason, who is silent is missing among those that succeed', async (t) => {
+  const why = 'Keyring is empty (encryption not enabled)'
+  t.deepEqual(await ask('GET', '', [answer('n1', { isServer: false, keys: [], why })]), {
+    status: 500,
+    text: [
+      '4 errors occurred:',
+      '\t* WAN error: 1/1 nodes reported failure',
+      `\t* n1.dc1: ${why}`,
+      '\t* dc1 (LAN) error: 1/1 nodes reported failure',
+      `\t* n1: ${why}\n\n`,
+    ].join('\n'),
+  })
+  const removed = await ask(
+    'DELETE',
+    '',
+    [answer('n1'), answer('n2', { isServer: false, why: 'Removing the primary key is not allowed' })],
+    {
+      Key: ONE,
+    },
+  )
+  t.is(
+    'text' in removed ? removed.text : '',
+    '2 errors occurred:\n\t* dc1 (LAN) error: 1/2 nodes reported failure\n\t* n2: Removing the primary key is not allowed\n\n',
+  )
+  const silent = await ask('GET', '?local-only=1', [answer('n1'), answer('n2', { keys: [], why: null })])
+  t.regex('text' in silent ? (silent.text ?? '') : '', /^1 error occurred:\n\t\* dc1 \(LAN\) error: 1\/2 nodes reported success/)
+})
+
+test('what cannot be asked is refused', async (t) => {
+  const bad: [string, string, unknown, number, RegExp][] = [
+    ['GET', '?relay-factor=9', '', 400, /^Bad request: Invalid relay factor: Relay factor must be in range: \[0, 5\]$/],
+    ['GET', '?relay-factor=-1', '', 400, /must be in range/],
+    ['GET', '?relay-factor=x', '', 400, /^Bad request: Error parsing relay factor: strconv.Atoi: parsing "x": invalid syntax$/],
+    ['GET', '?local-only=maybe', '', 400, /^Bad request: Error parsing local-only: strconv.ParseBool: parsing "maybe": invalid syntax$/],
+    ['POST', '?local-only=true', { Key: ONE }, 400, /^Bad request: local-only can only be used for GET requests$/],
+    ['POST', '', '{', 400, /^Bad request: Request decode failed: /],
+    [
+      'POST',
+      '',
+      { Key: 'ab*d' },
+      500,
+      /WAN error: illegal base64 data at input byte 2\n\t\* dc1 \(LAN\) error: illegal base64 data at input byte 2/,
+    ],
+    ['POST', '', { Key: 'AAAA' }, 500, /key size must be 16, 24 or 32 bytes/],
+  ]
+  for (const [method, query, body, status, text] of bad) {
+    const reply = await ask(method, query, [answer('n1')], body)
+    t.is('status' in reply ? reply.status : 0, status)
+    t.regex('text' in reply ? (reply.text ?? '') : '', text)
+  }
+  t.deepEqual(await ask('GET', '', [], '', { ...FACTS, server: false }), {
+    status: 500,
+    text: 'keyring operations must run against a server node',
+  })
+})
