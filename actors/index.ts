@@ -26,6 +26,7 @@ import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
 import { relay } from './relay.ts'
 import { remoteExec } from './remote-exec/index.ts'
+import { router } from './router/index.ts'
 import { sessions } from './sessions/index.ts'
 import { snapshots } from './snapshots/index.ts'
 import { txn } from './txn/index.ts'
@@ -47,6 +48,7 @@ export const actors: readonly AnyActor[] = [
   events,
   exchange,
   membership,
+  router,
   remoteExec,
   ca,
   leaf,

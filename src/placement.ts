@@ -1,4 +1,5 @@
 import type { RemoteExecArgs } from '../actors/remote-exec/protocol.ts'
+import type { RouterArgs } from '../actors/router/protocol.ts'
 import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
 import type { WatchesArgs } from '../actors/watches/protocol.ts'
 import type { Config } from './config/config.ts'
@@ -35,6 +36,7 @@ export const placement: Readonly<Record<string, Place>> = {
   'prepared-queries': { role: 'state', on: 'servers' },
   events: { role: 'state' },
   membership: { role: 'gossip', args: membershipArgs },
+  router: { role: 'gossip', args: routerArgs },
   'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', on: 'servers', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
@@ -56,6 +58,10 @@ export const placement: Readonly<Record<string, Place>> = {
 
 function watchesArgs({ watches }: Config): WatchesArgs {
   return { watches: [...watches] }
+}
+
+function routerArgs({ gossip, server, datacenter }: Config): RouterArgs {
+  return { enabled: gossip !== undefined, server, datacenter }
 }
 
 function remoteExecArgs({ keys }: Config): RemoteExecArgs {
