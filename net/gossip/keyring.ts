@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readGossipKey } from '../../src/gossip-key.ts'
+import type { Device, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { syncDirectory } from '../data-directory.ts'
 import { makeDirectory } from '../make-directory.ts'
-import type { GossipDevice } from './index.ts'
 
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
@@ -18,10 +18,9 @@ export function keyringPath(dataDirectory: string): string {
  * A gossip device that remembers keys: once there is a file, its keys count and not those that `listen` is given, and each change is
  * in the file before it is said to be done. The outcome of `listen` carries the keys that hold. `dataDirectory` undefined: nothing is kept.
  */
-export function withKeyring(device: GossipDevice, dataDirectory: string | undefined): GossipDevice {
+export function withKeyring(device: Gossip, dataDirectory: string | undefined): Gossip {
   const path = dataDirectory === undefined ? undefined : keyringPath(dataDirectory)
   return {
-    ...device,
     perform(request, done, event) {
       if (request.do === 'listen') {
         const keys = keysOf(path, request.keys)
@@ -42,6 +41,8 @@ export function withKeyring(device: GossipDevice, dataDirectory: string | undefi
     },
   }
 }
+
+type Gossip = Device<GossipRequest, GossipOutcome, GossipEvent>
 
 /** Those of the file, or else those given, which are kept from now on. */
 function keysOf(path: string | undefined, given: readonly string[]): Result<string[]> {

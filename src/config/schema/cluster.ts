@@ -21,7 +21,7 @@ export const clusterFields = {
   bootstrap: { type: 'boolean', flag: 'bootstrap' },
   bootstrap_expect: { type: 'int', flag: 'bootstrap-expect' },
   disable_coordinates: { type: 'boolean' },
-  disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file', now: 'harmless' },
+  disable_keyring_file: { type: 'boolean', flag: 'disable-keyring-file' },
   gossip_lan: { type: 'object', fields: gossip('200ms', '1s', '500ms', 4) },
   gossip_wan: { type: 'object', fields: gossip('500ms', '5s', '3s', 6) },
   performance: {

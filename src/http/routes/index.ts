@@ -52,6 +52,7 @@ import { gossipRoutes } from './gossip.ts'
 import { healthChecksRoute, healthConnectRoute, healthNodeRoute, healthServiceRoute, healthStateRoute } from './health.ts'
 import { intentionExplainRoute } from './intention-explain.ts'
 import { intentionRoutes } from './intentions.ts'
+import { keyringRoutes } from './keyring.ts'
 import { kvDeleteRoute, kvGetRoute, kvPutRoute } from './kv.ts'
 import { managedProxyRoute } from './managed-proxy.ts'
 import { operatorRoutes } from './operator.ts'
@@ -146,5 +147,6 @@ export const routes: readonly Route[] = [
   configReadRoute,
   configDeleteRoute,
   ...operatorRoutes,
+  ...keyringRoutes,
   ...operatorServersRoutes,
 ]

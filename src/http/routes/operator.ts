@@ -4,7 +4,6 @@ import { formatDuration, parseDuration } from '../../config/durations.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import { decodeBody } from '../decode-body.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
-import { keyringRoutes } from './keyring.ts'
 
 /** GET /v1/operator/autopilot/configuration */
 export const autopilotConfigurationRoute: Route = {
@@ -31,7 +30,7 @@ export const autopilotSetRoute: Route = {
   reply: ({ applied }: { applied: boolean }) => ({ json: applied }),
 }
 
-export const operatorRoutes: readonly Route[] = [autopilotConfigurationRoute, autopilotSetRoute, ...keyringRoutes]
+export const operatorRoutes: readonly Route[] = [autopilotConfigurationRoute, autopilotSetRoute]
 
 function shownSettings({ createIndex, modifyIndex, ...settings }: AutopilotRecord): object {
   return {
