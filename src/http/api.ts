@@ -44,6 +44,7 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     coordinates: config.keys['disable_coordinates'] !== true,
     chance: () => order.next(),
     threads: layout,
+    isClient: config.server === false,
   }
   const headers = Object.entries({
     Vary: 'Accept-Encoding',

@@ -124,6 +124,8 @@ export type EdgeSettings = {
   chance: () => number
   /** The roles of each thread of this agent, by its number. */
   threads: Layout
+  /** The agent is no server: its tables have only what is about it. */
+  isClient?: boolean
 }
 
 export function isReply(value: object): value is HttpReply {

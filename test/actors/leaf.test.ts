@@ -32,8 +32,8 @@ const SIGNED: Omit<SignedLeaf, 'validAfterMs' | 'validBeforeMs'> = {
 }
 
 /** `kept`: what the agent's store has from before. */
-function tryLeaf(kept: object[] = []) {
-  const a = tryActor(leaf, { args: { enabled: true, datacenter: 'dc1', ca: caRef, feeds: feedsRef }, nowMs: 1_000_000 })
+function tryLeaf(kept: object[] = [], keeps = false) {
+  const a = tryActor(leaf, { args: { enabled: true, datacenter: 'dc1', ca: caRef, feeds: feedsRef, keeps }, nowMs: 1_000_000 })
   let serial = 0
   a.outcome('store', { records: kept as never })
   a.outcome('store', { records: [] })
@@ -359,4 +359,29 @@ test('an agent that can keep nothing gives leaves all the same, numbered by the 
   a.outcome('signer', { keyPem: 'key', csrPem: 'csr' })
   a.answer('sign', { ...SIGNED, validAfterMs: a.nowMs, validBeforeMs: a.nowMs + TTL_MS })
   t.is(granted(asked.result ?? refuse('late', '')).leaf.index, 7_000)
+})
+
+test('a client agent keeps its leaves: after a start they are there without any server', (t) => {
+  const { a, issue } = tryLeaf([], true)
+  a.value('roots', BUNDLE)
+  a.call('get', WEB)
+  issue()
+  const [saved] = a.acts('store') as { kind: string; key: string; record: { serial: string } }[]
+  t.like(saved, { do: 'save', kind: 'leaf', key: 'web', record: { certPem: 'cert 1', keyPem: 'key' } })
+
+  const next = tryLeaf([saved as object], true)
+  const got = next.a.call('get', WEB)
+  t.like(granted(got.result ?? refuse('late', '')), { cached: true, leaf: { certPem: 'cert 1' } })
+  t.is(next.a.subscribe('leaf', WEB).values.at(-1)?.certPem, 'cert 1')
+  t.deepEqual(next.a.acts('signer'), [])
+  next.a.value('roots', { ...BUNDLE, activeRootId: 'r2', signingKeyId: 'k2' })
+  next.a.call('get', WEB)
+  t.is(next.a.acts('signer').length, 1, 'one of another root is not enough once the roots are known')
+})
+
+test('kept leaves that have ended are forgotten', (t) => {
+  const record = { service: 'web', validAfterMs: 0, validBeforeMs: 999_999 }
+  const a = tryActor(leaf, { args: { enabled: true, datacenter: 'dc1', ca: caRef, feeds: feedsRef, keeps: true }, nowMs: 1_000_000 })
+  a.outcome('store', { records: [{ kind: 'leaf', key: 'web', record }] })
+  t.deepEqual(a.acts('store')[0], { do: 'remove', kind: 'leaf', key: 'web' })
 })

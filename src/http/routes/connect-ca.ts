@@ -1,7 +1,9 @@
 import { type CaPlan, type CaProtocol, caRef } from '../../../actors/ca/protocol.ts'
 import { CONNECT_DISABLED, caConfig, caRoots } from '../../../actors/ca/queries.ts'
 import type { CaRoot } from '../../../actors/ca/tables.ts'
+import { lastIndex } from '../../../actors/command.ts'
 import { isCaProvider, readCaConfig } from '../../config/ca-config.ts'
+import { NO_SERVERS } from '../../kernel/far.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import type { View } from '../../kernel/tables.ts'
 import { decodeBody } from '../decode-body.ts'
@@ -19,7 +21,9 @@ export const caRootsRoute: Route = { method: 'GET', path: '/v1/connect/ca/roots'
 export const agentCaRootsRoute: Route = {
   method: 'GET',
   path: '/v1/agent/connect/ca/roots',
-  read(request, view) {
+  read(request, view, { isClient }) {
+    // Nothing was ever heard from a server.
+    if (isClient && lastIndex(view) === 0) return { status: 500, text: NO_SERVERS }
     const reading = rootsReading(request, view)
     return 'index' in reading ? { ...reading, headers: { 'X-Cache': 'HIT', Age: '0' } } : reading
   },
