@@ -13,10 +13,11 @@ const KEYS = 10_000
 
 const PUT = `
 local number = 0
-local value = string.rep("x", ${VALUE_BYTES})
+local padding = string.rep("x", ${VALUE_BYTES})
 function request()
-  number = (number + 1) % ${KEYS}
-  return wrk.format("PUT", "/v1/kv/bench/" .. number, nil, value)
+  number = number + 1
+  local value = string.sub(run .. "/" .. number .. padding, 1, ${VALUE_BYTES})
+  return wrk.format("PUT", "/v1/kv/bench/" .. number % ${KEYS}, nil, value)
 end
 `
 

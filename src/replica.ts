@@ -16,8 +16,9 @@ export type Replica = {
    * Takes the entry at a position. Positions begin with 1 and leave no gap; one that was taken before is ignored. `done` is called
    * once the entry is durable and visible here and its notice is out. If `apply` throws, so does this, or the work given to
    * `after`: the entry has not happened and stays the next one. `mark` is kept with the position.
+   * `more`: the next entry is delivered in the same turn, and this one becomes durable with it.
    */
-  deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void, mark?: number): void
+  deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void, mark?: number, more?: boolean): void
   /** The position of the last entry that is durable here; 0 if there is none. */
   applied(): number
   /** Other tables with another position have taken the place of these, while nothing was under way: goes on behind that. */
@@ -27,7 +28,8 @@ export type Replica = {
 }
 
 /**
- * One server's copy of a replicated log: applies entries in order, each in one transaction that also stores its position. A disk
+ * One server's copy of a replicated log: applies entries in order, those that wait together in one transaction that also stores the
+ * position of the last; each entry is in one transaction as a whole. A disk
  * that takes nothing is asked again, later and later, for as long as it takes; what comes after waits. Nothing of an earlier
  * replica may be under way to the tables.
  */
@@ -45,39 +47,43 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   function next(): void {
     const inFlightMax = refusals > 0 ? 1 : IN_FLIGHT_MAX
     while (!hasEnded && !isWaiting && !isRefusing && inFlight < inFlightMax && first + inFlight < entries.length) {
-      const entry = entries[first + inFlight] as Entry
+      const group = entries.slice(first + inFlight, first + inFlightMax)
       tables.transact(
-        (tx) => applyInOrder(tx, entry),
-        (result) => settled(entry, result),
+        (tx) => applyInOrder(tx, group),
+        (result) => settled(group, result),
       )
-      inFlight++
+      inFlight += group.length
     }
   }
 
   /** Leaves everything as it is if an earlier entry was refused meanwhile. */
-  function applyInOrder(tx: Parameters<typeof apply>[0], { position, commands, mark }: Entry): LogOutcome | undefined {
+  function applyInOrder(tx: Transaction, group: readonly Entry[]): LogOutcome[] | undefined {
+    const [{ position }, last] = [group[0] as Entry, group.at(-1) as Entry]
     const before = appliedPosition(tx)
     assert(before < position, 'one replica at a time applies entries to its tables')
     if (before < position - 1) return undefined
-    const outcome = apply(tx, commands)
-    setApplied(tx, { position, ...(mark !== undefined && { mark }) })
-    return outcome
+    const outcomes = group.map(({ commands }) => apply(tx, commands))
+    setApplied(tx, { position: last.position, ...(last.mark !== undefined && { mark: last.mark }) })
+    return outcomes
   }
 
-  function settled(entry: Entry, result: Result<LogOutcome | undefined>): void {
+  function settled(group: readonly Entry[], result: Result<LogOutcome[] | undefined>): void {
     if (hasEnded) return
-    inFlight--
+    inFlight -= group.length
     if (result === undefined || isRefused(result)) isRefusing = true
     else {
-      assert(entry === entries[first] && !isRefusing, 'entries become durable in their order')
-      entries[first++] = NO_ENTRY
+      assert(group[0] === entries[first] && !isRefusing, 'entries become durable in their order')
+      entries.fill(NO_ENTRY, first, first + group.length)
+      first += group.length
       if (first === entries.length || first > GARBAGE_MAX) {
         entries = entries.slice(first)
         first = 0
       }
       refusals = 0
-      onCommitted(result.notice)
-      entry.done?.(result)
+      onCommitted(noticeOf(result))
+      group.forEach(({ done }, at) => {
+        if (!hasEnded) done?.(result[at] as LogOutcome)
+      })
     }
     if (!isRefusing) next()
     else if (inFlight === 0) tryLater()
@@ -93,12 +99,12 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   }
 
   return {
-    deliver(position, commands, done, mark) {
+    deliver(position, commands, done, mark, more = false) {
       if (hasEnded || position <= taken) return
       assert(position === taken + 1, `entries arrive without a gap; ${position} came after ${taken}`)
       taken = position
       entries.push({ position, commands, done, mark })
-      next()
+      if (!more) next()
     },
     applied: () => appliedPosition(tables.view()),
     moved() {
@@ -109,6 +115,12 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
       hasEnded = true
     },
   }
+}
+
+/** One notice for entries that became durable together. */
+function noticeOf(outcomes: readonly LogOutcome[]): LogOutcome['notice'] {
+  const notices = outcomes.map(({ notice }) => notice)
+  return { index: Math.max(...notices.map(({ index }) => index)), touched: notices.flatMap(({ touched }) => touched) }
 }
 
 /** The position of the last entry applied to these tables; 0 if there is none. */

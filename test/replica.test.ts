@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { createSimTables } from '../sim/ports/tables.ts'
 import { createRandom } from '../sim/streams.ts'
 import { World } from '../sim/world.ts'
-import { appliedPosition, createReplica } from '../src/replica.ts'
+import { appliedMark, appliedPosition, createReplica } from '../src/replica.ts'
 import { type Add, applyAdds, history } from './ports/log-arms.ts'
 
 function make(seed = 'replica') {
@@ -55,7 +55,7 @@ test('an entry that the disk refuses is tried again until it is taken; those aft
   t.deepEqual(events, [])
   world.runUntil(200)
   t.deepEqual([events, history(tables.view())], [
-    ['notice 1', 'notice 2', 'notice 3'],
+    ['notice 1', 'notice 3'],
     ['a+1', 'a+2', 'a+3'],
   ]) // biome-ignore format: expectation
   tables.full = true
@@ -69,6 +69,27 @@ test('an entry that the disk refuses is tried again until it is taken; those aft
   tables.full = false
   world.runUntil(62_000)
   t.deepEqual(history(tables.view()), ['a+1', 'a+2', 'a+3', 'a+4', 'a+5'])
+})
+
+test('entries that arrive together are one commit with one notice; each is answered with what was its own', (t) => {
+  const { world, tables, events } = make()
+  let commits = 0
+  const counted: Pick<typeof tables, 'view' | 'transact'> = {
+    view: () => tables.view(),
+    transact(work, durable) {
+      commits++
+      tables.transact(work, durable)
+    },
+  }
+  const options = { after: (ms: number, work: () => void) => world.after(ms, work), apply: applyAdds }
+  const replica = createReplica({ ...options, tables: counted, onCommitted: ({ index }) => events.push(`notice ${index}`) })
+  for (const position of [1, 2, 3]) {
+    replica.deliver(position, [add('a', position)], ({ outcomes }) => events.push({ position, outcomes }), position * 10, position < 3)
+    t.is(commits, position < 3 ? 0 : 1)
+  }
+  world.runUntil(20)
+  t.deepEqual(events, ['notice 3', { position: 1, outcomes: [1] }, { position: 2, outcomes: [3] }, { position: 3, outcomes: [6] }])
+  t.deepEqual([commits, replica.applied(), appliedMark(tables.view())], [1, 3, 30])
 })
 
 test('a bug in a command is thrown to whoever delivers it; the entry has not happened and nothing overtakes it', (t) => {

@@ -103,23 +103,36 @@ export class Follower {
   #watch(from: number): Promise<Refusal> {
     const { etcd, keys } = this.#options
     const { promise, resolve, reject } = Promise.withResolvers<Refusal>()
+    let arrived: KeyValue[] = []
+    const deliverAll = () => {
+      const entries = arrived
+      arrived = []
+      try {
+        entries.forEach((entry, at) => {
+          this.#deliver(entry, at < entries.length - 1)
+        })
+      } catch (error) {
+        this.#stopWatching()
+        reject(error)
+      }
+    }
     this.#stopWatching = etcd.watch(
       { key: keys.log, from },
       ({ put }) => {
-        try {
-          for (const entry of put) this.#deliver(entry)
-        } catch (error) {
-          this.#stopWatching()
-          reject(error)
-        }
+        // In a turn of its own, together with what else has arrived until then: one commit for all.
+        if (arrived.length === 0) setImmediate(deliverAll)
+        arrived.push(...put)
       },
-      resolve,
+      (why) => {
+        deliverAll()
+        resolve(why)
+      },
     )
     this.#ended.signal.addEventListener('abort', () => resolve(refuse('busy', 'the agent is stopping')), { once: true })
     return promise
   }
 
-  #deliver({ version: position, modRevision: revision, value }: KeyValue): void {
+  #deliver({ version: position, modRevision: revision, value }: KeyValue, more = false): void {
     if (position <= this.#delivered.position || this.#ended.signal.aborted) return
     const { id, commands } = readEntry(value)
     const place = { position, revision }
@@ -128,7 +141,7 @@ export class Follower {
       this.#awaited.get(id)?.(outcome)
       this.#wake()
     }
-    this.#options.replica.deliver(position, commands, done, revision)
+    this.#options.replica.deliver(position, commands, done, revision, more)
     this.#delivered = place
   }
 
