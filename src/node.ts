@@ -36,7 +36,7 @@ export function createThread({ config, layout, thread, definitions = actors, gar
     node: config.node.name,
     thread,
     actors: [...definitions, own],
-    place: placer(layout, config.server),
+    place: placer(layout, config.server, thread),
     far: placeFar,
     ...(reach && { reach }),
     hears: hearsOfCommits(layout),
@@ -46,7 +46,7 @@ export function createThread({ config, layout, thread, definitions = actors, gar
 
 /** Starts the actors whose place is this thread. */
 export function startActors(host: Host, config: Config, layout: Layout): void {
-  const place = placer(layout, config.server)
+  const place = placer(layout, config.server, host.thread)
   for (const [actor, { args, started }] of Object.entries(placement)) {
     if (started !== false && place(actor, '') === host.thread) host.start(actor, '', args?.(config))
   }

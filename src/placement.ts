@@ -16,9 +16,9 @@ export type Role = 'main' | 'state' | 'edge' | 'mesh' | 'gossip'
 
 /**
  * Where an actor lives, and what it is started with. `started: false`: other actors start it, one for each key. `on: 'servers'`: a client
- * agent has none and asks that of the server which it uses.
+ * agent has none and asks that of the server which it uses. `each`: every thread of the role has its own.
  */
-export type Place = { role: Role; on?: 'servers'; args?: (config: Config) => unknown; started?: false }
+export type Place = { role: Role; on?: 'servers'; each?: true; args?: (config: Config) => unknown; started?: false }
 
 /** Which actor lives where. Each line is a decision; the reasons are in docs/architecture.md. */
 export const placement: Readonly<Record<string, Place>> = {
@@ -44,7 +44,7 @@ export const placement: Readonly<Record<string, Place>> = {
   decisions: { role: 'main' },
   'config-entries': { role: 'state', on: 'servers', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   autopilot: { role: 'state', on: 'servers', args: ({ autopilot }) => ({ ...autopilot }) },
-  exchange: { role: 'edge', on: 'servers' },
+  exchange: { role: 'edge', on: 'servers', each: true },
   formation: { role: 'main', on: 'servers', args: formationArgs },
   feeds: { role: 'state', on: 'servers', args: defaultIntention },
   'kept-feeds': { role: 'state', args: ({ server }) => ({ enabled: !server }) },
@@ -99,9 +99,10 @@ export function hearsOfCommits(layout: Layout): (thread: number) => boolean {
 
 /**
  * Finds the thread of an actor: the only one of its role, or for one of many by its lane or the hash of its key. On an agent that is no
- * `server`: the peer through which it is asked, for those that only servers have.
+ * `server`: the peer through which it is asked, for those that only servers have. `here`: the thread that wants to know; of an actor that
+ * each thread of a role has, it has its own.
  */
-export function placer(layout: Layout, server: boolean): (actor: string, key: string, lane?: number) => Peer {
+export function placer(layout: Layout, server: boolean, here?: number): (actor: string, key: string, lane?: number) => Peer {
   const byRole = new Map<Role, number[]>()
   layout.forEach((roles, thread) => {
     for (const role of roles) byRole.set(role, [...(byRole.get(role) ?? []), thread])
@@ -111,6 +112,7 @@ export function placer(layout: Layout, server: boolean): (actor: string, key: st
     const place = placeOf(actor)
     if (place.on === 'servers' && !server) return serverPeer(place.role)
     const threads = byRole.get(place.role) ?? [0]
+    if (place.each && here !== undefined && threads.includes(here)) return here
     return threads[key === '' ? 0 : (lane ?? hash(key)) % threads.length] ?? 0
   }
 }

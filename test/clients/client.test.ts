@@ -13,6 +13,7 @@ import type { Host } from '../../src/kernel/host.ts'
 import { overlay } from '../../src/kernel/overlay.ts'
 import type { Devices, StoreOutcome } from '../../src/kernel/ports.ts'
 import { localLog } from '../../src/local-log.ts'
+import { type Layout, placer } from '../../src/placement.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
 import { localArgs, service } from '../kit/local.ts'
 
@@ -76,6 +77,12 @@ test('feeds go on with what was said last, after a restart too', (t) => {
 
 test('comparisons of many agents are further apart', (t) => {
   t.deepEqual([1, 128, 129, 256, 512, 1_024].map(scaleOf), [1, 1, 2, 2, 3, 4])
+})
+
+test('every thread with connections of a server answers clients', (t) => {
+  const layout: Layout = [['main'], ['state'], ['edge'], ['edge']]
+  const threads = layout.map((_roles, here) => placer(layout, true, here)('exchange', ''))
+  t.deepEqual(threads, [2, 2, 2, 3])
 })
 
 function cluster() {
