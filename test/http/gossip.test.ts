@@ -1,7 +1,8 @@
 import test from 'ava'
 import type { Member, MembershipHealth, TraceEntry } from '../../actors/membership/protocol.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
-import { run } from '../kit/http.ts'
+import type { EdgeContext } from '../../src/http/context.ts'
+import { requested, run, settings } from '../kit/http.ts'
 
 const member = (name: string, more: Partial<Member> = {}): Member => ({
   name,
@@ -66,6 +67,15 @@ test('/v1/tribune/gossip of an agent that does not gossip has no members and no 
   t.like(await run('GET', '/v1/tribune/gossip', { members: [], health }), {
     json: { Members: [], Rates: null, Totals: null, Spread: null },
   })
+})
+
+test('whoever does not wait is answered at once, also where nothing was ever known', async (t) => {
+  const { route, request } = requested('GET', '/v1/tribune/gossip')
+  if (!('run' in route)) throw new Error('it runs')
+  const awaited = (_to: unknown, _name: string, _request: unknown, wanted: (value: unknown, index: number) => boolean) =>
+    Promise.resolve(wanted([], 0) ? { value: [], index: 0 } : undefined)
+  const context = { settings, awaited, asked: () => Promise.resolve(HEALTH) } as unknown as EdgeContext
+  t.like(await route.run(request, context), { json: { Members: [] } })
 })
 
 test('/v1/tribune/gossip and its trace wait for an index, and say what is wrong with one', async (t) => {

@@ -14,7 +14,7 @@ export const gossipRoute: Route = {
     const wait = waitOf(query, context.settings)
     if (!('waitMs' in wait)) return wait
     // An index of an earlier life of the agent is not waited for.
-    const isWanted = (_members: readonly Member[], index: number) => index !== wait.index
+    const isWanted = (_members: readonly Member[], index: number) => wait.index === 0 || index !== wait.index
     const found = await context.awaited(membershipRef, 'members', null, isWanted, wait.waitMs)
     const health = await context.asked(membershipRef, 'health', null)
     if (!found) return { status: 503, text: 'the members cannot be had now' }
@@ -31,7 +31,7 @@ export const gossipTraceRoute: Route = {
     const wait = waitOf(query, context.settings)
     if (!('waitMs' in wait)) return wait
     const member = query.get('member') ?? ''
-    const isWanted = (_entries: readonly TraceEntry[], index: number) => index !== wait.index
+    const isWanted = (_entries: readonly TraceEntry[], index: number) => wait.index === 0 || index !== wait.index
     const found = await context.awaited(membershipRef, 'traced', { member }, isWanted, wait.waitMs)
     if (!found) return { status: 503, text: 'the trace of gossip cannot be had now' }
     return { headers: { 'X-Consul-Index': String(found.index) }, json: found.value.map(shownEntry) }
