@@ -30,7 +30,6 @@ export function gather(state: FormationState, turn: FormationTurn): void {
       const through = plan.through[state.through % plan.through.length]
       if (!through) return
       state.phase = 'asking'
-      say(state, turn, 'info', `${through.name} is asked to admit this server`)
       const request = { id: own.id, url: own.url }
       return turn.call({ ...formationRef, node: through.name }, 'admit', request, {
         withinMs: ADMIT_WITHIN_MS,
@@ -102,7 +101,7 @@ function nameOf({ servers }: FormationState, id: string): string {
 }
 
 /** Once for as long as it does not change. */
-function say(state: FormationState, turn: FormationTurn, level: 'info' | 'error', why: string): void {
+export function say(state: FormationState, turn: FormationTurn, level: 'info' | 'error', why: string): void {
   if (state.said === why) return
   state.said = why
   turn.print(level, 'There is no cluster of servers yet', { reason: why })

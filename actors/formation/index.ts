@@ -8,7 +8,7 @@ import { commit } from '../ledger.ts'
 import { type Member, membershipRef } from '../membership/protocol.ts'
 import { foundingOf, leaderOf } from '../servers/commands.ts'
 import { admission, admitted, admittedBy } from './admit.ts'
-import { gather, isFounded, keepUp, type Listed, noteStage, shownMembers } from './duties.ts'
+import { gather, isFounded, keepUp, type Listed, noteStage, say, shownMembers } from './duties.ts'
 import { addressOf, serversAmong } from './plan.ts'
 import { type Admission, type FormationArgs, type FormationProtocol, formationRef } from './protocol.ts'
 import { type FormationState, TICK_MS } from './state.ts'
@@ -110,7 +110,7 @@ export const formation = defineActor<FormationProtocol, FormationOwn, FormationS
       if (state.phase !== 'asking') return
       state.phase = 'gathering'
       state.through++
-      if (isRefused(result)) return turn.print('info', 'This server is no member yet', { reason: result.why })
+      if (isRefused(result)) return say(state, turn, 'info', result.why)
       state.authority = result.authority
       begin(state, turn, result.members, false)
     },
