@@ -15,6 +15,7 @@ import { watchGarbage } from './garbage.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
 import { openTables } from './tables.ts'
+import { takeFile } from './take-file.ts'
 
 export type ThreadSetup = {
   config: Config
@@ -50,7 +51,7 @@ export type Thread = {
 export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
-  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host.ports.tables.view()) })
+  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host.ports.tables.view()), takeFile })
   const far = createFarThread(() => host)
   const linksThread = layout.findIndex((others) => others.includes('gossip'))
   const { ports, links, close } = realPorts({

@@ -4,20 +4,22 @@ import { isRefused, type Refusal, type Result, refuse } from './kernel/refusal.t
 
 const NOTHING: OwnApiAnswer = { status: 204, index: '', hash: '', text: '' }
 const NO_BODY = Buffer.alloc(0)
-/** What a snapshot would need: an answer is one message here. */
+/** What never ends cannot be sent as a whole. */
 const ONLY_AT_A_SERVER = 'this cannot be asked through a client agent: ask a server'
 
 export type OwnApiParts = {
   options: () => ApiOptions
   /** Answers a DNS question that came to another agent; absent where there is no DNS. */
   answerDns?: (node: string, question: DnsAsked) => Result<object>
+  /** Reads a file that is to be sent, and removes it; absent where there are no files. */
+  takeFile?: (path: string, done: (bytes: Result<Uint8Array>) => void) => void
 }
 
 /**
  * The interfaces of an edge thread as a device of its own actors: what they ask takes the way of any request, without a socket. What comes
  * from other agents was judged by their own rules about who may ask, so those of this one do not count.
  */
-export function ownApi({ options, answerDns }: OwnApiParts): Device<OwnApiRequest, OwnApiAnswer> {
+export function ownApi({ options, answerDns, takeFile }: OwnApiParts): Device<OwnApiRequest, OwnApiAnswer> {
   let own: Api | undefined
   let forOthers: Api | undefined
   const waiting = new Map<string, () => void>()
@@ -61,7 +63,13 @@ export function ownApi({ options, answerDns }: OwnApiParts): Device<OwnApiReques
         case 'exchange': {
           forOthers ??= create(withoutGate(options()))
           const asked = askedBy(request.node, request.request)
-          return handle(asker, forOthers, asked, (answer) => done(isRefused(answer) ? answer : { ...NOTHING, exchange: wholeOf(answer) }))
+          const give = (exchange: HttpAnswered) => done({ ...NOTHING, exchange })
+          return handle(asker, forOthers, asked, (answer) => {
+            if (isRefused(answer)) return done(answer)
+            if (answer.file === undefined || !takeFile) return give(wholeOf(answer))
+            const { file: _file, ...rest } = answer
+            takeFile(answer.file, (bytes) => give(isRefused(bytes) ? failed(bytes.why) : { ...wholeOf(rest), bytes }))
+          })
         }
         case 'question': {
           const records = answerDns?.(request.node, request.question) ?? refuse('invalid', 'this server does not answer DNS questions')
@@ -90,10 +98,14 @@ function bodyOf(body: Buffer): (bytesMax: number, done: (body: Buffer | number) 
   return (bytesMax, done) => done(body.byteLength > bytesMax ? body.byteLength : body)
 }
 
-/** Files and streams do not travel. */
+/** Streams do not travel. */
 function wholeOf({ status, headers, type = '', bytes, file, stream }: ApiAnswer): HttpAnswered {
   if (file === undefined && stream === undefined) return { status, headers: [...headers], type, bytes }
-  return { status: 500, headers: [], type: 'text/plain; charset=utf-8', bytes: Buffer.from(ONLY_AT_A_SERVER) }
+  return failed(ONLY_AT_A_SERVER)
+}
+
+function failed(why: string): HttpAnswered {
+  return { status: 500, headers: [], type: 'text/plain; charset=utf-8', bytes: Buffer.from(why) }
 }
 
 function answerOf({ status, headers, bytes }: ApiAnswer): OwnApiAnswer {

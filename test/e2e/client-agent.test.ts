@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Agent, type AgentPorts, agentPorts, ask, startAgent, temporaryDirectory } from '../kit/agents.ts'
 import { serveText } from '../kit/applications.ts'
@@ -47,7 +48,13 @@ test('two client agents: registrations, DNS, keys, blocking, commands and traffi
   const session = JSON.parse((await client.http('PUT', '/v1/session/create', {})).text) as { ID: string }
   t.is((await server.json<{ Node: string }[]>(`/v1/session/info/${session.ID}`))[0]?.Node, 'c1')
 
-  for (const words of [['kv', 'get', 'greeting'], ['catalog', 'services'], ['members'], ['intention', 'check', 'web', 'db']]) {
+  for (const words of [
+    ['kv', 'get', 'greeting'],
+    ['snapshot', 'save', join(clientData, 'saved.snap')],
+    ['catalog', 'services'],
+    ['members'],
+    ['intention', 'check', 'web', 'db'],
+  ]) {
     const { code, out, err } = await client.tribune(...words)
     t.is(code, 0, `${words.join(' ')}: ${out}${err}`)
   }
