@@ -25,8 +25,8 @@ export type WhereaboutsArgs = { enabled: boolean }
 /** An agent says where it is after so long, and up to as much again; all together say it so many times a second. */
 const INTERVAL_MS_MIN = 15_000
 const ANNOUNCED_PER_SECOND_MAX = 64
-/** While the catalog does not know the node yet. */
-const UNKNOWN_MS = 1_000
+/** While the catalog does not know the node yet, or no server is there. */
+const RETRY_MS = 1_000
 /** One that has not moved says it again after so many looks, because it may have been lost. */
 const UNCHANGED_MAX = 10
 const ASK_WITHIN_MS = 5_000
@@ -57,10 +57,11 @@ export const whereabouts = defineActor<object, WhereaboutsOwn, WhereaboutsState,
 
     announced(state, { coordinate, result }, turn) {
       state.unchanged = 0
-      state.told = isRefused(result) || !result.isKnown ? undefined : coordinate
-      if (!isRefused(result) && !result.isKnown) return turn.timer('look', UNKNOWN_MS, { name: 'look', request: null })
-      if (isRefused(result)) turn.print('warn', 'Coordinate update error', { error: result.why })
-      lookAgain(state, turn)
+      const isTaken = !isRefused(result) && result.isKnown
+      state.told = isTaken ? coordinate : undefined
+      if (isTaken) return lookAgain(state, turn)
+      if (isRefused(result) && result.refused !== 'gone') turn.print('warn', 'Coordinate update error', { error: result.why })
+      turn.timer('look', RETRY_MS + turn.random.int(0, RETRY_MS), { name: 'look', request: null })
     },
   },
 })

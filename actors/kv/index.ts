@@ -5,9 +5,12 @@ import type { View } from '../../src/kernel/tables.ts'
 import { authorize, type Token } from '../authorize.ts'
 import { commit } from '../ledger.ts'
 import type { KvText } from './changes.ts'
+import { kvGet } from './queries.ts'
 
-/** What anyone may ask of the key/value store. Reading needs no actor: see queries.ts. */
+/** What anyone may ask of the key/value store. Reading needs no actor where the tables are: see queries.ts. */
 export type KvProtocol = {
+  /** The value of a key as this server has it; null if there is none. */
+  get: Call<{ key: string; token: Token }, { value: Uint8Array | null }>
   /** Writes if `cas` is absent or equals the entry's modifyIndex (0: must not exist). */
   put: Call<{ key: string; value: Uint8Array; flags: bigint; cas?: number; token: Token }, { applied: boolean }>
   /** Takes (`lock`) or gives back (`unlock`) the lock of a key for a session, and writes if that succeeds. A session that is not
@@ -29,9 +32,14 @@ export const kvRef = refOf<KvProtocol>('kv')
 export const kv = defineActor<KvProtocol, KvOwn, KvState, { valueBytesMax: number }>({
   name: 'kv',
   mailboxMax: 16_384,
-  remote: ['put', 'lock', 'unlock', 'delete'],
+  remote: ['get', 'put', 'lock', 'unlock', 'delete'],
   init: ({ valueBytesMax }) => ({ valueBytesMax }),
   on: {
+    get(_state, { key, token }, turn) {
+      const denied = authorize(turn.view, token, { resource: 'key', name: key, access: 'read' })
+      return denied ?? { value: kvGet(turn.view, key).entry?.value ?? null }
+    },
+
     put({ valueBytesMax }, { token, ...entry }, turn, caller) {
       const denied = mayNotWrite(turn.view, token, entry, valueBytesMax)
       if (denied) return denied

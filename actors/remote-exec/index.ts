@@ -2,9 +2,7 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import type { ProgramOutcome } from '../../src/kernel/ports.ts'
 import type { Cast } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { authorize } from '../authorize.ts'
 import { kvRef } from '../kv/index.ts'
-import { kvGet } from '../kv/queries.ts'
 import { COMMIT_WITHIN_MS } from '../ledger.ts'
 import { type Job, type JobPlace, jobOf, keyOf, outputName, placeOf } from './job.ts'
 import type { RemoteExecArgs, RemoteExecProtocol } from './protocol.ts'
@@ -12,6 +10,7 @@ import type { RemoteExecArgs, RemoteExecProtocol } from './protocol.ts'
 type RemoteExecOwn = {
   /** Looks for what is to be run; servers that are behind may not have it yet. */
   look: Cast<{ run: number; looks: number }>
+  looked: Cast<{ run: number; looks: number; result: Result<{ value: Uint8Array | null }> }>
   acknowledged: Cast<{ run: number; written: Written }>
   started: Cast<{ run: number; outcome: Result<ProgramOutcome> }>
   read: Cast<{ run: number; outcome: Result<ProgramOutcome> }>
@@ -66,7 +65,17 @@ export const remoteExec = defineActor<RemoteExecProtocol, RemoteExecOwn, RemoteE
     look(state, { run, looks }, turn) {
       const running = state.runs.get(run)
       if (!running) return
-      const job = findJob(turn, state, running.place)
+      const asked = { key: keyOf(running.place, 'job'), token: state.token }
+      turn.call(kvRef, 'get', asked, {
+        withinMs: COMMIT_WITHIN_MS,
+        then: (result) => ({ name: 'looked', request: { run, looks, result } }),
+      })
+    },
+
+    looked(state, { run, looks, result }, turn) {
+      const running = state.runs.get(run)
+      if (!running) return
+      const job = jobIn(result)
       if (job === undefined && looks < LOOKS_MAX) {
         return turn.timer(`look/${run}`, LOOK_EVERY_MS, { name: 'look', request: { run, looks: looks + 1 } })
       }
@@ -127,13 +136,10 @@ export const remoteExec = defineActor<RemoteExecProtocol, RemoteExecOwn, RemoteE
 })
 
 /** Undefined if it is not there. */
-function findJob(turn: RemoteExecTurn, { token }: RemoteExecState, place: JobPlace): Result<Job> | undefined {
-  const key = keyOf(place, 'job')
-  const denied = authorize(turn.view, token, { resource: 'key', name: key, access: 'read' })
-  if (denied) return denied
-  const { entry } = kvGet(turn.view, key)
-  if (entry === undefined) return undefined
-  const job = jobOf(entry.value)
+function jobIn(result: Result<{ value: Uint8Array | null }>): Result<Job> | undefined {
+  if (isRefused(result)) return result
+  if (result.value === null) return undefined
+  const job = jobOf(result.value)
   return isRefused(job) ? refuse(job.refused, `failed to decode remote exec spec: ${job.why}`) : job
 }
 

@@ -14,8 +14,15 @@ const AGAIN_AFTER_MS = 500
 const PIECE_WITHIN_MS = 30_000
 const GIVE_UP_WITHIN_MS = 10_000
 
-/** What each agent answers by itself. Everything else is about the cluster. */
-const OWN_PATHS = ['/v1/agent/', '/v1/tribune/proxies', '/v1/tribune/decisions', '/v1/tribune/actors', '/v1/tribune/gossip']
+/** What each agent answers by itself, if only that it is no server. Everything else is about the cluster. */
+const OWN_PATHS = [
+  '/v1/agent/',
+  '/v1/operator/keyring',
+  '/v1/tribune/proxies',
+  '/v1/tribune/decisions',
+  '/v1/tribune/actors',
+  '/v1/tribune/gossip',
+]
 /** Each agent has the events that it saw, unless only servers have any. */
 const EVENTS = '/v1/event/'
 

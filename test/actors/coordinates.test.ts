@@ -116,7 +116,7 @@ test('an agent says where it is as soon as the catalog has its node, and again w
 test('what could not be told, or may have been lost, is told again', (t) => {
   const { a, find, told } = looking(emptyTables())
   find(at(1))
-  a.answer('update', { refused: 'gone', why: 'No known Consul servers' })
+  a.answer('update', { refused: 'busy', why: 'too many' })
   t.like(a.effects().at(-1), { did: 'print', level: 'warn' })
   find(at(1))
   t.is(told().length, 1)

@@ -101,3 +101,31 @@ test('keys change without a stop: installed, used and removed everywhere, and ke
   t.is(status, 500)
   t.regex(text, /^4 errors occurred:\n\t\* WAN error: 1\/1 nodes reported failure\n\t\* .*: Keyring is empty \(encryption not enabled\)\n/)
 })
+
+test("a server and its clients: commands run on each, round trips are measured, events are everybody's", async (t) => {
+  t.timeout(150_000)
+  const key = await newKey(t)
+  const runs = { 'exec.json': { disable_remote_exec: false } }
+  const s1 = await startMember(t, { name: 's1', key, files: runs })
+  const clients: Agent[] = []
+  for (const name of ['c1', 'c2']) {
+    const args = [`-node=${name}`, `-data-dir=${temporaryDirectory(t)}`, '-bind=127.0.0.1', '-disable-host-node-id']
+    const join = [`-encrypt=${key}`, `-retry-join=127.0.0.1:${s1.ports.serfLan}`, '-retry-interval=1s']
+    clients.push(await startAgent(t, { args: [...args, ...join], files: runs }))
+  }
+  const [c1, c2] = clients as [Agent, Agent]
+  await until(async () => ((await s1.json<object[]>('/v1/coordinate/nodes')).length === 3 ? true : undefined))
+  t.regex((await c1.tribune('rtt', 's1', 'c2')).out, /^Estimated s1 <-> c2 rtt: [\d.]+ ms \(using LAN coordinates\)\n$/)
+  t.is((await c1.json<{ Node: string }[]>('/v1/catalog/nodes?near=_agent'))[0]?.Node, 'c1')
+
+  await c1.tribune('event', '-name=deploy')
+  for (const agent of [s1, c1, c2]) await until(async () => (await agent.json<Event[]>('/v1/event/list'))[0]?.Name)
+
+  const { code, out, err } = await c2.tribune('exec', '-wait=2s', 'echo from $PWD')
+  t.is(code, 0, out + err)
+  for (const name of ['s1', 'c1', 'c2']) t.regex(out, new RegExp(`==> ${name}: finished with exit code 0`))
+  t.regex(out, /3 \/ 3 node\(s\) completed \/ acknowledged/)
+
+  t.is((await c1.http('GET', '/v1/operator/keyring')).status, 500)
+  t.regex((await s1.tribune('keyring', '-list')).out, /WAN:\n {2}\S+ \[1\/1\]\n\ndc1 \(LAN\):\n {2}\S+ \[3\/3\]/)
+})
