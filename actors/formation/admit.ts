@@ -2,9 +2,9 @@ import { nodeOf } from '../../src/kernel/far.ts'
 import type { EtcdOutcome, EtcdPeer } from '../../src/kernel/ports.ts'
 import type { Caller } from '../../src/kernel/protocol.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { addressOf } from './plan.ts'
+import { addressOf, memberToRemove } from './plan.ts'
 import type { Admission } from './protocol.ts'
-import type { FormationState, FormationTurn } from './state.ts'
+import { type FormationState, type FormationTurn, rulesOf } from './state.ts'
 
 type Admitting = { caller: Caller<Admission>; peer: EtcdPeer; tries: number; outcome: Result<EtcdOutcome> }
 
@@ -26,11 +26,16 @@ export function admission(
   return undefined
 }
 
-/** One step towards a new member: who was there under its name or at its address goes first, since it has nothing any more. */
+/**
+ * One step towards a new member. Who was there under its name or at its address goes first, since it has nothing any more; then one that
+ * has failed, whose place the new one takes: etcd takes no further member while one is away.
+ */
 export function admittedBy(state: FormationState, turn: FormationTurn, { caller, peer, tries, outcome }: Admitting): void {
   if (isRefused(outcome)) return turn.answer(caller, outcome)
   const { members = [] } = outcome
-  const before = members.find(({ name, url }) => name === peer.name || url === peer.url)
+  const { cleansUp, minQuorum } = rulesOf(state, turn.view)
+  const replaced = () => memberToRemove(members, state.servers, { cleansUp, minQuorum: minQuorum - 1, expect: 0 })
+  const before = members.find(({ name, url }) => name === peer.name || url === peer.url) ?? replaced()
   if (!before) {
     turn.act('etcd', { do: 'add', url: peer.url }, { then: (added) => ({ name: 'admitted', request: { caller, outcome: added } }) })
     return

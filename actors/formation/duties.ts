@@ -1,10 +1,9 @@
 import type { EtcdOutcome } from '../../src/kernel/ports.ts'
-import { AUTOPILOT_KEY, autopilotTable } from '../autopilot/commands.ts'
 import { membershipRef } from '../membership/protocol.ts'
 import { leaderOf } from '../servers/commands.ts'
 import { addressOf, memberToRemove, planOf, STAGE_TAG, type Stage, stageText } from './plan.ts'
 import { type ClusterMember, formationRef } from './protocol.ts'
-import type { FormationState, FormationTurn } from './state.ts'
+import { type FormationState, type FormationTurn, rulesOf } from './state.ts'
 
 export type Listed = { members?: ClusterMember[]; term: number }
 
@@ -61,11 +60,7 @@ export function keepUp(state: FormationState, turn: FormationTurn, { members = [
     turn.act('etcd', { do: 'promote', id: learner.id }, { then: (outcome) => ({ name: 'changed', request: { what, outcome } }) })
   }
   if (leaderOf(turn.view) !== own.id) return
-  const { cleanupDeadServers, minQuorum } = turn.view.get(autopilotTable, AUTOPILOT_KEY) ?? {
-    cleanupDeadServers: own.cleansUp,
-    minQuorum: own.minQuorum,
-  }
-  const gone = memberToRemove(members, state.servers, { cleansUp: cleanupDeadServers, minQuorum, expect: own.expect })
+  const gone = memberToRemove(members, state.servers, { ...rulesOf(state, turn.view), expect: own.expect })
   if (!gone || gone.id === self.id) return
   const what = `${nameOf(state, gone.name)} is no server of the cluster any more`
   turn.act('etcd', { do: 'remove', id: gone.id }, { then: (outcome) => ({ name: 'changed', request: { what, outcome } }) })

@@ -1,5 +1,7 @@
 import type { Turn } from '../../src/kernel/actor.ts'
 import type { CertificateAuthority } from '../../src/kernel/ports.ts'
+import type { View } from '../../src/kernel/tables.ts'
+import { AUTOPILOT_KEY, autopilotTable } from '../autopilot/commands.ts'
 import type { FormationOwn } from './index.ts'
 import type { Server, Stage } from './plan.ts'
 import type { FormationArgs } from './protocol.ts'
@@ -27,3 +29,10 @@ export type FormationState = {
 }
 
 export type FormationTurn = Turn<FormationOwn>
+
+/** By which rules servers that failed go: the cluster's settings, or those that this one was started with. */
+export function rulesOf({ args: { own } }: FormationState, view: View): { cleansUp: boolean; minQuorum: number } {
+  const settings = view.get(autopilotTable, AUTOPILOT_KEY)
+  if (settings) return { cleansUp: settings.cleanupDeadServers, minQuorum: settings.minQuorum }
+  return { cleansUp: own?.cleansUp ?? false, minQuorum: own?.minQuorum ?? 0 }
+}
