@@ -19,7 +19,7 @@ export const gossip: Benchmark = {
   run() {
     return Promise.resolve([
       ...SIZES.map(restRow),
-      ...SIZES.map((count) => detectionRow(count, CRASHES)),
+      ...SIZES.map((count) => detectionRow(count, Math.min(CRASHES, count / 2))),
       detectionRow(MANY, MANY_CRASHES),
       ...SIZES.slice(1).map(troubleRow),
       ...SIZES.slice(1).map(spreadRow),

@@ -6,6 +6,7 @@ import { listenOn } from './http/listen.ts'
 
 const HTTP_OPTION = 'ports.http (-http-port)'
 const DNS_OPTION = 'ports.dns (-dns-port)'
+const GOSSIP_OPTION = 'ports.serf_lan (-serf-lan-port)'
 
 /**
  * Refused if somebody else has one of the agent's ports. Threads that share a port would not notice: the system lets every
@@ -21,6 +22,13 @@ export async function portsFree({ ports, addresses }: Config): Promise<Refusal |
     if (taken) return taken
   }
   return undefined
+}
+
+/** Refused if somebody else has the port on which this agent would gossip: it would be alone and not know. */
+export async function gossipPortFree({ gossip }: Config): Promise<Refusal | undefined> {
+  if (gossip === undefined || gossip.bind.port === 0) return undefined
+  const taken = await tcpTaken(gossip.bind.host, gossip.bind.port, GOSSIP_OPTION)
+  return taken && refuse(taken.refused, `Failed to start LAN Serf: ${taken.why}`)
 }
 
 async function tcpTaken(address: string, port: number, option: string): Promise<Refusal | undefined> {

@@ -8,7 +8,7 @@ import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
 import { logFault } from './etcd/index.ts'
 import { createClientTable } from './http/client-limit.ts'
-import { portsFree } from './ports-free.ts'
+import { gossipPortFree, portsFree } from './ports-free.ts'
 import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
 import { openTables, openTemporaryTables } from './tables.ts'
 import { openThread } from './thread.ts'
@@ -25,7 +25,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   const { config, layout, print, fatal } = options
   let current = config
   let closing = false
-  const taken = layout.length > 1 ? await portsFree(config) : undefined
+  const taken = (layout.length > 1 ? await portsFree(config) : undefined) ?? (await gossipPortFree(config))
   if (taken) return taken
   const opened = openDirectory(config)
   if (isRefused(opened)) return opened

@@ -31,6 +31,20 @@ test.serial('a taken DNS port is named, with its option, whether UDP or TCP', as
   t.regex(onUdp.err, named)
 })
 
+test.serial('a taken gossip port is named, with its option', async (t) => {
+  const ports = agentPorts(await freePorts())
+  await take(t, ports.serfLan)
+  const { code, err } = await (await beginAgent(t, { ports, args: ['-dev', '-bind=127.0.0.1', '-retry-join=127.0.0.1:1'] })).ended
+  t.is(code, 1)
+  t.regex(
+    err,
+    new RegExp(
+      `^==> Failed to start LAN Serf: listen 127\\.0\\.0\\.1:${ports.serfLan}: the address is already in use.*-serf-lan-port`,
+      'm',
+    ),
+  )
+})
+
 test.serial('two agents do not share ports', async (t) => {
   const [first, second] = [agentPorts(await freePorts()), agentPorts(await freePorts())]
   await startAgent(t, { ports: first })
