@@ -1,5 +1,5 @@
 import { defineActor } from '../../src/kernel/actor.ts'
-import type { GossipEvent } from '../../src/kernel/ports.ts'
+import type { GossipEvent, GossipFigures } from '../../src/kernel/ports.ts'
 import { LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { beginning } from './begin.ts'
@@ -11,7 +11,7 @@ import { answerOwed, askKeys, dialAsker, keysAnswered, keysAsked, keysChanged, k
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
 import { locate, located } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
-import type { MembershipArgs, MembershipProtocol } from './protocol.ts'
+import type { MembershipArgs, MembershipHealth, MembershipProtocol } from './protocol.ts'
 import { knownRecords, reap, save } from './remember.ts'
 import { isThere } from './ring.ts'
 import { show, showAll } from './show.ts'
@@ -135,27 +135,17 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
 
     whereabouts: ({ location, ring }) => ({ coordinate: location.whereabouts.coordinate, members: ring.length }),
 
-    health(_state, _request, turn, caller) {
+    health(state, _request, turn, caller) {
+      if (!state.args.enabled) return healthOf(state, undefined)
       turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { caller, result } }) })
       return LATER
     },
 
     counted(state, { caller, result }, turn) {
       advance(state, turn.nowMs)
-      const { health, connections, watches, figures, nowMs } = state
       const totals = isRefused(result) ? undefined : result.figures
-      const rates = totals && ratesOf(figures, nowMs, totals)
-      if (caller === undefined && totals !== undefined) sampled(figures, nowMs, totals)
-      if (caller === undefined) return
-      const spread = spreadOf(figures)
-      turn.answer(caller, {
-        score: health.score,
-        connections: connections.size,
-        watched: [...watches.keys()].sort(),
-        rates,
-        totals,
-        spread,
-      })
+      if (caller !== undefined) turn.answer(caller, healthOf(state, totals))
+      else if (totals !== undefined) sampled(state.figures, state.nowMs, totals)
     },
 
     listened(state, { result }, turn) {
@@ -378,6 +368,17 @@ function correct(state: MembershipState, turn: MembershipTurn, peer: string, nam
   connection.toldMs = state.nowMs
   const { incarnation } = record
   send(turn, peer, { do: 'news', rumours: [{ is: 'disputed', name, incarnation, by: state.self.name, via: [state.self.name] }] })
+}
+
+function healthOf({ health, connections, watches, figures, nowMs }: MembershipState, totals: GossipFigures | undefined): MembershipHealth {
+  return {
+    score: health.score,
+    connections: connections.size,
+    watched: [...watches.keys()].sort(),
+    rates: totals && ratesOf(figures, nowMs, totals),
+    totals,
+    spread: spreadOf(figures),
+  }
 }
 
 /** What is due now and then. */
