@@ -1,5 +1,6 @@
 import { applyGroup } from '../actors/commands.ts'
 import { actors } from '../actors/index.ts'
+import type { LocalArgs } from '../actors/local/state.ts'
 import type { Config } from '../src/config/config.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
@@ -7,6 +8,7 @@ import type { AnyActor } from '../src/kernel/instance.ts'
 import type { Clock, Devices, LogLevel, Ports, Tables } from '../src/kernel/ports.ts'
 import { assert, isRefused } from '../src/kernel/refusal.ts'
 import type { ChangeNotice } from '../src/kernel/tables.ts'
+import { localArgs } from '../src/local-args.ts'
 import type { LocalLogOptions } from '../src/local-log.ts'
 import { createThread, startActors } from '../src/node.ts'
 import { ownApi } from '../src/own-api.ts'
@@ -100,6 +102,8 @@ export class SimNode {
   /** `busy`: the signer refuses everything. `slow`: it answers after seconds. */
   signerFailing: 'busy' | 'slow' | undefined
   readonly #options: SimNodeOptions
+  /** As who the agent registers itself. */
+  readonly #local: LocalArgs
   readonly #crashes = new Crashes((actor) => this.#interrupted(`actor ${actor}`))
   readonly #definitions: readonly AnyActor[]
   #threads: SimThreads | undefined
@@ -108,7 +112,9 @@ export class SimNode {
     const { world, config } = options
     this.#options = options
     // Who belongs to the cluster is given; finding that out is simulated by sim/members/.
-    this.config = { ...config, gossip: undefined }
+    // Whoever is no server has a copy of the log all the same, and the actors of one.
+    this.config = { ...config, gossip: undefined, server: true }
+    this.#local = localArgs({ ...config, gossip: undefined })
     this.layout = options.layout
     this.name = config.node.name
     this.clock = new MachineClock({ ...options.clock, nowMs: () => world.nowMs })
@@ -172,7 +178,7 @@ export class SimNode {
         const host = createThread({ config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions })
         return host
       },
-      startActors: (host) => startActors(host, this.config, layout),
+      startActors: (host) => startActors(host, this.config, layout, { local: this.#local }),
       threadEnded: (thread) => this.#threadEnded(thread),
       threadStarted: (thread) => threadRestarted?.(layout[thread] ?? []),
       fatal: (why) => this.#end(why),

@@ -44,11 +44,11 @@ export function createThread({ config, layout, thread, definitions = actors, gar
   return host
 }
 
-/** Starts the actors whose place is this thread. */
-export function startActors(host: Host, config: Config, layout: Layout): void {
+/** Starts the actors whose place is this thread. `given`: by name, what some are started with in place of what the table says. */
+export function startActors(host: Host, config: Config, layout: Layout, given: Readonly<Record<string, unknown>> = {}): void {
   const place = placer(layout, config.server, host.thread)
   for (const [actor, { args, started }] of Object.entries(placement)) {
-    if (started !== false && place(actor, '') === host.thread) host.start(actor, '', args?.(config))
+    if (started !== false && place(actor, '') === host.thread) host.start(actor, '', given[actor] ?? args?.(config))
   }
   host.start('thread', String(host.thread), null)
 }
