@@ -37,6 +37,7 @@ const SERVER_ERRORS: readonly [under: string, texts: readonly RegExp[]][] = [
       /^Bad format '/,
     ],
   ],
+  ['/v1/operator/keyring', [/^\d+ errors? occurred:\n(\t\* .* error: .*\n)+\n$/s]],
   ['/v1/coordinate/update', [/^(incompatible|invalid) coordinate$/]],
   // Here the answer is 500, although its text begins as one of 400.
   ['/v1/agent/health/service/', [/^Bad request: Missing service(ID| Name)$/]],
