@@ -39,6 +39,23 @@ for (const { name, make } of arms) {
     await arm.until(() => a.of('message').length === 4)
   })
 
+  test(`${name}: what is sent and published is counted on both sides, and anew when it listens again`, async (t) => {
+    const { arm, ends } = await started(t, make, [[], []])
+    const [a, b] = ends as [Started, Started]
+    t.deepEqual((await a.must({ do: 'figures' })).figures, { messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0 })
+    await a.must(dialling(arm, b))
+    await arm.until(() => found(b, 'connected'))
+    await a.must({ do: 'send', peer: b.peer, message: { text: 'x'.repeat(1_000) } })
+    await arm.until(() => found(b, 'message'))
+    const { figures: out } = await a.must({ do: 'figures' })
+    const { figures: into } = await b.must({ do: 'figures' })
+    t.deepEqual([out?.messagesOut, out?.messagesIn, into?.messagesIn, into?.messagesOut], [1, 0, 1, 0])
+    t.is(out?.bytesOut, into?.bytesIn)
+    t.true((out?.bytesOut ?? 0) > 1_000 && (out?.bytesOut ?? 0) < 1_050)
+    await a.must({ do: 'listen', address: arm.host, port: 0, keys: [] })
+    t.is((await a.must({ do: 'figures' })).figures?.messagesOut, 0)
+  })
+
   test(`${name}: nothing is done before it listens`, async (t) => {
     const { arm, ends } = await started(t, make, [[]])
     const [a] = ends as [Started]
