@@ -24,6 +24,7 @@ import { mirror } from './mirror/index.ts'
 import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
 import { proxy } from './proxy/index.ts'
+import { reconcile } from './reconcile/index.ts'
 import { relay } from './relay.ts'
 import { remoteExec } from './remote-exec/index.ts'
 import { router } from './router/index.ts'
@@ -63,6 +64,7 @@ export const actors: readonly AnyActor[] = [
   proxies,
   proxy,
   daemons,
+  reconcile,
   relay,
   sessions,
   watches,

@@ -44,6 +44,7 @@ export const placement: Readonly<Record<string, Place>> = {
   decisions: { role: 'main' },
   'config-entries': { role: 'state', on: 'servers', args: ({ configEntries }) => ({ bootstrap: [...configEntries] }) },
   autopilot: { role: 'state', on: 'servers', args: ({ autopilot }) => ({ ...autopilot }) },
+  reconcile: { role: 'state', on: 'servers', args: ({ gossip, node }) => ({ enabled: gossip !== undefined, id: node.id }) },
   exchange: { role: 'edge', on: 'servers', each: true },
   formation: { role: 'main', on: 'servers', args: formationArgs },
   feeds: { role: 'state', on: 'servers', args: defaultIntention },

@@ -18,7 +18,7 @@ export function ownRegistration(facts: AgentFacts): CatalogRegister {
   return {
     ...nodeRegistration(facts),
     skipNodeUpdate: false,
-    ...(facts.server && { service: serverService(facts) }),
+    ...(facts.server && { service: serverService({ port: facts.ports.server, version: facts.compatibleVersion }) }),
     checks: [aliveCheck],
   }
 }
@@ -48,7 +48,8 @@ function told(record: { createIndex: number; modifyIndex: number } | undefined):
   return rest
 }
 
-const aliveCheck: CheckRegistration = {
+/** Says that the agent of a node lives. */
+export const aliveCheck: CheckRegistration = {
   node: '',
   serviceId: '',
   checkId: SERF_HEALTH,
@@ -63,7 +64,8 @@ const aliveCheck: CheckRegistration = {
   definition: {},
 }
 
-function serverService({ ports, compatibleVersion }: AgentFacts): InstanceRegistration {
+/** The service that a server has, on the port of servers. */
+export function serverService({ port, version }: { port: number; version: string }): InstanceRegistration {
   return {
     id: SERVER_SERVICE,
     name: SERVER_SERVICE,
@@ -78,9 +80,9 @@ function serverService({ ports, compatibleVersion }: AgentFacts): InstanceRegist
       serf_protocol_current: '2',
       serf_protocol_max: '5',
       serf_protocol_min: '1',
-      version: compatibleVersion,
+      version,
     },
-    port: ports.server,
+    port,
     socketPath: '',
     enableTagOverride: false,
     weights: { passing: 1, warning: 1 },
