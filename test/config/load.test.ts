@@ -85,6 +85,25 @@ test('-config-format decides where a name does not', (t) => {
   t.is(loaded(['-dev', '-config-format', 'yaml']), `-config-format must be either 'hcl' or 'json', got "yaml"`)
 })
 
+test('servers that expect each other, or join others, look after an etcd of their own; a server alone needs none', (t) => {
+  const base = ['-server', '-data-dir', '/d', '-bind', '10.0.0.1']
+  const three = configOf(t, [...base, '-bootstrap-expect', '3'])
+  const own = { expect: 3, bind: '10.0.0.1', advertise: '10.0.0.1', port: 8300 }
+  t.deepEqual([three.etcd, three.bootstrap], [{ own, endpoints: [], caFile: '', certFile: '', keyFile: '' }, false])
+  t.is(configOf(t, [...base, '-retry-join', '10.0.0.2']).etcd?.own?.expect, 0)
+  t.is(configOf(t, [...base, '-bootstrap', '-log', 'etcd']).etcd?.own?.expect, 1)
+  for (const args of [['-bootstrap', '-retry-join', '10.0.0.2'], ['-bootstrap-expect', '1'], ['-bootstrap']]) {
+    t.deepEqual([configOf(t, [...base, ...args]).etcd, configOf(t, [...base, ...args]).bootstrap], [undefined, true])
+  }
+  const warningsOf = (expect: string) => {
+    const result = loaded([...base, '-bootstrap-expect', expect])
+    return typeof result === 'string' ? [result] : result.warnings
+  }
+  t.deepEqual(warningsOf('3'), ['bootstrap_expect > 0: expecting 3 servers'])
+  t.is(warningsOf('2').length, 2)
+  t.regex(warningsOf('4')[1] ?? '', /^bootstrap_expect is even/)
+})
+
 test('all mistakes of a file are told at once, each with its line', (t) => {
   const text = `ports { http = "1", dns = 70000 }
 foo = 1
@@ -245,6 +264,12 @@ const IMPOSSIBLE: [args: string, why: string][] = [
   ['-dev -log etcd -etcd-endpoints ftp://a', 'etcd.endpoints: "ftp://a" is not an address such as https://10.0.0.1:2379'],
   ['-dev -log etcd -etcd-endpoints a:70000', 'etcd.endpoints: "a:70000" is not an address such as https://10.0.0.1:2379'],
   ['-dev -log etcd -etcd-endpoints a -etcd-key-file k', 'etcd.cert_file and etcd.key_file are given together or not at all'],
+  ['-server -data-dir d -bootstrap-expect -1', 'bootstrap_expect cannot be -1. Must be greater than or equal to zero'],
+  [
+    '-server -data-dir d -bind 10.0.0.1 -bootstrap-expect 3 -serf-lan-port -1',
+    'ports.serf_lan: servers that share their state find each other by it, it cannot be switched off',
+  ],
+  ['-server -data-dir d -bind 10.0.0.1 -bootstrap-expect 3 -etcd-ca-file f', 'etcd.ca_file, cert_file and key_file go with etcd.endpoints'],
   ['-zz', 'flag provided but not defined: -zz'],
 ]
 for (const [args, why] of IMPOSSIBLE) test(`refused: ${args}`, (t) => t.is(loaded(args.split(' ')), why))
