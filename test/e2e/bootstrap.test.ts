@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Agent, type AgentPorts, type AgentSetup, agentPorts, startAgent, temporaryDirectory } from '../kit/agents.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -62,6 +63,32 @@ test.serial('a server alone shares what it has with others, and nothing is lost'
   const n2 = await startAgent(t, server(t, 'n2', ports[1] as AgentPorts, [...joining(first), '-bootstrap-expect=3']))
   for (const key of ['before', 'between', 'after']) await got(n2, key)
   await voters(n1, ['n1', 'n2'])
+})
+
+test.serial('when most servers are gone for good, what one of them knows is rescued into a new one', async (t) => {
+  t.timeout(120_000)
+  const ports = await Promise.all([1, 2, 3].map(async () => agentPorts(await freePorts())))
+  const first = ports[0] as AgentPorts
+  const both = ports.slice(0, 2).map((own, at) => server(t, `n${at + 1}`, own, [...joining(first), '-bootstrap-expect=2']))
+  const [n1, n2] = (await Promise.all(both.map((setup) => startAgent(t, setup)))) as [Agent, Agent]
+  await voters(n1, ['n1', 'n2'])
+  await put(n2, 'kept')
+  await got(n1, 'kept')
+  await n2.stop('SIGKILL')
+  const file = join(temporaryDirectory(t), 'rescue.snap')
+  const saved = await n1.tribune('snapshot', 'save', file)
+  t.is(saved.code, 0, saved.err)
+  await n1.stop()
+  const alone = server(t, 'n3', ports[2] as AgentPorts, ['-bootstrap'])
+  const fresh = await startAgent(t, alone)
+  const restored = await fresh.tribune('snapshot', 'restore', file)
+  t.is(restored.code, 0, restored.err)
+  await got(fresh, 'kept')
+  t.is((await fresh.tribune('operator', 'log', 'migrate')).code, 0)
+  await fresh.stop()
+  const founder = await startAgent(t, { ...alone, args: [...(alone.args ?? []), '-log=etcd'] })
+  await got(founder, 'kept')
+  await put(founder, 'more')
 })
 
 function server(t: ExecutionContext, name: string, ports: AgentPorts, more: string[]): AgentSetup {
