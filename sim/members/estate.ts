@@ -16,6 +16,8 @@ export type EstateOptions = {
   isFormed: boolean
   /** A word that their names begin with. Default: m. */
   prefix?: string
+  /** How long a packet takes from one to another, in ms. Default: as in the network. */
+  delayMs?(from: string, to: string): number
   /** What is wrong with every way between two of them. */
   way?: Partial<Way>
   wrap?(definition: AnyActor): AnyActor
@@ -40,6 +42,7 @@ export class MemberEstate {
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(`network/${stream}`),
+      ...(options.delayMs && { drawDelayMs: options.delayMs }),
     })
     const names = Array.from({ length: options.count }, (_, at) => `${options.prefix ?? 'm'}${at + 1}`)
     const known = options.isFormed ? recordsOf(names) : []
