@@ -59,6 +59,9 @@ test('two client agents: registrations, DNS, keys, blocking, commands and traffi
     t.is(code, 0, `${words.join(' ')}: ${out}${err}`)
   }
 
+  const { ServiceURI: uri } = await client.json<{ ServiceURI: string }>('/v1/agent/connect/ca/leaf/web')
+  const asked = { Target: 'db', ClientCertURI: uri, ClientCertSerial: '01' }
+  t.regex((await client.http('POST', '/v1/agent/connect/authorize', asked)).text, /"Authorized": ?true/)
   const reply = () => ask(`http://127.0.0.1:${upstream}/`).then(({ text }) => text, String)
   const flows = () => until('traffic flows', reply, (text) => text === 'hello from db')
   await flows()
@@ -73,6 +76,8 @@ test('two client agents: registrations, DNS, keys, blocking, commands and traffi
   t.is((await client.tribune('kv', 'get', 'greeting')).code, 1)
   t.is((await client.http('PUT', '/v1/agent/service/register', { Name: 'late', Port: 1 })).status, 200)
   t.is((await client.http('GET', '/v1/agent/connect/ca/roots')).status, 200)
+  const refused = await client.http('POST', '/v1/agent/connect/authorize', asked)
+  t.like(refused, { status: 500, text: 'No known Consul servers' })
 
   await client.stop('SIGKILL')
   client = await joining()
