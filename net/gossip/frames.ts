@@ -23,8 +23,8 @@ export type Frame =
 
 export type FrameStream = {
   send(frame: Frame): void
-  /** Ends it, after the other side was told why. */
-  bye(why: string): void
+  /** Ends it, after the other side was told why. `here`: why, for this side; the same if not given. */
+  bye(why: string, here?: string): void
 }
 
 export type FrameEvents = {
@@ -183,10 +183,10 @@ export function frameStream(stream: Stream, events: FrameEvents, options: FrameO
     return undefined
   }
 
-  function bye(why: string): void {
+  function bye(why: string, here = why): void {
     if (isOver) return
     write(BYE, 0, [Buffer.from(why).subarray(0, PIECE_BYTES_MAX)])
-    end(why)
+    end(here)
     stream.close({ signal: AbortSignal.timeout(BYE_MS_MAX) }).catch((error: unknown) => {
       if (stream.status === 'open' || stream.status === 'closing') stream.abort(error instanceof Error ? error : new Error(String(error)))
     })

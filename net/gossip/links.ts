@@ -132,7 +132,8 @@ export function createLinks({
     members = new Map(list.map((member) => [member.node, member]))
     byPeer = new Map(list.map((member) => [member.peer, member]))
     for (const session of [...sessions]) {
-      if (byPeer.get(session.member.peer)?.node !== session.member.node) session.stream.bye('you are no member any more')
+      if (byPeer.get(session.member.peer)?.node !== session.member.node)
+        session.stream.bye('you are no member any more', 'it is no member any more')
     }
     for (const [peer, { stream, timer }] of [...strangers]) {
       if (!byPeer.has(peer)) continue
