@@ -1,6 +1,7 @@
 import test from 'ava'
 import { origin } from '../../actors/coordinates/tables.ts'
 import type { LocalCheck, LocalService } from '../../actors/local/protocol.ts'
+import { instance, registration } from '../kit/catalog.ts'
 import { asked, requested, run, settings } from '../kit/http.ts'
 import { localArgs, service } from '../kit/local.ts'
 import { emptyTables } from '../kit/tables.ts'
@@ -171,20 +172,41 @@ test('the agent tells its statistics as texts, and no place in the network when 
     facts: localArgs().facts,
     list: { services: [web], checks: [up] },
     whereabouts: { coordinate: origin(), members: 1 },
+    health: { score: 2 },
   }
-  const host = { ports: { tables: { view: () => emptyTables().view() } }, stats: () => [{}, {}] }
+  const tables = emptyTables()
+  const host = { ports: { tables }, stats: () => [{}, {}] }
+  const members = (['alive', 'suspect', 'left', 'failed', 'failed'] as const).map((status) => ({ status, tags: {} }))
   const { route, request } = requested('GET', '/v1/agent/self')
   const self = async (coordinates: boolean) => {
-    const context = { host, settings: { ...settings, coordinates }, asked: async (_to: unknown, name: string) => answers[name] }
+    const context = {
+      host,
+      settings: { ...settings, coordinates },
+      asked: async (_to: unknown, name: string) => answers[name],
+      awaited: async () => ({ value: members, index: 1 }),
+    }
     return 'run' in route ? await route.run(request, context as never) : undefined
   }
-  const serf = { members: '1', failed: '0', encrypted: 'false' }
+  const serf = { members: '5', failed: '2', left: '1', health_score: '2', encrypted: 'false' }
   t.like(await self(true), {
     json: {
       Config: { NodeName: 'n1', Server: true },
       Coord: { Error: 1.5 },
-      Stats: { agent: { services: '1', check_ttls: '1' }, raft: { state: 'Leader', term: '2' }, serf_lan: serf, serf_wan: serf },
+      Stats: {
+        agent: { services: '1', check_ttls: '1' },
+        raft: { state: 'Leader', term: '2' },
+        serf_lan: serf,
+        serf_wan: { members: '1' },
+      },
     },
   })
+  const other = '00000000-0000-4000-8000-000000000002'
+  const node = registration({ node: 'n2', id: other, address: '10.0.0.2', service: instance({ name: 'consul', port: 8300 }) })
+  tables.apply([
+    { kind: 'catalog.register', atMs: 0, request: node },
+    { kind: 'servers.lead', atMs: 0, request: { id: other } },
+  ])
+  const consul = { leader: 'false', leader_addr: '10.0.0.2:8300', bootstrap: 'false' }
+  t.like(await self(true), { json: { Stats: { consul, raft: { state: 'Follower' } } } })
   t.like(await self(false), { json: { Coord: null, Stats: { runtime: { goroutines: '2', os: process.platform } } } })
 })
