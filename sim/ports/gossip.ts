@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr'
+import { readGossipKey } from '../../src/gossip-key.ts'
 import type { Device, GossipAddress, GossipEvent, GossipFigures, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { travelled } from '../../src/kernel/wire.ts'
@@ -66,6 +67,8 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
   ): Result<GossipOutcome> {
     close()
     Object.assign(counted, NOTHING)
+    const bad = keyFault(given)
+    if (bad !== undefined) return refuse('invalid', bad)
     keys = given
     const listening = network.listen(node, address, port, (socket) => greet(socket, undefined, () => undefined))
     if (isRefused(listening)) return listening
@@ -86,9 +89,10 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
           const frame = content as Frame
           if (peer !== undefined) return take(peer, frame)
           if (frame.is !== 'identity') return socket.reset()
-          const fault = keysFault(keys, frame.keys)
+          const fault = frame.peer === own ? 'it is this agent itself' : keysFault(keys, frame.keys)
           if (fault !== undefined) {
-            event?.({ did: 'refused', who: socket.remote.address, why: fault, times: 1 })
+            const why = strangeness(keys, frame.keys)
+            if (dialled === undefined && why !== undefined) event?.({ did: 'refused', who: socket.remote.address, why, times: 1 })
             settled(refuse('gone', fault))
             return socket.end()
           }
@@ -161,19 +165,20 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
     if (found.sockets[0] !== undefined) connected(peer, found.sockets[0])
   }
 
-  function hangUp(peer: string, why: string): void {
+  function hangUp(peer: string, why: string): Result<GossipOutcome> {
     const found = standing.get(peer)
-    if (found === undefined) return
+    if (found === undefined) return refuse('gone', `there is no connection to ${peer}`)
     standing.delete(peer)
     for (const socket of found.sockets) socket.end()
     event?.({ did: 'disconnected', peer, why })
+    return {}
   }
 
   function write(peer: string, frame: Written): Result<GossipOutcome> {
     const socket = standing.get(peer)?.sockets[0]
     if (!socket?.isOpen) return refuse('gone', `there is no connection to ${peer}`)
     const bytes = messages === 'shared' ? 0 : packr.pack(frame.message).byteLength
-    if (bytes > MESSAGE_BYTES_MAX) return refuse('invalid', `a message has ${bytes} bytes, ${MESSAGE_BYTES_MAX} are allowed`)
+    if (bytes > MESSAGE_BYTES_MAX) return tooLarge(bytes)
     sent.messages++
     sent.bytes += bytes + FRAME_BYTES
     counted.messagesOut++
@@ -206,10 +211,13 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
     return false
   }
 
-  function publish(topic: string, message: object): void {
+  function publish(topic: string, message: object): Result<GossipOutcome> {
+    const bytes = messages === 'shared' ? 0 : packr.pack(message).byteLength
+    if (bytes > MESSAGE_BYTES_MAX) return tooLarge(bytes)
     const id = `${own}/${life}/${++published}`
     seen.add(id)
     for (const peer of standing.keys()) write(peer, { is: 'published', id, from: own, topic, message })
+    return {}
   }
 
   function close(): void {
@@ -235,27 +243,46 @@ export function createSimGossip({ network, node, peer: own, later, messages, mee
         case 'dial':
           return dial(request.addresses, soon)
         case 'hang-up':
-          hangUp(request.peer, request.why)
-          return soon({})
+          return soon(hangUp(request.peer, request.why))
         case 'send':
           return done(write(request.peer, { is: 'message', message: request.message }))
         case 'join-topic':
           topics.add(request.topic)
           return soon({})
         case 'publish':
-          publish(request.topic, request.message)
-          return soon({})
+          return soon(publish(request.topic, request.message))
         case 'figures':
           return soon({ figures: { ...counted } })
-        case 'keys':
-          keys = request.keys
-          return soon({})
+        case 'keys': {
+          const bad = keyFault(request.keys)
+          if (bad === undefined) keys = request.keys
+          return soon(bad === undefined ? {} : refuse('invalid', bad))
+        }
       }
     },
   }
 }
 
+function tooLarge(bytes: number): Result<GossipOutcome> {
+  return refuse('invalid', `a message has ${bytes} bytes, ${MESSAGE_BYTES_MAX} are allowed`)
+}
+
+function keyFault(keys: readonly string[]): string | undefined {
+  const bad = keys.map(readGossipKey).find((read) => typeof read === 'string')
+  return bad === undefined ? undefined : `no key: ${bad}`
+}
+
+/** Why somebody who has dialled is refused, in words for this agent's log. */
+function strangeness(own: readonly string[], other: readonly string[]): string | undefined {
+  if (keysFault(own, other) === undefined) return undefined
+  if (other.length === 0) return 'it has no key'
+  return own.length === 0 ? 'it has a key, and this agent has none' : 'it has none of the keys of this agent'
+}
+
+/** What whoever has dialled is told. */
 function keysFault(own: readonly string[], other: readonly string[]): string | undefined {
   if (own.length === 0 && other.length === 0) return undefined
+  if (own.length === 0) return 'its gossip is encrypted, and this agent has no key: "encrypt" is missing here'
+  if (other.length === 0) return 'its gossip is not encrypted, and that of this agent is: "encrypt" is missing there'
   return own.some((key) => other.includes(key)) ? undefined : 'it has none of the keys of this agent: "encrypt" differs'
 }

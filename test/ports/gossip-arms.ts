@@ -1,4 +1,7 @@
 import { createGossip } from '../../net/gossip/index.ts'
+import { createSimGossip } from '../../sim/ports/gossip.ts'
+import { SimNetwork } from '../../sim/ports/network.ts'
+import { World } from '../../sim/world.ts'
 import type { Device, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import { Lookout } from '../net/mesh/kit.ts'
@@ -25,9 +28,14 @@ export type Arm = {
   close(): Promise<void>
 }
 
-export const arms: { name: string; make(): Arm }[] = [{ name: 'libp2p', make: realArm }]
+export const arms: { name: string; make(): Arm }[] = [
+  { name: 'libp2p', make: realArm },
+  { name: 'simulated', make: simulatedArm },
+]
 
 const AGAIN_MS = 50
+const ROUND_MS = 10
+const ROUNDS_MAX = 6_000
 
 export function realArm(dataDirectory?: string): Arm {
   const lookout = new Lookout()
@@ -54,6 +62,59 @@ export function realArm(dataDirectory?: string): Arm {
   }
 }
 
+/** All ends on one machine of a simulated network, whose time passes while something is waited for. */
+function simulatedArm(): Arm {
+  const world = new World('gossip')
+  const network = new SimNetwork({
+    nowMs: () => world.nowMs,
+    after: (ms, work) => world.after(ms, work),
+    random: (stream) => world.streams.stream(`network/${stream}`),
+  })
+  const host = '127.0.0.1'
+  network.addNode('machine', '10.0.0.1')
+  network.start('machine')
+  const ends: End[] = []
+  /** In real time a little passes between two looks, so that promises of the test go on. */
+  const passed = async <Found>(look: () => Found | undefined | false, work: () => void = () => undefined): Promise<Found> => {
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+      const found = look()
+      if (found !== undefined && found !== false) return found
+      work()
+      world.runUntil(world.nowMs + ROUND_MS)
+      await Promise.resolve()
+    }
+    throw new Error('it did not happen')
+  }
+  return {
+    host,
+    end() {
+      const peer = `peer-${ends.length + 1}`
+      const later = (ms: number, work: () => void) => world.after(ms, work)
+      const device = createSimGossip({ network, node: 'machine', peer, later, messages: 'packed' })
+      const close = () => Promise.resolve(device.close())
+      const end = endOf({ perform: device.perform, close }, () => undefined)
+      const ask: End['ask'] = async (request) => {
+        let outcome: Result<GossipOutcome> | undefined
+        void end.ask(request).then((found) => {
+          outcome = found
+        })
+        return passed(() => outcome)
+      }
+      const simulated: End = { ...end, ask, must: async (request) => unrefused(request, await ask(request)) }
+      ends.push(simulated)
+      return simulated
+    },
+    until: (look) => passed(look),
+    again: (work, look) => passed(look, work),
+    close: () => Promise.all(ends.map((end) => end.close())).then(() => undefined),
+  }
+}
+
+function unrefused({ do: what }: GossipRequest, outcome: Result<GossipOutcome>): GossipOutcome {
+  if (isRefused(outcome)) throw new Error(`${what}: ${outcome.why}`)
+  return outcome
+}
+
 function endOf(device: Device<GossipRequest, GossipOutcome, GossipEvent> & { close(): Promise<void> }, changed: () => void): End {
   const events: GossipEvent[] = []
   const ask: End['ask'] = (request) =>
@@ -66,11 +127,7 @@ function endOf(device: Device<GossipRequest, GossipOutcome, GossipEvent> & { clo
   return {
     events,
     ask,
-    async must(request) {
-      const outcome = await ask(request)
-      if (isRefused(outcome)) throw new Error(`${request.do}: ${outcome.why}`)
-      return outcome
-    },
+    must: async (request) => unrefused(request, await ask(request)),
     close: () => device.close(),
   }
 }
