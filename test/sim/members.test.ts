@@ -70,7 +70,7 @@ test('whoever has left is not looked for, and whoever is told something tells it
 test('networks with different keys do not meet, and say why', (t) => {
   const estate = new MemberEstate({ world: 'keys', count: 2, messages: 'packed', isFormed: false })
   const [first, second] = estate.members as [MemberEstate['members'][0], MemberEstate['members'][0]]
-  second.args.keys.push('a key')
+  for (const [at, { args }] of [first, second].entries()) args.keys.push(Buffer.alloc(32, at + 1).toString('base64'))
   estate.start()
   estate.run(100)
   let why = ''
