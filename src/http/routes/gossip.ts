@@ -14,12 +14,12 @@ export const gossipRoute: Route = {
     const wait = waitOf(query, context.settings)
     if (!('waitMs' in wait)) return wait
     // An index of an earlier life of the agent is not waited for.
-    const isWanted = (_members: readonly Member[], index: number) => wait.index === 0 || index !== wait.index
+    const isWanted = (_members: readonly Member[], index: number) => wait.index === 0 || shownIndex(index) !== wait.index
     const found = await context.awaited(membershipRef, 'members', null, isWanted, wait.waitMs)
     const health = await context.asked(membershipRef, 'health', null)
     if (!found) return { status: 503, text: 'the members cannot be had now' }
     if (isRefused(health)) return health
-    return { headers: { 'X-Consul-Index': String(found.index) }, json: shownGossip(context.settings.node, found.value, health) }
+    return { headers: { 'X-Consul-Index': String(shownIndex(found.index)) }, json: shownGossip(context.settings.node, found.value, health) }
   },
 }
 
@@ -31,10 +31,10 @@ export const gossipTraceRoute: Route = {
     const wait = waitOf(query, context.settings)
     if (!('waitMs' in wait)) return wait
     const member = query.get('member') ?? ''
-    const isWanted = (_entries: readonly TraceEntry[], index: number) => wait.index === 0 || index !== wait.index
+    const isWanted = (_entries: readonly TraceEntry[], index: number) => wait.index === 0 || shownIndex(index) !== wait.index
     const found = await context.awaited(membershipRef, 'traced', { member }, isWanted, wait.waitMs)
     if (!found) return { status: 503, text: 'the trace of gossip cannot be had now' }
-    return { headers: { 'X-Consul-Index': String(found.index) }, json: found.value.map(shownEntry) }
+    return { headers: { 'X-Consul-Index': String(shownIndex(found.index)) }, json: found.value.map(shownEntry) }
   },
 }
 
@@ -52,6 +52,11 @@ function shownGossip(node: string, members: readonly Member[], { score, connecti
     Spread: spread ? { Rumours: spread.rumours, MedianMs: spread.medianMs, P99Ms: spread.mostMs, StepsMax: spread.stepsMax } : null,
     Members: rows.map(({ member, place }) => shownMember(member, place, watched.includes(member.name))),
   }
+}
+
+/** Never 0: nobody could wait for what comes after that. */
+function shownIndex(index: number): number {
+  return index + 1
 }
 
 function shownFigures(figures: GossipFigures | undefined): object | null {
