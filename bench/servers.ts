@@ -49,10 +49,19 @@ export const servers: Benchmark = {
       agents.map(({ url }) => wrk(stage, { url, served, connections: Math.ceil(CLIENTS / SERVERS), script: PUT })),
     )
     const get = await wrk(stage, { url: `${first.url}/v1/kv/one`, served, connections: CLIENTS })
+    const stale = await Promise.all(
+      agents.map(({ url }) => wrk(stage, { url: `${url}/v1/kv/one?stale`, served, connections: Math.ceil(CLIENTS / SERVERS) })),
+    )
     return [
       { name: `3 servers: KV PUT of ${VALUE_BYTES} bytes to one of them`, ours: one.perSecond, unit: '/s', note: one.note },
       { name: '3 servers: the same to all of them', ours: all.reduce((sum, { perSecond }) => sum + perSecond, 0), unit: '/s', note: '' },
       { name: '3 servers: KV GET', ours: get.perSecond, unit: '/s', note: get.note },
+      {
+        name: '3 servers: KV GET ?stale of all of them',
+        ours: stale.reduce((sum, { perSecond }) => sum + perSecond, 0),
+        unit: '/s',
+        note: '',
+      },
     ]
   },
 }
