@@ -1,15 +1,17 @@
 import type { UserEvent } from '../../actors/events/protocol.ts'
+import type { Told } from '../../actors/membership/protocol.ts'
 import { type Mutant, mutant, wrapHandler } from './mutant.ts'
 
 export const eventsTwice: Mutant = mutant({
   name: 'events-twice',
-  about: 'every fifth event that arrives is kept twice',
+  about: 'every fifth time that members told something, the newest event before is forgotten to have been seen',
   caughtBy: 'events-are-true',
   runsMax: 10,
-  mutations: wrapHandler('events', 'arrived', (handler) => {
+  mutations: wrapHandler('events', 'told', (handler) => {
     let count = 0
     return (state, request, turn, from) => {
-      if (++count % 5 === 0) handler(state, request, turn, from)
+      const all = state as { seen: ReadonlySet<string> | undefined }
+      if (++count % 5 === 0 && all.seen) all.seen = new Set([...all.seen].slice(0, -1))
       return handler(state, request, turn, from)
     }
   }),
@@ -20,8 +22,9 @@ export const eventsLost: Mutant = mutant({
   about: 'an event takes the place of the newest one',
   caughtBy: 'events-are-true',
   runsMax: 10,
-  mutations: wrapHandler('events', 'arrived', (handler) => (state, request, turn, from) => {
-    ;(state as { events: UserEvent[] }).events.pop()
+  mutations: wrapHandler('events', 'told', (handler) => (state, request, turn, from) => {
+    const { seen, events } = state as { seen: ReadonlySet<string> | undefined; events: UserEvent[] }
+    if ((request as { told: readonly Told[] }).told.some(({ id }) => !seen?.has(id))) events.pop()
     return handler(state, request, turn, from)
   }),
 })
@@ -31,7 +34,7 @@ export const eventsUntold: Mutant = mutant({
   about: 'those who wait for events are not told of them',
   caughtBy: 'events-are-true',
   runsMax: 20,
-  mutations: wrapHandler('events', 'arrived', (handler) => (state, request, turn, from) => {
+  mutations: wrapHandler('events', 'told', (handler) => (state, request, turn, from) => {
     const all = state as { followers: unknown[] }
     const { followers } = all
     all.followers = []
