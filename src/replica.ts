@@ -80,9 +80,11 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
         first = 0
       }
       refusals = 0
-      onCommitted(noticeOf(result))
       group.forEach(({ done }, at) => {
-        if (!hasEnded) done?.(result[at] as LogOutcome)
+        if (hasEnded) return
+        const outcome = result[at] as LogOutcome
+        onCommitted(outcome.notice)
+        done?.(outcome)
       })
     }
     if (!isRefusing) next()
@@ -115,12 +117,6 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
       hasEnded = true
     },
   }
-}
-
-/** One notice for entries that became durable together. */
-function noticeOf(outcomes: readonly LogOutcome[]): LogOutcome['notice'] {
-  const notices = outcomes.map(({ notice }) => notice)
-  return { index: Math.max(...notices.map(({ index }) => index)), touched: notices.flatMap(({ touched }) => touched) }
 }
 
 /** The position of the last entry applied to these tables; 0 if there is none. */
