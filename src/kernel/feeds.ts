@@ -90,6 +90,7 @@ export class Feeds {
   // ---------------------------------------------------------------- giving
 
   subscribed(subscriber: Subscriber, address: string, name: string, request: unknown): void {
+    this.unsubscribed(subscriber)
     const given: Given = { subscriber, address, name, request, instance: undefined, underWay: false, next: undefined }
     this.#given.set(keyOf(subscriber), given)
     given.instance = this.#host.produce(address, name, request, subscriber)
@@ -99,12 +100,20 @@ export class Feeds {
     const given = this.#given.get(keyOf(subscriber))
     if (!given) return
     this.#given.delete(keyOf(subscriber))
-    if (given.instance && !given.instance.ended) this.#host.left(given.instance, subscriber)
+    if (given.instance && !given.instance.ended) this.#host.left(given.instance, given.subscriber)
+  }
+
+  /**
+   * Whether this very subscriber is given to. One that has left may have been followed by another with the same number, after a restart of
+   * its thread: that one must not get what is meant for the first.
+   */
+  holds(subscriber: Subscriber): boolean {
+    return this.#given.get(keyOf(subscriber))?.subscriber === subscriber
   }
 
   emit(subscriber: Subscriber, index: number, value: unknown): void {
     const given = this.#given.get(keyOf(subscriber))
-    if (!given) return
+    if (given?.subscriber !== subscriber) return
     if (given.underWay) {
       given.next = { index, value }
       return
@@ -128,15 +137,21 @@ export class Feeds {
       if (given.address !== address) continue
       given.underWay = false
       given.next = undefined
-      given.instance = this.#host.produce(address, given.name, given.request, given.subscriber)
+      this.#askAgain(given)
     }
   }
 
   /** An actor lost its memory: its subscribers are told to it again. */
   rebuilt(instance: Instance): void {
     for (const given of this.#given.values()) {
-      if (given.instance === instance) this.#host.produce(given.address, given.name, given.request, given.subscriber)
+      if (given.instance === instance) this.#askAgain(given)
     }
+  }
+
+  /** What was asked before and still waits is not asked twice. */
+  #askAgain(given: Given): void {
+    given.subscriber = { ...given.subscriber }
+    given.instance = this.#host.produce(given.address, given.name, given.request, given.subscriber)
   }
 
   disconnected(peer: Peer): void {

@@ -277,6 +277,7 @@ export class Host {
 
   #handOver(instance: Instance, envelope: Envelope): void {
     const { caller, subscriber } = envelope
+    if (subscriber && !this.#feeds.holds(subscriber)) return
     const beganMs = this.ports.clock.monotonicMs()
     if (caller && envelope.deadlineAt !== undefined && beganMs > envelope.deadlineAt) {
       this.#reply(caller, refuse('late', `${instance.address} could not take "${envelope.name}" before its deadline`))

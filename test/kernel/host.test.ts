@@ -1,7 +1,18 @@
 import test from 'ava'
 import { defineActor } from '../../src/kernel/actor.ts'
-import { type Call, type Caller, type Cast, type Feed, LATER, refOf, type Subscriber } from '../../src/kernel/protocol.ts'
+import {
+  addressOf,
+  type Call,
+  type Caller,
+  type Cast,
+  type Feed,
+  LATER,
+  type Ref,
+  refOf,
+  type Subscriber,
+} from '../../src/kernel/protocol.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
+import { CAST, packItems } from '../../src/kernel/wire.ts'
 import { testHosts } from '../kit/hosts.ts'
 
 type ShopProtocol = {
@@ -204,6 +215,25 @@ test('what is owed to a lost thread is answered in vain: nobody crashes, and no 
   t.deepEqual(answers, [{ cents: 5 }])
   t.is(back.stats()[0]?.restarts, 0)
   t.deepEqual(printed, [])
+})
+
+test('what is meant for a follower of a lost thread reaches nobody, also not another one with its number', (t) => {
+  const { front, back, settle, replace } = market()
+  const other = refOf<ShopProtocol>('shop', 'other')
+  back.start('shop', 'other', null)
+  front.follow(shopRef, 'sold', null, () => undefined)
+  settle()
+  const anew = replace(0)
+  const taken: unknown[] = []
+  anew.follow(other, 'sold', null, (value) => taken.push(value))
+  settle()
+  const sell = (to: Ref) => back.receive(0, packItems([[CAST, addressOf(to), 'sell', { item: 'pen' }]]))
+  sell(shopRef)
+  settle()
+  t.deepEqual(taken, [0])
+  sell(other)
+  settle()
+  t.deepEqual(taken, [0, 1])
 })
 
 test('another machine may ask only what the protocol opens to it', (t) => {
