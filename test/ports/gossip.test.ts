@@ -95,9 +95,8 @@ for (const { name, make } of arms) {
   test(`${name}: dialling tries each address, says what was wrong at each, and keeps to the connection that stands`, async (t) => {
     const { arm, ends } = await started(t, make, [[], []])
     const [a, b] = ends as [Started, Started]
-    const gone = arm.end()
-    const { port: dead = 0 } = await gone.must({ do: 'listen', address: arm.host, port: 0, keys: [] })
-    await gone.close()
+    // One that the system gives to nobody who asks for any.
+    const dead = 1
     const addresses = [
       { host: arm.host, port: dead },
       { host: arm.host, port: b.port },

@@ -42,10 +42,10 @@ function tryAws(aws: AwsDouble) {
     const outcome = await ask({ do: 'prepare', ...request })
     return 'refused' in outcome ? outcome : (outcome.prepared ?? { refused: 'missing', why: 'nothing was prepared' })
   }
-  const sign = async (state: AuthorityState, config: Record<string, unknown> = {}, uri = uriOf('web')) => {
+  const sign = async (state: AuthorityState, config: Record<string, unknown> = {}, uri = uriOf('web'), times = lifetime(3)) => {
     const names = { commonName: 'web', uri: uriOf('web') }
     const { csrPem = '' } = granted(await askSigner({ do: 'key', type: 'ec', bits: 256, request: names }))
-    return ask({ do: 'sign', authority: authorityOf(config), state, csrPem, commonName: 'web', uri, serial: 5, ...lifetime(3) })
+    return ask({ do: 'sign', authority: authorityOf(config), state, csrPem, commonName: 'web', uri, serial: 5, ...times })
   }
   const check = (state: AuthorityState, config: Record<string, unknown> = {}) =>
     ask({ do: 'check', authority: authorityOf(config), state, nowMs: Date.now() })
@@ -82,11 +82,12 @@ for (const [config, kind, algorithm] of [
     t.deepEqual(granted(await prepare(config, { state: made.state })), made)
     t.is(aws.authorities.size, 1)
 
-    const leaf = granted(await sign(made.state, config))
+    const times = lifetime(3)
+    const leaf = granted(await sign(made.state, config, uriOf('web'), times))
     const facts = await factsOf(leaf.certPem ?? '')
     t.like(facts, { uris: [uriOf('web')], isCa: false, authorityKeyId: made.signingKeyId })
     t.like(leaf, { chainPem: [], serial: facts.serial ?? '', notAfterMs: facts.notAfterMs ?? 0 })
-    t.is(facts.notAfterMs, Math.floor(lifetime(3).notAfterMs / 1_000) * 1_000)
+    t.is(facts.notAfterMs, Math.floor(times.notAfterMs / 1_000) * 1_000)
   })
 }
 
