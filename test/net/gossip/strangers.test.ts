@@ -62,7 +62,8 @@ test('a peer that announces a message without end is cut off, and one that sends
 test('a peer that takes no messages is sent away', async (t) => {
   const { arm, end, port } = await listening(t, [])
   const { stranger, peer } = await peerOfStrangers(t, false)
-  await stranger.dial(multiaddr(`/ip4/${arm.host}/tcp/${port}`))
+  const connection = await stranger.dial(multiaddr(`/ip4/${arm.host}/tcp/${port}`))
+  await connection.newStream(PROTOCOL)
   const said = await arm.until(() => of(end, 'refused')[0])
   t.is(said.who, peer)
   t.regex(said.why, /^it takes no messages/)
@@ -72,7 +73,8 @@ test('a peer that takes no messages is sent away', async (t) => {
 test('a peer that does not read costs a bounded queue', async (t) => {
   const { arm, end, port } = await listening(t, [])
   const { stranger, peer } = await peerOfStrangers(t, (stream) => stream.pause())
-  await stranger.dial(multiaddr(`/ip4/${arm.host}/tcp/${port}`))
+  const connection = await stranger.dial(multiaddr(`/ip4/${arm.host}/tcp/${port}`))
+  await connection.newStream(PROTOCOL)
   await arm.until(() => of(end, 'connected')[0])
   const message = { text: 'x'.repeat(60_000) }
   const answers: (string | undefined)[] = []
