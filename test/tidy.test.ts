@@ -43,6 +43,7 @@ const TIES: Record<string, RegExp> = {
   'src/connect-proxy.ts': /^net\//,
   'src/connect-haproxy.ts': /^net\/(logger|temporary-directory)\.ts$/,
   'src/client/connect/peer.ts': /^net\/mesh\/(names|reasons)\.ts$/,
+  'src/cli/gossip-replay.ts': /^sim\/members\/replay\.ts$/,
   'src/cli/sim.ts': /^sim\/own\/index\.ts$/,
   'src/cli/tls-files.ts': /^net\/agent-certificates\.ts$/,
 }

@@ -68,5 +68,6 @@ export function beginning(args: MembershipArgs, turn: MembershipTurn): Membershi
     isFlushing: false,
     next: { compareMs: 0, returnMs: 0, reapMs: 0, saveMs: 0, locateMs: 0 },
     saved: '',
+    recording: undefined,
   }
 }

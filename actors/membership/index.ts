@@ -1,6 +1,6 @@
 import { defineActor } from '../../src/kernel/actor.ts'
 import type { GossipEvent, GossipFigures } from '../../src/kernel/ports.ts'
-import { LATER } from '../../src/kernel/protocol.ts'
+import { LATER, type Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { beginning } from './begin.ts'
 import { compared, compareWith, takeRecords } from './compare.ts'
@@ -12,6 +12,7 @@ import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnect
 import { locate, located } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
 import type { MembershipArgs, MembershipHealth, MembershipProtocol } from './protocol.ts'
+import { beginRecording, endRecording, noted, recordable } from './record.ts'
 import { knownRecords, reap, save } from './remember.ts'
 import { isThere } from './ring.ts'
 import { show, showAll } from './show.ts'
@@ -50,7 +51,7 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
     }
     return state
   },
-  on: {
+  on: recordable({
     join(state, { addresses }, turn, caller) {
       if (!state.args.enabled) return refuse('invalid', 'this agent does not gossip')
       if (state.self.peer === '') return refuse('busy', 'this agent does not listen yet')
@@ -206,15 +207,20 @@ export const membership = defineActor<MembershipProtocol, MembershipOwn, Members
     },
 
     flush: (state, _request, turn) => flush(state, turn),
-  },
-  left(state, subscriber) {
-    const isOther = (one: { subscriber: typeof subscriber }) =>
-      one.subscriber.peer !== subscriber.peer || one.subscriber.feed !== subscriber.feed
-    state.followers = state.followers.filter(isOther)
-    state.toldFollowers = state.toldFollowers.filter(isOther)
-    state.traceFollowers = state.traceFollowers.filter(isOther)
+    record: (state, request, turn, caller) => beginRecording(state, turn, request, caller),
+    recordOver: (state, _request, turn) => endRecording(state, turn, 'time'),
+  }),
+  left(state, subscriber, turn) {
+    noted(state, turn, { name: 'left', request: null, from: subscriber }, () => unfollow(state, subscriber))
   },
 })
+
+function unfollow(state: MembershipState, subscriber: Subscriber): void {
+  const isOther = (one: { subscriber: Subscriber }) => one.subscriber.peer !== subscriber.peer || one.subscriber.feed !== subscriber.feed
+  state.followers = state.followers.filter(isOther)
+  state.toldFollowers = state.toldFollowers.filter(isOther)
+  state.traceFollowers = state.traceFollowers.filter(isOther)
+}
 
 /** From now on this agent is a member, of a cluster of its own until it meets others. */
 function begin(state: MembershipState, turn: MembershipTurn, peer: string, port: number): void {

@@ -34,9 +34,17 @@ export type MembershipProtocol = {
   trace: Call<{ member: string }, TraceEntry[]>
   /** The same, each time there is more. Its index counts all entries there ever were. */
   traced: Feed<{ member: string }, TraceEntry[]>
+  /**
+   * From now on all that this agent hears and does about members is written down. Answered once it is over: after `forMs`, at most ten minutes,
+   * or when it has 8 MB. `conflict`: there is a recording already. `invalid`: this agent does not gossip, or not so long.
+   */
+  record: Call<{ forMs: number }, Recorded>
 }
 
 export const membershipRef = refOf<MembershipProtocol>('membership')
+
+/** The lines of a recording, each an object of JSON, without keys: see recording.ts. `full`: it has no room for the rest. */
+export type Recorded = { lines: string[]; ended: 'time' | 'full' }
 
 /** `install`: it is taken as well. `use`: for what is sent from now on. `remove`: never the one in use. Keys in Base64. */
 export type KeyRequest = { do: 'list' } | { do: 'install' | 'use' | 'remove'; key: string }

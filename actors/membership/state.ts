@@ -8,6 +8,7 @@ import type { Keyring } from './keyring.ts'
 import type { Location } from './locate.ts'
 import type { GossipMessage, Rumour } from './messages.ts'
 import type { Member, MemberRecord, MembershipArgs, MembershipHealth, Told, TraceEntry } from './protocol.ts'
+import type { Recording } from './record.ts'
 import type { Ring } from './ring.ts'
 import type { Suspicion } from './suspicion.ts'
 import type { Trace } from './trace.ts'
@@ -26,6 +27,7 @@ export type MembershipOwn = {
   keysOwed: Cast<{ from: string }>
   keysOver: Cast<{ id: string }>
   leaveOn: Cast<{ step: 'left' | 'gone' }>
+  recordOver: Cast<null>
 }
 export type MembershipTurn = Turn<MembershipOwn>
 
@@ -98,6 +100,7 @@ export type MembershipState = {
   next: { compareMs: number; returnMs: number; reapMs: number; saveMs: number; locateMs: number }
   /** What was saved of whom to find again. */
   saved: string
+  recording: Recording | undefined
 }
 
 export type Connection = {

@@ -28,6 +28,8 @@ export const commands: readonly Listing[] = [
   { name: 'event', load: async () => (await import('./event.ts')).eventCommand },
   { name: 'exec', load: async () => (await import('./exec.ts')).execCommand },
   { name: 'force-leave', load: async () => (await import('./force-leave.ts')).forceLeaveCommand },
+  { name: 'gossip record', load: async () => (await import('./gossip-record.ts')).gossipRecordCommand },
+  { name: 'gossip replay', load: async () => (await import('./gossip-replay.ts')).gossipReplayCommand },
   { name: 'gossip trace', load: async () => (await import('./gossip-trace.ts')).gossipTraceCommand },
   { name: 'gossip watch', load: async () => (await import('./gossip-watch.ts')).gossipWatchCommand },
   { name: 'info', load: async () => (await import('./info.ts')).infoCommand },
@@ -136,7 +138,8 @@ export const groups: readonly Group[] = [
   {
     name: 'gossip',
     summary: 'Look into how members watch each other',
-    about: 'Shows what an agent knows of the other agents of its cluster, how it came to know that, and how much they say to each other.',
+    about:
+      'Shows what an agent knows of the other agents of its cluster, how it came to know that, and how much they say to each other; records it and plays it again.',
   },
   {
     name: 'intention',

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { Member, MembershipHealth, TraceEntry } from '../../actors/membership/protocol.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
 import type { EdgeContext } from '../../src/http/context.ts'
-import { requested, run, settings } from '../kit/http.ts'
+import { asked, requested, run, settings } from '../kit/http.ts'
 
 const member = (name: string, more: Partial<Member> = {}): Member => ({
   name,
@@ -102,4 +102,15 @@ test('/v1/tribune/gossip/trace shows who said what of whom, and over whom it cam
       },
     ],
   })
+})
+
+test('PUT /v1/tribune/gossip/record asks for a recording and answers its lines', (t) => {
+  t.like(asked('PUT', '/v1/tribune/gossip/record'), { name: 'record', request: { forMs: 60_000 }, withinMs: 75_000 })
+  t.like(asked('PUT', '/v1/tribune/gossip/record?for=5s'), { name: 'record', request: { forMs: 5_000 } })
+  t.like(asked('PUT', '/v1/tribune/gossip/record?for=10000h'), { request: { forMs: 36_000_000_000 }, withinMs: 615_000 })
+  t.deepEqual(asked('PUT', '/v1/tribune/gossip/record?for=5'), { status: 400, text: 'for: time: missing unit in duration "5"' })
+  const { route, request } = requested('PUT', '/v1/tribune/gossip/record')
+  const answer = { lines: ['{"a":1}', '{"b":2}'], ended: 'time' }
+  const reply = 'reply' in route ? route.reply(answer as never, request, settings) : undefined
+  t.deepEqual(reply, { headers: { 'X-Tribune-Ended': 'time' }, text: '{"a":1}\n{"b":2}\n', type: 'application/x-ndjson' })
 })

@@ -1,10 +1,17 @@
-import { type Member, type MembershipHealth, membershipRef, type TraceEntry } from '../../../actors/membership/protocol.ts'
+import { type Member, type MembershipHealth, membershipRef, type Recorded, type TraceEntry } from '../../../actors/membership/protocol.ts'
 import { placeOf } from '../../../actors/membership/ring.ts'
+import { parseDuration } from '../../config/durations.ts'
 import type { GossipFigures } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { waitOf } from '../blocking.ts'
 import { goTime } from '../go-time.ts'
-import type { Route } from '../route.ts'
+import { question, type Route } from '../route.ts'
+
+const RECORD_MS = 60_000
+/** More is refused by whoever records. */
+const RECORD_MS_MAX = 600_000
+/** What the answer may take once a recording is over. */
+const RECORDED_MS = 15_000
 
 /** GET /v1/tribune/gossip: the members as this agent sees them, in the order of the ring, and how gossip is here. Blocks until a member changes. */
 export const gossipRoute: Route = {
@@ -38,7 +45,25 @@ export const gossipTraceRoute: Route = {
   },
 }
 
-export const gossipRoutes: readonly Route[] = [gossipRoute, gossipTraceRoute]
+/** PUT /v1/tribune/gossip/record?for=60s: answers, when the time is over, with all that membership heard and did here, a line of JSON each. */
+export const gossipRecordRoute: Route = {
+  method: 'PUT',
+  path: '/v1/tribune/gossip/record',
+  ask({ query }) {
+    const text = query.get('for') ?? ''
+    const forMs = text === '' ? RECORD_MS : parseDuration(text)
+    if (isRefused(forMs)) return { status: 400, text: `for: ${forMs.why}` }
+    return question(membershipRef, 'record', { forMs }, Math.min(Math.max(0, forMs), RECORD_MS_MAX) + RECORDED_MS)
+  },
+  reply: ({ lines, ended }: Recorded) => ({
+    headers: { 'X-Tribune-Ended': ended },
+    text: `${lines.join('\n')}\n`,
+    type: 'application/x-ndjson',
+  }),
+  statusOf: { conflict: 409 },
+}
+
+export const gossipRoutes: readonly Route[] = [gossipRoute, gossipTraceRoute, gossipRecordRoute]
 
 function shownGossip(node: string, members: readonly Member[], { score, connections, watched, rates, totals, spread }: MembershipHealth) {
   const rows = members.map((member) => ({ member, place: placeOf(member.id) }))
