@@ -13,14 +13,16 @@ import { EVENT_TOPIC, packEvent, readEvent } from './travel.ts'
 type EventsOwn = {
   /** The newest that members told each other, this one included. */
   told: Cast<{ told: readonly Told[] }>
-  /** The members hear of an event. */
-  sent: Cast<{ id: string; caller: Caller<{ id: string }>; result: Result<{ lamportTime: number }> }>
+  /** The members hear of an event that was fired here. */
+  sent: Cast<{ event: UserEvent; caller: Caller<{ id: string }>; result: Result<{ lamportTime: number }> }>
   /** What this agent runs, for an event that is only for some services. */
   placed: Cast<{ event: UserEvent; result: Result<LocalList> }>
 }
 type EventsState = {
   /** What was told when it was looked at last; undefined: nothing was heard yet. */
   seen: ReadonlySet<string> | undefined
+  /** The ids of events that reached this agent, the oldest first, at most HEARD_OF_MAX: an event of its own does so twice. */
+  heardOf: Set<string>
   /** The oldest first, at most KEPT_MAX. */
   events: UserEvent[]
   lamportTime: number
@@ -30,6 +32,7 @@ type EventsState = {
 }
 
 const KEPT_MAX = 256
+const HEARD_OF_MAX = 1_024
 const VERSION = 1
 /** In Consul a new leader is the first event of all. */
 const LAMPORT_TIME_FIRST = 1
@@ -44,7 +47,7 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
   mailboxMax: 4_096,
   init(_args, turn) {
     turn.subscribe('told', membershipRef, 'told', { topic: EVENT_TOPIC }, (told) => ({ name: 'told', request: { told } }))
-    return { seen: undefined, events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }
+    return { seen: undefined, heardOf: new Set(), events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }
   },
   on: {
     fire(state, { token, ...fire }, turn, caller) {
@@ -55,19 +58,21 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
       const event: UserEvent = { ...fire, id: turn.random.uuid(), version: VERSION, lamportTime: state.lamportTime + 1 }
       const fault = sizeFault(event)
       if (fault !== undefined) return refuse('conflict', fault)
-      const { id } = event
       state.lamportTime = event.lamportTime
       turn.call(
         membershipRef,
         'tell',
         { topic: EVENT_TOPIC, body: packEvent(event) },
-        { withinMs: TELL_WITHIN_MS, then: (result) => ({ name: 'sent', request: { id, caller, result } }) },
+        { withinMs: TELL_WITHIN_MS, then: (result) => ({ name: 'sent', request: { event, caller, result } }) },
       )
       return LATER
     },
 
-    sent(_state, { id, caller, result }, turn) {
-      turn.answer(caller, isRefused(result) ? result : { id })
+    sent(state, { event, caller, result }, turn) {
+      if (isRefused(result)) return turn.answer(caller, result)
+      // Who asks as soon as this is answered sees it, although what members told may come later.
+      arrive(state, event, turn)
+      turn.answer(caller, { id: event.id })
     },
 
     recent(state, { name, token }, turn, subscriber) {
@@ -83,7 +88,8 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
         const event = readEvent(body)
         if (isRefused(event)) turn.print('warn', 'A member told of an event that is none', { from, error: event.why })
         // What was known before this actor began anew was run before, too.
-        else if (seen !== undefined || event.name !== REMOTE_EXEC) arrive(state, event, turn)
+        else if (seen === undefined && event.name === REMOTE_EXEC) isFirst(state, event.id)
+        else arrive(state, event, turn)
       }
     },
 
@@ -98,12 +104,21 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
   },
 })
 
-/** An event reached this agent. */
+/** An event reached this agent, for the first time or again. */
 function arrive(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {
+  if (!isFirst(state, event.id)) return
   state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
   if (!matches(event.nodeFilter, turn.node)) return
   if (event.serviceFilter === '') return take(state, event, turn)
   turn.call(localRef, 'list', null, { withinMs: LOCAL_WITHIN_MS, then: (result) => ({ name: 'placed', request: { event, result } }) })
+}
+
+/** Remembers an event. Answers whether it was not known. */
+function isFirst({ heardOf }: EventsState, id: string): boolean {
+  if (heardOf.has(id)) return false
+  heardOf.add(id)
+  if (heardOf.size > HEARD_OF_MAX) heardOf.delete(heardOf.values().next().value as string)
+  return true
 }
 
 function take(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {

@@ -4,14 +4,13 @@ import { type Mutant, mutant, wrapHandler } from './mutant.ts'
 
 export const eventsTwice: Mutant = mutant({
   name: 'events-twice',
-  about: 'every fifth time that members told something, the newest event before is forgotten to have been seen',
+  about: 'every fifth event that is fired is forgotten to have been heard of already',
   caughtBy: 'events-are-true',
   runsMax: 10,
-  mutations: wrapHandler('events', 'told', (handler) => {
+  mutations: wrapHandler('events', 'sent', (handler) => {
     let count = 0
     return (state, request, turn, from) => {
-      const all = state as { seen: ReadonlySet<string> | undefined }
-      if (++count % 5 === 0 && all.seen) all.seen = new Set([...all.seen].slice(0, -1))
+      if (++count % 5 === 0) (state as { heardOf: Set<string> }).heardOf.delete((request as { event: UserEvent }).event.id)
       return handler(state, request, turn, from)
     }
   }),

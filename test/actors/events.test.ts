@@ -156,8 +156,31 @@ test('a job that was asked for before this actor began anew is not run again', (
     a.effects().filter(({ did }) => did === 'cast'),
     [],
   )
-  a.value('told', [first, toldOf(packEvent(job))])
+  const second = toldOf(packEvent({ ...job, id: '69750493-0000-4000-8000-000000000002' }))
+  a.value('told', [first, second])
   t.is(a.effects().filter(({ did }) => did === 'cast').length, 1)
+})
+
+test('who fired an event sees it at once, whenever the members are heard to be told of it, and once', (t) => {
+  const { a, hear, names, feed } = tried()
+  const fired = ['first', 'second'].map((name) => a.call('fire', fire({ name })))
+  const bodies = a.effects().flatMap((one) => (one.did === 'call' && one.name === 'tell' ? [one.request as { body: object }] : []))
+  a.answer('tell', { lamportTime: 1 })
+  t.false(isRefused(fired[0]?.result ?? { refused: 'late', why: '' }))
+  t.deepEqual(names(), ['first'])
+  hear(...bodies.map(({ body }) => toldOf(body, 'n1')))
+  t.deepEqual(names(), ['first', 'second'])
+  a.answer('tell', { lamportTime: 2 })
+  t.is(fired[1]?.result && !isRefused(fired[1].result) && fired[1].result.id, feed.values.at(-1)?.events[1]?.id)
+  t.deepEqual(names(), ['first', 'second'])
+})
+
+test('an event that members tell of again, because they forgot that they did, is the same event', (t) => {
+  const { hear, names } = tried()
+  const body = packEvent({ ...fire(), id: ID, version: 1, lamportTime: 7 })
+  hear(toldOf(body))
+  hear(toldOf(body))
+  t.deepEqual(names(), ['deploy'])
 })
 
 test('whoever fires hears when the members cannot be told', (t) => {
