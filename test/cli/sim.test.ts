@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { cleanEnvironment, TRIBUNE } from '../kit/agents.ts'
 import { runProgram } from '../kit/running.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
-import { DB, folderOf, ONE, THREE } from '../sim/own-kit.ts'
+import { agentFile, DB, folderOf, ONE, THREE, WEB } from '../sim/own-kit.ts'
 import { type Outcome, runCommand } from './kit.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/simulation', import.meta.url))
@@ -158,6 +158,39 @@ test('clients have no vote: one server decides without them', async (t) => {
   )
   t.is(code, 0, out)
   t.regex(out, /\nnote: a and b: a client agent: it follows the servers' log and has no vote\n/)
+})
+
+test('services of clients reach each other while servers are lost and come back', async (t) => {
+  const client = (address: string) => `bind_addr = "${address}"\nretry_join = ["10.1.0.1"]\nconnect { enabled = true }\n`
+  const { code, out } = await simulate(
+    t,
+    {
+      's1/agent.hcl': agentFile('10.1.0.1'),
+      's2/agent.hcl': agentFile('10.1.0.2'),
+      's3/agent.hcl': agentFile('10.1.0.3'),
+      'c1/agent.hcl': client('10.1.1.1'),
+      'c1/web.hcl': WEB,
+      'c2/agent.hcl': client('10.1.1.2'),
+      'c2/db.hcl': DB,
+    },
+    {
+      seed: 'clients',
+      seconds: 70,
+      events: [
+        { at: '12s', do: 'crash', node: 's1', how: 'silently', for: '20s' },
+        { at: '14s', do: 'crash', node: 's2', how: 'silently', for: '18s' },
+        { at: '16s', do: 'crash', node: 's3', how: 'aloud', for: '16s' },
+        { at: '50s', do: 'crash', node: 'c2', how: 'silently', for: '5s' },
+      ],
+      expect: [
+        'web reaches db within 1s from 11s to 49s',
+        'c2 is back within 20s',
+        'db is passing on s1 from 65s',
+        'comes to rest within 30s',
+      ],
+    },
+  )
+  t.is(code, 0, out)
 })
 
 test('checks of all kinds pass while their program runs, and fail when it is stopped', async (t) => {
