@@ -40,9 +40,8 @@ export class Host {
   readonly waiters: Waiters
   /** The newest commit that this thread was told of. */
   noticed = 0
-  /** Counters by name and what was measured, of this thread. */
+  /** Counters and what was measured by name, of this thread, and levels: what is so now. Those of all threads add up. */
   readonly counters = new Map<string, number>()
-  /** What is so now, by name: levels of all threads add up. */
   readonly levels = new Map<string, number>()
   readonly samples = new Samples()
   readonly #options: HostOptions
