@@ -1,17 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { membership } from '../../actors/membership/index.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
+import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { tryActor } from '../kit/try-actor.ts'
 import { runCommand, tryCommand } from './kit.ts'
 
 const RECORD = 'PUT /v1/tribune/gossip/record'
 const NOW_MS = Date.UTC(2026, 10, 23, 7)
 
-const folder = mkdtempSync(join(tmpdir(), 'tribune-record-'))
-test.after.always(() => rmSync(folder, { recursive: true }))
+const folder = temporaryDirectory()
 
 function fileOf(name: string, lines: readonly string[]): string {
   const file = join(folder, name)
