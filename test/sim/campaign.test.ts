@@ -14,7 +14,7 @@ import { isRefused } from '../../src/kernel/refusal.ts'
 
 /** Real time for the campaign of this commit. */
 const IS_LONG = process.env['CI'] !== undefined
-const COMMIT_FOR_MS = IS_LONG ? 150_000 : 10_000
+const COMMIT_FOR_MS = IS_LONG ? 90_000 : 10_000
 /** Real time for the last run, the failure's shrinking and a busy machine. */
 const COMMIT_MORE_MS = 300_000
 const COMMIT_TURN = ['mixed', 'network', 'mixed', 'power', 'mixed', 'calm']
