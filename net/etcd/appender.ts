@@ -7,10 +7,10 @@ import type { EtcdKeys } from './keys.ts'
 
 export type AppenderOptions = { keys: EtcdKeys; fence: Fence; follower: Follower; clock: Pick<Clock, 'monotonicMs'> }
 
-/** What certainly did not get into the log is refused after this long. */
-const GIVE_UP_MS = 2_000
+/** What certainly did not get into the log is refused after this long: until then etcd may have a leader again. */
+export const GIVE_UP_MS = 4_500
 /** Nothing is sent any more after this long. */
-const SEND_MS_MAX = 3_000
+const SEND_MS_MAX = 5_000
 /** After this long nobody knows what became of it, and it cannot happen any more once something newer has. */
 export const LATE_MS = SEND_MS_MAX + 2 * FRESH_MS
 

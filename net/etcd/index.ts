@@ -34,6 +34,7 @@ export function openEtcdLog({ config, etcd, snapshots, print, fatal, ...options 
     etcd: connectEtcd({ endpoints: etcd.own ? [{ socket: childFiles(config.dataDir).socket }] : etcd.endpoints, files }),
     keys: etcdKeys(config.datacenter),
     id: config.node.id,
+    holdMs: etcd.holdMs,
     files: { snapshots, newPath: () => snapshotPath(snapshotDirectory(options.tables.directory)) },
     leads: () => [{ kind: 'servers.lead', atMs: options.clock.wallMs(), request: { id: config.node.id } } satisfies Command],
     failed: (error) => fatal(error instanceof Error ? (error.stack ?? error.message) : String(error)),

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Device, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { createReplica, type ReplicaOptions } from '../../src/replica.ts'
-import { append, LATE_MS, NO_LEADER } from './appender.ts'
+import { append, GIVE_UP_MS, LATE_MS, NO_LEADER } from './appender.ts'
 import type { Etcd } from './client.ts'
 import { type Piece, packEntry, piecesOf } from './entry.ts'
 import { createFence } from './fence.ts'
@@ -30,6 +30,8 @@ export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
   files?: Pick<TransferOptions, 'snapshots' | 'newPath'>
   /** How long entries stay in etcd at least. Default: two minutes. */
   retainMs?: number
+  /** How long a read waits for etcd to answer. */
+  holdMs: number
 }
 
 export type EtcdLog = Device<LogRequest, LogOutcome> & {
@@ -41,8 +43,6 @@ type Done = (outcome: Result<LogOutcome>) => void
 
 const RETAIN_MS = 120_000
 const RETRY_MS = 100
-/** A question that nobody answers is refused after this long. */
-const GIVE_UP_MS = 2_000
 const NOTHING: LogOutcome = { outcomes: [], notice: { index: 0, touched: [] } }
 const BEHIND = refuse('busy', 'the server that gave its tables is behind this one')
 const ENDED = refuse('gone', 'the agent is stopping')
@@ -52,7 +52,8 @@ const ENDED = refuse('gone', 'the agent is stopping')
  * entry: it is answered once everything is visible here that was in the log when it was proposed.
  */
 export function etcdLog(options: EtcdLogOptions): EtcdLog {
-  const { etcd, keys, id, tables, apply, onCommitted, clock, print, leads, failed, files, retainMs = RETAIN_MS } = options
+  const { etcd, keys, id, tables, apply, onCommitted, clock, print, leads, failed, files } = options
+  const { retainMs = RETAIN_MS, holdMs } = options
   const ended = new AbortController()
   const transfer = files && { etcd, keys, clock, ...files, ended: ended.signal }
   let isMissing = false
@@ -127,8 +128,8 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   }
 
   /** Nothing if etcd could not be reached since the start. */
-  async function ready(): Promise<Follower | undefined> {
-    const tooLong = pause(GIVE_UP_MS, undefined, { signal: ended.signal }).catch(() => undefined)
+  async function ready(withinMs: number): Promise<Follower | undefined> {
+    const tooLong = pause(withinMs, undefined, { signal: ended.signal }).catch(() => undefined)
     return follower ?? Promise.race([joined.promise, tooLong])
   }
 
@@ -144,7 +145,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   async function appendGroup(commands: LogRequest['commands']): Promise<Result<LogOutcome>> {
     const pieces = piecesOf(commands)
     if (isRefused(pieces)) return pieces
-    const follower = await ready()
+    const follower = await ready(GIVE_UP_MS)
     if (!follower) return NO_LEADER
     const outcomes: Result<LogOutcome>[] = []
     for (const piece of pieces) {
@@ -161,7 +162,8 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     while (asking.length > 0) {
       const askers = asking
       asking = []
-      const head = await newest()
+      const giveUpAtMs = clock.monotonicMs() + holdMs
+      const head = (await ready(holdMs)) ? await newest(giveUpAtMs) : NO_LEADER
       for (const done of askers) {
         if (isRefused(head)) done(head)
         else whenVisible(head, done)
@@ -171,8 +173,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   }
 
   /** The newest position at some moment after this was called. */
-  async function newest(): Promise<Result<number>> {
-    const giveUpAtMs = clock.monotonicMs() + GIVE_UP_MS
+  async function newest(giveUpAtMs: number): Promise<Result<number>> {
     for (;;) {
       const answer = await etcd.range({ key: keys.log, keysOnly: true })
       if (!isRefused(answer)) return answer.found[0]?.version ?? 0
@@ -182,7 +183,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   }
 
   function whenVisible(head: number, done: Done): void {
-    if (follower === undefined) return done(head === 0 ? NOTHING : NO_LEADER)
+    if (follower === undefined) return done(NO_LEADER)
     if (follower.visible.position >= head) return done(NOTHING)
     const cancel = clock.after(LATE_MS, () => {
       forget()

@@ -5,10 +5,11 @@ import type { AddressesConfig, EtcdConfig, OwnEtcdConfig, PortsConfig } from './
 export function buildEtcd(build: Build, addresses: AddressesConfig, ports: PortsConfig): EtcdConfig | undefined {
   const { problems, settings } = build
   const { log, etcd } = settings
+  const holdMs = settings.performance.rpc_hold_timeout
   const written = etcd.endpoints.flatMap((text) => text.split(',')).filter((text) => text !== '')
   if (written.length === 0 && hasOwnEtcd(build)) {
     if (etcd.ca_file + etcd.cert_file + etcd.key_file !== '') problems.push('etcd.ca_file, cert_file and key_file go with etcd.endpoints')
-    return { own: ownEtcd(build, addresses, ports), endpoints: [], caFile: '', certFile: '', keyFile: '' }
+    return { own: ownEtcd(build, addresses, ports), endpoints: [], caFile: '', certFile: '', keyFile: '', holdMs }
   }
   if (log !== 'local' && log !== 'etcd') problems.push(`log must be "local" or "etcd", got ${JSON.stringify(log)}`)
   if (log !== 'etcd') {
@@ -23,7 +24,7 @@ export function buildEtcd(build: Build, addresses: AddressesConfig, ports: Ports
     problems.push(`etcd.endpoints: ${JSON.stringify(text)} is not an address such as https://10.0.0.1:2379`)
     return []
   })
-  return { own: undefined, endpoints, caFile: etcd.ca_file, certFile: etcd.cert_file, keyFile: etcd.key_file }
+  return { own: undefined, endpoints, caFile: etcd.ca_file, certFile: etcd.cert_file, keyFile: etcd.key_file, holdMs }
 }
 
 /** Whether this agent is one of several servers, and is to look after the etcd that it shares with the others. */

@@ -275,6 +275,8 @@ export type EtcdConfig = {
   readonly caFile: string
   readonly certFile: string
   readonly keyFile: string
+  /** How long a read waits for the log to have a leader. */
+  readonly holdMs: number
 }
 
 /** How servers that each have an etcd of their own come to have a cluster. */

@@ -41,7 +41,7 @@ test('servers that share their log know where etcd is', (t) => {
     { host: 'etcd.internal', port: 23, tls: false },
   ]
   const endpoints = [...plain, { host: '::1', port: 2379, tls: true }]
-  t.deepEqual([config.etcd, warnings], [{ own: undefined, endpoints, caFile: 'ca', certFile: 'cert', keyFile: 'key' }, []])
+  t.deepEqual([config.etcd, warnings], [{ own: undefined, endpoints, caFile: 'ca', certFile: 'cert', keyFile: 'key', holdMs: 7_000 }, []])
   t.is(configOf(t, ['-dev']).etcd, undefined)
 })
 
@@ -89,7 +89,7 @@ test('servers that expect each other, or join others, look after an etcd of thei
   const base = ['-server', '-data-dir', '/d', '-bind', '10.0.0.1']
   const three = configOf(t, [...base, '-bootstrap-expect', '3'])
   const own = { expect: 3, bind: '10.0.0.1', advertise: '10.0.0.1', port: 8300 }
-  t.deepEqual([three.etcd, three.bootstrap], [{ own, endpoints: [], caFile: '', certFile: '', keyFile: '' }, false])
+  t.deepEqual([three.etcd, three.bootstrap], [{ own, endpoints: [], caFile: '', certFile: '', keyFile: '', holdMs: 7_000 }, false])
   t.is(configOf(t, [...base, '-retry-join', '10.0.0.2']).etcd?.own?.expect, 0)
   t.is(configOf(t, [...base, '-bootstrap', '-log', 'etcd']).etcd?.own?.expect, 1)
   for (const args of [['-bootstrap', '-retry-join', '10.0.0.2'], ['-bootstrap-expect', '1'], ['-bootstrap']]) {

@@ -18,8 +18,8 @@ test.serial('three servers over one etcd are one cluster: what one was told, all
   const etcd = await startEtcd(t)
   const servers = await Promise.all(['n1', 'n2', 'n3'].map(async (name) => startAgent(t, await server(t, name, etcd))))
   const [a, b, c] = servers as [Agent, Agent, Agent]
-  t.is((await a.tribune('kv', 'put', 'one', 'first')).code, 0)
-  for (const agent of servers) t.is((await agent.tribune('kv', 'get', 'one')).out, 'first\n')
+  t.like(await a.tribune('kv', 'put', 'one', 'first'), { code: 0, err: '' })
+  for (const agent of servers) t.like(await agent.tribune('kv', 'get', 'one'), { code: 0, out: 'first\n', err: '' })
 
   const waiting = b.http('GET', '/v1/kv/one?index=1&wait=20s')
   const found = (await waiting).headers['x-consul-index']

@@ -217,6 +217,7 @@ export function startEtcdNode(
     etcd: connectEtcd({ endpoints: [endpoint], files: {} }),
     keys: etcdKeys('dc1'),
     id: name,
+    holdMs: 1_000,
     tables,
     apply: applyAdds,
     onCommitted: ({ index }) => happened(`notice ${index}`),

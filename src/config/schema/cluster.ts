@@ -29,7 +29,7 @@ export const clusterFields = {
     fields: {
       leave_drain_time: { type: 'duration', default: '5s' },
       raft_multiplier: { type: 'int', default: 5, now: 'harmless' },
-      rpc_hold_timeout: { type: 'duration', default: '7s', now: 'harmless' },
+      rpc_hold_timeout: { type: 'duration', default: '7s' },
     },
   },
   primary_datacenter: { type: 'string' },

@@ -59,6 +59,17 @@ test('without etcd there is no leader; what was on its way may have happened, an
   t.is(history(trial.node.tables.view()).at(-1), 'a+3')
 })
 
+test('a server that has not joined the log yet lets reads wait for it', async (t) => {
+  const etcd = await startEtcd(t)
+  const first = startEtcdNode(t, 'n1', etcd)
+  first.node.propose([{ key: 'a', n: 1 }])
+  await first.events(2)
+  const second = startEtcdNode(t, 'n2', etcd)
+  const read = await new Promise<object>((resolve) => second.node.propose([], resolve))
+  t.false('refused' in read, JSON.stringify(read))
+  t.deepEqual(history(second.node.tables.view()), ['a+1'])
+})
+
 test('an etcd that never answers, or is not there: nothing has happened', async (t) => {
   const trial = startEtcdNode(t, 'n1', { endpoint: { host: '127.0.0.1', port: 9, tls: false } })
   trial.node.propose([{ key: 'a', n: 1 }])
