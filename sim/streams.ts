@@ -1,4 +1,5 @@
 import type { Random } from '../src/kernel/ports.ts'
+import { randomOf } from '../src/kernel/random.ts'
 
 /**
  * Named streams of chance from one seed. A stream's sequence depends on the seed and its own name only, so that leaving one
@@ -30,16 +31,7 @@ export function createRandom(text: string): Random {
     return sum >>> 0
   }
   for (let warm = 0; warm < 12; warm++) next32()
-  const next = () => next32() / 2 ** 32
-  return {
-    next,
-    int: (from, to) => from + Math.floor(next() * (to - from + 1)),
-    uuid() {
-      const hex = Array.from({ length: 4 }, () => next32().toString(16).padStart(8, '0')).join('')
-      const variant = '89ab'.charAt(Number.parseInt(hex.charAt(16), 16) & 3)
-      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
-    },
-  }
+  return randomOf(next32)
 }
 
 export function pick<T>(random: Random, items: readonly T[]): T {
