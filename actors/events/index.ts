@@ -1,4 +1,5 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import { type HeardOf, isFirst } from '../../src/kernel/heard-of.ts'
 import { type Caller, type Cast, LATER, type Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { compileRegexp } from '../../src/kernel/regexp.ts'
@@ -21,8 +22,8 @@ type EventsOwn = {
 type EventsState = {
   /** What was told when it was looked at last; undefined: nothing was heard yet. */
   seen: ReadonlySet<string> | undefined
-  /** The ids of events that reached this agent, the oldest first, at most HEARD_OF_MAX: an event of its own does so twice. */
-  heardOf: Set<string>
+  /** The ids of events that reached this agent: an event of its own does so twice. */
+  heardOf: HeardOf
   /** The oldest first, at most KEPT_MAX. */
   events: UserEvent[]
   lamportTime: number
@@ -88,7 +89,7 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
         const event = readEvent(body)
         if (isRefused(event)) turn.print('warn', 'A member told of an event that is none', { from, error: event.why })
         // What was known before this actor began anew was run before, too.
-        else if (seen === undefined && event.name === REMOTE_EXEC) isFirst(state, event.id)
+        else if (seen === undefined && event.name === REMOTE_EXEC) isFirst(state.heardOf, event.id, HEARD_OF_MAX)
         else arrive(state, event, turn)
       }
     },
@@ -106,19 +107,11 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
 
 /** An event reached this agent, for the first time or again. */
 function arrive(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {
-  if (!isFirst(state, event.id)) return
+  if (!isFirst(state.heardOf, event.id, HEARD_OF_MAX)) return
   state.lamportTime = Math.max(state.lamportTime, event.lamportTime)
   if (!matches(event.nodeFilter, turn.node)) return
   if (event.serviceFilter === '') return take(state, event, turn)
   turn.call(localRef, 'list', null, { withinMs: LOCAL_WITHIN_MS, then: (result) => ({ name: 'placed', request: { event, result } }) })
-}
-
-/** Remembers an event. Answers whether it was not known. */
-function isFirst({ heardOf }: EventsState, id: string): boolean {
-  if (heardOf.has(id)) return false
-  heardOf.add(id)
-  if (heardOf.size > HEARD_OF_MAX) heardOf.delete(heardOf.values().next().value as string)
-  return true
 }
 
 function take(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {

@@ -1,3 +1,4 @@
+import { isFirst } from '../../src/kernel/heard-of.ts'
 import type { GossipOutcome } from '../../src/kernel/ports.ts'
 import type { Caller } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
@@ -6,7 +7,7 @@ import type { GossipMessage } from './messages.ts'
 import type { KeyAnswer, KeyRequest } from './protocol.ts'
 import { announce } from './spread.ts'
 import { isPresent, type MembershipState, type MembershipTurn, send } from './state.ts'
-import { isFirst } from './told.ts'
+import { HEARD_OF_MAX } from './told.ts'
 
 /** Of Serf: the more members, the longer. */
 const ANSWERS_MS = 3_200
@@ -38,14 +39,14 @@ export function askKeys(state: MembershipState, turn: MembershipTurn, request: K
   turn.timer(`keys/${id}`, ANSWERS_MS * Math.ceil(Math.log10(missing.size + 1)), { name: 'keysOver', request: { id } })
   // A key is said aloud only where nobody else can hear it.
   const said = state.keyring.keys.length === 0 && request.do !== 'list' ? { ...request, key: '' } : request
-  isFirst(state, id)
+  isFirst(state.heardOf, id, HEARD_OF_MAX)
   announce(state, turn, { is: 'asked', id, from: state.self.name, request: said })
   doAsked(state, turn, id, state.self.name, said)
 }
 
 /** Somebody asks all members about their keys. Answers whether that is new. */
 export function keysAsked(state: MembershipState, turn: MembershipTurn, asked: { id: string; from: string; request: KeyRequest }): boolean {
-  if (!isFirst(state, asked.id)) return false
+  if (!isFirst(state.heardOf, asked.id, HEARD_OF_MAX)) return false
   if (isPresent(state, asked.from)) doAsked(state, turn, asked.id, asked.from, asked.request)
   return true
 }

@@ -1,4 +1,5 @@
 import type { Turn } from '../../src/kernel/actor.ts'
+import type { HeardOf } from '../../src/kernel/heard-of.ts'
 import type { GossipAddress, GossipEvent, GossipOutcome, StoreOutcome } from '../../src/kernel/ports.ts'
 import type { Caller, Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
@@ -90,7 +91,7 @@ export type MembershipState = {
   toldFollowers: { topic: string; subscriber: Subscriber<Told[]> }[]
   told: Map<string, { newest: Told[]; count: number }>
   /** What was told lately, so that it counts once. */
-  heardOf: Set<string>
+  heardOf: HeardOf
   /** Changes of what `members` shows. */
   version: number
   shownVersion: number

@@ -1,3 +1,4 @@
+import { isFirst } from '../../src/kernel/heard-of.ts'
 import { keyBytes } from '../../src/kernel/keys.ts'
 import type { Told } from './protocol.ts'
 import { announce } from './spread.ts'
@@ -6,7 +7,7 @@ import type { MembershipState, MembershipTurn } from './state.ts'
 /** Of one topic. */
 const KEPT_MAX = 256
 /** Remembered so that each counts once. */
-const HEARD_OF_MAX = 4_096
+export const HEARD_OF_MAX = 4_096
 /** See `weightOf`. */
 export const BODY_BYTES_MAX = 1_024
 
@@ -20,21 +21,13 @@ export function tell(state: MembershipState, turn: MembershipTurn, topic: string
 
 /** Takes what somebody told. Answers whether it is new and to be passed on. */
 export function take(state: MembershipState, turn: MembershipTurn, told: Told): boolean {
-  if (!isFirst(state, told.id)) return false
+  if (!isFirst(state.heardOf, told.id, HEARD_OF_MAX)) return false
   state.lamportTime = Math.max(state.lamportTime, told.lamportTime)
   const kept = keptOf(state, told.topic)
   kept.newest.push(told)
   if (kept.newest.length > KEPT_MAX) kept.newest.shift()
   kept.count++
   for (const { topic, subscriber } of state.toldFollowers) if (topic === told.topic) turn.emit(subscriber, kept.count, [...kept.newest])
-  return true
-}
-
-/** Whether something is heard of for the first time. */
-export function isFirst({ heardOf }: MembershipState, id: string): boolean {
-  if (heardOf.has(id)) return false
-  heardOf.add(id)
-  if (heardOf.size > HEARD_OF_MAX) heardOf.delete(heardOf.values().next().value as string)
   return true
 }
 
