@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TraceEntry } from '../../actors/membership/protocol.ts'
 import { formatDuration } from '../config/durations.ts'
@@ -6,6 +5,7 @@ import { goTime } from '../http/go-time.ts'
 import { isRefused } from '../kernel/refusal.ts'
 import { defineCommand } from './command.ts'
 import { sentenceOf } from './gossip-trace.ts'
+import { readText } from './http-settings.ts'
 
 /** Exit code when the arguments or the file make no sense. */
 const EXIT_MISUSED = 2
@@ -39,8 +39,8 @@ The exit code is 0 if it does the same, 1 if it does not, and 2 if the arguments
       return EXIT_MISUSED
     }
     const text = readText(file)
-    if ('why' in text) return failed(text.why)
-    const recording = readRecording(text.text)
+    if (isRefused(text)) return failed(text.why)
+    const recording = readRecording(text.value)
     if (isRefused(recording)) return failed(`${file}: ${recording.why}`)
     const { header, inputs, end } = recording
     const untilMs = flags.until ?? Number.POSITIVE_INFINITY
@@ -66,14 +66,6 @@ The exit code is 0 if it does the same, 1 if it does not, and 2 if the arguments
     return differences === 0 && end !== undefined ? 0 : 1
   },
 })
-
-function readText(file: string): { text: string } | { why: string } {
-  try {
-    return { text: readFileSync(file, 'utf8') }
-  } catch (error) {
-    return { why: error instanceof Error ? error.message : String(error) }
-  }
-}
 
 /** An interrupt ends it early. */
 async function paused(ms: number, signal: AbortSignal | undefined): Promise<void> {

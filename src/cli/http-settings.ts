@@ -187,7 +187,8 @@ function environmentBoolean(env: Io['env'], name: string, otherwise: boolean): R
   return refuse('invalid', `could not parse ${name}: ${JSON.stringify(text)} is neither true nor false`)
 }
 
-function readText(path: string): Result<{ value: string }> {
+/** The text of a file, or what is wrong with it. */
+export function readText(path: string): Result<{ value: string }> {
   try {
     return { value: readFileSync(path, 'utf8') }
   } catch (error) {
