@@ -4,22 +4,13 @@ import { membership } from '../../actors/membership/index.ts'
 import type { MembershipArgs } from '../../actors/membership/protocol.ts'
 import { lineOf, unwritten, written } from '../../actors/membership/recording.ts'
 import { readRecording } from '../../sim/members/replay.ts'
+import { argsOf } from '../kit/membership.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 23, 7)
 const KEY = 'cg8StVXbQJ0gPvMd9o7yrg=='
 const OTHER_KEY = 'bE6n/+KTo7Z0sJ1cD5xQ2w=='
-const ARGS: MembershipArgs = {
-  enabled: true,
-  name: 'n1',
-  id: '00000000-0000-4000-8000-000000000001',
-  datacenter: 'dc1',
-  bind: { address: '127.0.0.1', port: 8301 },
-  advertise: { address: '127.0.0.1', port: 8301 },
-  tags: { role: 'node' },
-  keys: [KEY],
-  rejoinsAfterLeave: false,
-}
+const ARGS: MembershipArgs = { ...argsOf('n1'), keys: [KEY] }
 
 function listening(args: Partial<MembershipArgs> = {}) {
   const a = tryActor(membership, { args: { ...ARGS, ...args }, nowMs: NOW_MS })

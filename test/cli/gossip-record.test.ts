@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { membership } from '../../actors/membership/index.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
+import { argsOf } from '../kit/membership.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { tryActor } from '../kit/try-actor.ts'
 import { runCommand, tryCommand } from './kit.ts'
@@ -20,20 +21,7 @@ function fileOf(name: string, lines: readonly string[]): string {
 
 /** Three seconds of an agent that learns of another one. */
 function recordedLines(): string[] {
-  const a = tryActor(membership, {
-    nowMs: NOW_MS,
-    args: {
-      enabled: true,
-      name: 'n1',
-      id: '00000000-0000-4000-8000-000000000001',
-      datacenter: 'dc1',
-      bind: { address: '127.0.0.1', port: 8301 },
-      advertise: { address: '127.0.0.1', port: 8301 },
-      tags: {},
-      keys: [],
-      rejoinsAfterLeave: false,
-    },
-  })
+  const a = tryActor(membership, { args: argsOf('n1'), nowMs: NOW_MS })
   a.outcome('gossip', { peer: 'p1', port: 8301 }, (request: { do: string }) => request.do === 'listen')
   const recording = a.call('record', { forMs: 3_000 })
   const id = '00000000-0000-4000-8000-000000000002'
