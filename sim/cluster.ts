@@ -3,10 +3,11 @@ import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
 import type { Application, Estate } from './estate.ts'
 import type { Mutations } from './mutants/index.ts'
+import { networkOf } from './network-of.ts'
 import { SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
 import type { CertificateFacts, SimHandshake } from './ports/mesh-identity.ts'
-import { SimNetwork } from './ports/network.ts'
+import type { SimNetwork } from './ports/network.ts'
 import { addressOf, type SimAnswer } from './ports/probes.ts'
 import { SharedStates } from './ports/shared-states.ts'
 import type { State } from './ports/tables.ts'
@@ -50,11 +51,7 @@ export class Cluster {
     this.#options = options
     this.world = world
     this.estate = estate
-    this.network = new SimNetwork({
-      nowMs: () => world.nowMs,
-      after: (ms, work) => world.after(ms, work),
-      random: (stream) => world.streams.stream(`network/${stream}`),
-    })
+    this.network = networkOf(world)
     for (const { name, address } of estate.agents) this.network.addNode(name, address)
     this.log = estate.agents.length > 1 ? this.#sharedLog() : undefined
     const shared = estate.agents.length > OWN_STATES_MAX ? new SharedStates<State>() : undefined

@@ -2,7 +2,8 @@ import type { MemberRecord } from '../../actors/membership/protocol.ts'
 import { placeOf, ringOf } from '../../actors/membership/ring.ts'
 import type { AnyActor } from '../../src/kernel/instance.ts'
 import { EPOCH_MS } from '../clock.ts'
-import { SimNetwork } from '../ports/network.ts'
+import { networkOf } from '../network-of.ts'
+import type { SimNetwork } from '../ports/network.ts'
 import type { Way } from '../ports/way.ts'
 import { World } from '../world.ts'
 import { GOSSIP_PORT, idOf, peerOf, SimMember } from './member.ts'
@@ -38,12 +39,7 @@ export class MemberEstate {
     this.#options = options
     const world = typeof options.world === 'string' ? new World(options.world) : options.world
     this.world = world
-    this.network = new SimNetwork({
-      nowMs: () => world.nowMs,
-      after: (ms, work) => world.after(ms, work),
-      random: (stream) => world.streams.stream(`network/${stream}`),
-      ...(options.delayMs && { drawDelayMs: options.delayMs }),
-    })
+    this.network = networkOf(world, options.delayMs)
     const names = Array.from({ length: options.count }, (_, at) => `${options.prefix ?? 'm'}${at + 1}`)
     const known = options.isFormed ? recordsOf(names) : []
     for (const name of names) this.#add(name, known)

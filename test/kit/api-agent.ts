@@ -1,8 +1,8 @@
 import { Packr } from 'msgpackr'
 import { tables } from '../../actors/tables.ts'
 import { SOUND } from '../../sim/mutants/index.ts'
+import { networkOf } from '../../sim/network-of.ts'
 import { SEPARATE, SimNode } from '../../sim/node.ts'
-import { SimNetwork } from '../../sim/ports/network.ts'
 import { World } from '../../sim/world.ts'
 import { hostInMemory } from '../../src/config/host.ts'
 import { loadConfig, parseAgentFlags } from '../../src/config/index.ts'
@@ -32,11 +32,7 @@ const STARTED_MS = 5_000
 
 export function apiAgent(seed: string): ApiAgent {
   const world = new World(seed)
-  const network = new SimNetwork({
-    nowMs: () => world.nowMs,
-    after: (ms, work) => world.after(ms, work),
-    random: (stream) => world.streams.stream(`network/${stream}`),
-  })
+  const network = networkOf(world)
   network.addNode('n1', '10.0.0.1')
   const errors: string[] = []
   let kinds: string[] = []

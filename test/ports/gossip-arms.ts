@@ -1,6 +1,6 @@
 import { createGossip } from '../../net/gossip/index.ts'
+import { networkOf } from '../../sim/network-of.ts'
 import { createSimGossip } from '../../sim/ports/gossip.ts'
-import { SimNetwork } from '../../sim/ports/network.ts'
 import { World } from '../../sim/world.ts'
 import type { Device, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
@@ -65,11 +65,7 @@ export function realArm(dataDirectory?: string): Arm {
 /** All ends on one machine of a simulated network, whose time passes while something is waited for. */
 function simulatedArm(): Arm {
   const world = new World('gossip')
-  const network = new SimNetwork({
-    nowMs: () => world.nowMs,
-    after: (ms, work) => world.after(ms, work),
-    random: (stream) => world.streams.stream(`network/${stream}`),
-  })
+  const network = networkOf(world)
   const host = '127.0.0.1'
   network.addNode('machine', '10.0.0.1')
   network.start('machine')

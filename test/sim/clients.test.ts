@@ -3,8 +3,8 @@ import { applyGroup } from '../../actors/commands.ts'
 import { actors } from '../../actors/index.ts'
 import { createSimApi, type SimReply, type SimRequest } from '../../sim/clients.ts'
 import { SOUND } from '../../sim/mutants/index.ts'
+import { networkOf } from '../../sim/network-of.ts'
 import { SEPARATE, SimNode } from '../../sim/node.ts'
-import { SimNetwork } from '../../sim/ports/network.ts'
 import { SnapshotFiles } from '../../sim/ports/snapshots.ts'
 import { createSimTables } from '../../sim/ports/tables.ts'
 import { World } from '../../sim/world.ts'
@@ -158,11 +158,7 @@ test('what is refused is refused as on a socket, and what needs promises is not 
 
 test('clients of a simulated agent register, wait for health, and notice what happens to its edge thread', (t) => {
   const world = new World('clients')
-  const network = new SimNetwork({
-    nowMs: () => world.nowMs,
-    after: (ms, work) => world.after(ms, work),
-    random: (stream) => world.streams.stream(`network/${stream}`),
-  })
+  const network = networkOf(world)
   network.addNode('n1', '10.0.0.1')
   const config = { ...configured(), boot: 'simulated' }
   const node = new SimNode({ world, network, config, layout: SEPARATE, mutations: SOUND, createLog: localLog, printed: () => undefined })

@@ -8,8 +8,9 @@ import { serviceOn } from '../../actors/catalog/queries.ts'
 import { kvRef } from '../../actors/kv/index.ts'
 import { kvGet } from '../../actors/kv/queries.ts'
 import { SOUND } from '../../sim/mutants/index.ts'
+import { networkOf } from '../../sim/network-of.ts'
 import { SEPARATE, SimNode, type SimNodeOptions } from '../../sim/node.ts'
-import { SimNetwork } from '../../sim/ports/network.ts'
+import type { SimNetwork } from '../../sim/ports/network.ts'
 import { World } from '../../sim/world.ts'
 import { readCaConfig } from '../../src/config/ca-config.ts'
 import type { Config } from '../../src/config/config.ts'
@@ -29,11 +30,7 @@ type Options = Partial<Pick<SimNodeOptions, 'layout' | 'clock' | 'createLog'>> &
 /** A simulated agent with two services in the mesh, started. */
 function machine({ seed = 'machine', ...options }: Options = {}) {
   const world = new World(seed)
-  const network = new SimNetwork({
-    nowMs: () => world.nowMs,
-    after: (ms, work) => world.after(ms, work),
-    random: (stream) => world.streams.stream(`network/${stream}`),
-  })
+  const network = networkOf(world)
   network.addNode('n1', '10.0.0.1')
   const printed: string[] = []
   const ended: string[] = []

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { kvRef } from '../../actors/kv/index.ts'
 import { SOUND } from '../../sim/mutants/index.ts'
+import { networkOf } from '../../sim/network-of.ts'
 import { SEPARATE, SimNode, TOGETHER } from '../../sim/node.ts'
-import { SimNetwork } from '../../sim/ports/network.ts'
 import { World } from '../../sim/world.ts'
 import { hostInMemory, loadConfig, parseAgentFlags } from '../../src/config/index.ts'
 import { localLog } from '../../src/local-log.ts'
@@ -16,11 +16,7 @@ const FILE = { watches: [{ type: 'key', key: 'a', args: ['handler'] }] }
 /** A simulated agent with a watch of the key `a`. */
 function machine(layout: Layout) {
   const world = new World('watches')
-  const network = new SimNetwork({
-    nowMs: () => world.nowMs,
-    after: (ms, work) => world.after(ms, work),
-    random: (stream) => world.streams.stream(`network/${stream}`),
-  })
+  const network = networkOf(world)
   network.addNode('n1', '10.0.0.1')
   const flags = parseAgentFlags(['-server', '-bootstrap', '-bind=10.0.0.1', '-data-dir=/data', '-node=n1', '-config-file=/w.json'])
   if ('error' in flags) throw new Error(flags.error)
