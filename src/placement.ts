@@ -6,8 +6,8 @@ import type { Config } from './config/config.ts'
 import { formatDuration } from './config/durations.ts'
 import { caArgs, daemonsArgs, defaultIntention, leafArgs, proxiesArgs } from './connect-args.ts'
 import { formationArgs } from './formation-args.ts'
-import { farPeer, serverPeer } from './kernel/far.ts'
-import type { Peer } from './kernel/protocol.ts'
+import { datacenterPeer, farPeer, serverPeer } from './kernel/far.ts'
+import type { Peer, Ref } from './kernel/protocol.ts'
 import { localArgs } from './local-args.ts'
 import { membershipArgs } from './membership-args.ts'
 
@@ -118,9 +118,10 @@ export function placer(layout: Layout, server: boolean, here?: number): (actor: 
   }
 }
 
-/** The peer through which an actor of another agent is asked. */
-export function placeFar(node: string, actor: string): string {
-  return farPeer(node, placeOf(actor).role)
+/** The peer through which an actor of another agent, or of another datacenter, is asked. */
+export function placeFar({ actor, node = '', datacenter }: Ref): string {
+  const { role } = placeOf(actor)
+  return datacenter === undefined ? farPeer(node, role) : datacenterPeer(datacenter, role)
 }
 
 function placeOf(actor: string): Place {

@@ -24,6 +24,7 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
   name: 'exchange',
   mailboxMax: 16_384,
   remote: ['http', 'more', 'dns', 'giveUp'],
+  abroad: true,
   init: () => ({ long: new Map() }),
   on: {
     http(_state, { number, request }, turn, caller) {

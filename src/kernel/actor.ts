@@ -26,6 +26,8 @@ export type Actor<P, Own, State, Args> = {
   readonly mailboxMax: number
   /** What another machine may ask and follow. All else is refused there with `forbidden`; a feed, without a word. */
   readonly remote?: readonly (keyof P & string)[]
+  /** Servers of other datacenters may ask that, too. Default: only agents of this one. */
+  readonly abroad?: true
   /** Builds the state, at the start and after a crash. */
   readonly init: (args: Args, turn: Turn<Own>) => State
   readonly on: Handlers<P, Own, State>

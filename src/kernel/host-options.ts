@@ -1,6 +1,6 @@
 import type { AnyActor } from './instance.ts'
 import type { Ports } from './ports.ts'
-import type { Peer } from './protocol.ts'
+import type { Peer, Ref } from './protocol.ts'
 import type { Result } from './refusal.ts'
 
 /** What a host is made of. */
@@ -12,8 +12,8 @@ export type HostOptions = {
   actors: readonly AnyActor[]
   /** The placement table: which thread an actor lives on, or which peer it is reached through where this agent has none. */
   place(actor: string, key: string, lane?: number): Peer
-  /** Which peer an actor of another agent is reached through. Default: the agent's name. */
-  far?(node: string, actor: string): string
+  /** Which peer an actor of another agent, or of another datacenter, is reached through. Default: the agent's name. */
+  far?(to: Ref): string
   /** Opens a way to a peer on another agent; `disconnect` says when it is lost. Refused with `gone` if there is none. Default: there never is. */
   reach?(peer: string): Result<(batch: Uint8Array<ArrayBuffer>) => void>
   /** Whether a thread of this process is told of commits: only there may readers of the tables wait. Default: all are. */

@@ -222,7 +222,7 @@ export class Host {
   }
 
   #peerOf(to: Ref): Peer {
-    if (to.node !== undefined && to.node !== this.node) return this.#options.far?.(to.node, to.actor) ?? to.node
+    if (to.datacenter !== undefined || (to.node ?? this.node) !== this.node) return this.#options.far?.(to) ?? to.node ?? this.thread
     return this.#started.get(addressOf(to))?.peer ?? this.#options.place(to.actor, to.key)
   }
 

@@ -1,4 +1,5 @@
 import type { Actor, Turn } from './actor.ts'
+import { isFromAbroad } from './far.ts'
 import type { Random } from './ports.ts'
 import type { Caller, Peer, Ref, Subscriber } from './protocol.ts'
 import { type Refusal, refuse } from './refusal.ts'
@@ -73,11 +74,12 @@ export class Instance {
 
   /** Why it does not take a message now; undefined if it does. */
   refuses(name: string, peer: Peer): Refusal | undefined {
-    const { mailboxMax, remote } = this.definition
+    const { mailboxMax, remote, abroad } = this.definition
     if (this.waiting >= mailboxMax) return refuse('busy', `${this.address} has ${this.waiting} messages waiting`)
     if (typeof peer === 'string' && !(remote as readonly string[] | undefined)?.includes(name)) {
       return refuse('forbidden', `"${name}" of ${this.address} cannot be asked from another machine`)
     }
+    if (isFromAbroad(peer) && !abroad) return refuse('forbidden', `"${name}" of ${this.address} cannot be asked from another datacenter`)
     return undefined
   }
 

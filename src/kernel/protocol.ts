@@ -29,8 +29,15 @@ export type Message<Own> = { [N in keyof Own & string]: { name: N; request: Requ
 
 declare const speaks: unique symbol
 
-/** The address of an actor: which one (`key` is '' for the only one of its kind) and, if elsewhere, on which node. */
-export type Ref<P = unknown> = { readonly actor: string; readonly key: string; readonly node?: string; readonly [speaks]?: P | undefined }
+/** The address of an actor: which one (`key` is '' for the only one of its kind) and, if elsewhere, on which node, or in which other
+ * datacenter: on whichever server of that is used. */
+export type Ref<P = unknown> = {
+  readonly actor: string
+  readonly key: string
+  readonly node?: string
+  readonly datacenter?: string
+  readonly [speaks]?: P | undefined
+}
 
 export function refOf<P>(actor: string, key = '', node?: string): Ref<P> {
   return node === undefined ? { actor, key } : { actor, key, node }

@@ -1,9 +1,20 @@
 import test from 'ava'
 import { defineActor } from '../../src/kernel/actor.ts'
-import { askingPeer, farPeer, nodeOf, readFarPeer, serverPeer, serverRole } from '../../src/kernel/far.ts'
+import {
+  askingPeer,
+  askingServer,
+  datacenterPeer,
+  farPeer,
+  nodeOf,
+  readDatacenterPeer,
+  readFarPeer,
+  serverPeer,
+  serverRole,
+} from '../../src/kernel/far.ts'
 import type { Host } from '../../src/kernel/host.ts'
+import { type AnyActor, Instance } from '../../src/kernel/instance.ts'
 import { type Call, type Cast, type Feed, LATER, refOf, type Subscriber } from '../../src/kernel/protocol.ts'
-import { placer } from '../../src/placement.ts'
+import { placeFar, placer } from '../../src/placement.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
 
 type ShopProtocol = {
@@ -57,7 +68,7 @@ const keeper = defineActor<KeeperProtocol, Record<never, never>, null>({
 })
 
 const shopRef = refOf<ShopProtocol>('shop')
-const far = (node: string) => farPeer(node, 'state')
+const far = ({ node = '' }: { node?: string }) => farPeer(node, 'state')
 
 /** A client `c` and servers `s1` and `s2`; `c` uses none yet. */
 function market() {
@@ -189,6 +200,28 @@ test('names of peers on other agents', (t) => {
     ['a/b', 'a/b'],
   )
   t.is(nodeOf({ peer: 2 }), undefined)
+  t.deepEqual(readDatacenterPeer(datacenterPeer('dc2', 'edge')), { datacenter: 'dc2', role: 'edge' })
+  for (const peer of [serverPeer('edge'), farPeer('dc2', 'edge'), askingServer('n1.dc2', 3, 1), 4])
+    t.is(readDatacenterPeer(peer), undefined)
+  t.is(nodeOf({ peer: askingServer('n1.dc2', 3, 7) }), 'n1.dc2')
+})
+
+test('what servers of other datacenters may ask is less than what agents of this one may', (t) => {
+  const refusals = [true, undefined].map((abroad) => {
+    const definition = { ...shop, ...(abroad && { abroad }) } as unknown as AnyActor
+    const random = { next: () => 0, int: () => 0, uuid: () => '' }
+    const instance = new Instance(definition, shopRef, 'shop', undefined, random, 0)
+    return [askingServer('n1.dc2', 0, 1), askingPeer('c1', 0, 1)].map((peer) => instance.refuses('price', peer)?.why)
+  })
+  t.deepEqual(refusals, [
+    [undefined, undefined],
+    ['"price" of shop cannot be asked from another datacenter', undefined],
+  ])
+})
+
+test('an actor of another datacenter is reached through the thread of its role there', (t) => {
+  t.is(placeFar({ actor: 'exchange', key: '', datacenter: 'dc2' }), '%dc2/edge')
+  t.is(placeFar({ actor: 'exchange', key: '', node: 's2' }), '@s2/edge')
 })
 
 test('a client has no thread for what only servers have', (t) => {
