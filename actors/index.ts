@@ -8,6 +8,7 @@ import { configEntries } from './config-entries/index.ts'
 import { coordinates } from './coordinates/index.ts'
 import { whereabouts } from './coordinates/whereabouts.ts'
 import { daemons } from './daemons/index.ts'
+import { datacenters } from './datacenters/index.ts'
 import { decisions } from './decisions/index.ts'
 import { events } from './events/index.ts'
 import { exchange } from './exchange/index.ts'
@@ -19,7 +20,7 @@ import { kv } from './kv/index.ts'
 import { leaf } from './leaf/index.ts'
 import { ledger } from './ledger.ts'
 import { local } from './local/index.ts'
-import { membership } from './membership/index.ts'
+import { membership, wanMembership } from './membership/index.ts'
 import { mirror } from './mirror/index.ts'
 import { preparedQueries } from './prepared-queries/index.ts'
 import { proxies } from './proxies/index.ts'
@@ -49,11 +50,13 @@ export const actors: readonly AnyActor[] = [
   events,
   exchange,
   membership,
+  wanMembership,
   router,
   remoteExec,
   ca,
   leaf,
   intentions,
+  datacenters,
   decisions,
   configEntries,
   autopilot,

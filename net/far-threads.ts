@@ -1,4 +1,4 @@
-import { NO_SERVERS, serverPeer, serverRole } from '../src/kernel/far.ts'
+import { chosenPeer, isFromAbroad, NO_PATH, NO_SERVERS, readChosenPeer } from '../src/kernel/far.ts'
 import type { Host } from '../src/kernel/host.ts'
 import { type Result, refuse } from '../src/kernel/refusal.ts'
 import type { Role } from '../src/placement.ts'
@@ -13,8 +13,8 @@ export type FromLinks =
   | { far: 'asked'; channel: number; peer: string }
   | { far: 'batch'; channel: number; batch: Uint8Array }
   | { far: 'lost'; channel: number; why: string }
-  /** From now on another server is in use; 0: none. */
-  | { far: 'server'; server: number; why: string }
+  /** From now on another server of that datacenter is in use; 0: none. '' is the own datacenter. */
+  | { far: 'server'; datacenter: string; server: number; why: string }
 
 export type FarThread = {
   /** A way to a peer on another agent, opened with the first batch. */
@@ -35,12 +35,14 @@ export function createFarThread(host: () => Pick<Host, 'connect' | 'disconnect' 
   const channels = new Map<string, number>()
   let post: ((message: ToLinks) => void) | undefined
   let last = -1
-  let server = 0
+  /** The servers in use, by datacenter, and why there is none. */
+  const servers = new Map<string, number>()
+  const whys = new Map<string, string>()
 
   /** A channel that begins with its first batch. */
   function lazily(peer: string): (batch: Uint8Array<ArrayBuffer>) => void {
     const channel = (last += 2)
-    const wanted = server
+    const wanted = serverOf(peer)
     let isOpen = false
     note(channel, peer)
     return (batch) => {
@@ -65,16 +67,31 @@ export function createFarThread(host: () => Pick<Host, 'connect' | 'disconnect' 
     host().disconnect(peer, why)
   }
 
-  function use(next: number, why: string): void {
-    server = next
-    for (const [peer, channel] of [...channels]) if (serverRole(peer) !== undefined) lose(channel, why)
-    if (next !== 0) for (const role of ASKED) host().connect(serverPeer(role), lazily(serverPeer(role)))
+  /** 0: there is none, or none is needed. */
+  function serverOf(peer: string): number {
+    const chosen = readChosenPeer(peer)
+    return chosen === undefined ? 0 : (servers.get(chosen.datacenter) ?? 0)
+  }
+
+  function use({ datacenter, server, why }: Extract<FromLinks, { far: 'server' }>): void {
+    servers.set(datacenter, server)
+    whys.set(datacenter, why)
+    for (const [peer, channel] of [...channels]) if (readChosenPeer(peer)?.datacenter === datacenter) lose(channel, why)
+    if (server === 0) return
+    for (const role of ASKED) host().connect(chosenPeer(datacenter, role), lazily(chosenPeer(datacenter, role)))
+  }
+
+  /** Why whoever is chosen in a datacenter cannot be asked. */
+  function nobodyIn(datacenter: string): string {
+    if (datacenter === '') return NO_SERVERS
+    return whys.get(datacenter) || NO_PATH
   }
 
   return {
     reach(peer) {
-      if (post === undefined) return refuse('gone', 'this agent has no links to others')
-      if (serverRole(peer) !== undefined && server === 0) return refuse('gone', NO_SERVERS)
+      if (post === undefined) return refuse('gone', isFromAbroad(peer) ? NO_PATH : 'this agent has no links to others')
+      const chosen = readChosenPeer(peer)
+      if (chosen !== undefined && serverOf(peer) === 0) return refuse('gone', nobodyIn(chosen.datacenter))
       return lazily(peer)
     },
     take(message) {
@@ -94,7 +111,7 @@ export function createFarThread(host: () => Pick<Host, 'connect' | 'disconnect' 
         case 'lost':
           return lose(message.channel, message.why)
         case 'server':
-          return use(message.server, message.why)
+          return use(message)
       }
     },
     attach(next) {
@@ -102,7 +119,8 @@ export function createFarThread(host: () => Pick<Host, 'connect' | 'disconnect' 
     },
     detach(why) {
       post = undefined
-      server = 0
+      servers.clear()
+      whys.clear()
       for (const channel of [...peers.keys()]) lose(channel, why)
     },
   }

@@ -11,9 +11,8 @@ import { realClock, realRandom } from './clock.ts'
 import { createDaemons } from './daemons.ts'
 import { createEtcdChild } from './etcd/child.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
-import { createGossip } from './gossip/index.ts'
-import { withKeyring } from './gossip/keyring.ts'
-import { createLinks, type Links } from './gossip/links.ts'
+import type { Links } from './gossip/links.ts'
+import { openPool } from './gossip/pool.ts'
 import { createMesh } from './mesh/index.ts'
 import { createProbes } from './probes/index.ts'
 import { createPrograms } from './programs.ts'
@@ -36,15 +35,18 @@ export type RealPortsOptions = {
   fatal(why: string): void
 }
 
+/** `wan`: on servers that are in the pool of all datacenters. */
+export type PoolLinks = { lan: Links; wan: Links | undefined }
+
 /** Everything outside, for a thread with these roles. */
 export function realPorts({ config, layout, thread, tables, print, onCommitted, process, api, fatal }: RealPortsOptions): {
   ports: Ports
-  /** On the thread that gossips. */
-  links: Links | undefined
+  /** On the thread that gossips, for each pool. */
+  links: PoolLinks | undefined
   close(): Promise<void>
 } {
   const roles = layout[thread] ?? []
-  let links: Links | undefined
+  let links: PoolLinks | undefined
   const devices: Partial<Devices> = {}
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
@@ -81,19 +83,22 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
   }
   if (roles.includes('edge')) devices.api = api
   if (roles.includes('gossip')) {
-    const acceptLink: Links['accept'] = (peer, stream) => linksHere.accept(peer, stream)
-    const gossip = createGossip({ dataDirectory: config.devMode ? undefined : config.dataDir, acceptLink })
-    const linksHere = createLinks({ node: config.node.name, layout, open: gossip.openLink })
-    devices.gossip = withKeyring(gossip, config.devMode || config.keys['disable_keyring_file'] === true ? undefined : config.dataDir)
-    devices.links = linksHere
-    links = linksHere
-    closers.push(() => linksHere.close())
+    const lan = openPool({ config, layout, wan: false })
+    const wan = config.gossip?.wan && openPool({ config, layout, wan: true })
+    devices.gossip = lan.gossip
+    devices.links = lan.links
+    links = { lan: lan.links, wan: wan?.links }
+    if (wan) {
+      devices['gossip-wan'] = wan.gossip
+      devices['links-wan'] = wan.links
+      closers.push(() => wan.close())
+    }
     if (config.gossip && devices.store === undefined) {
       const store = config.devMode ? memoryStore() : openStore(join(config.dataDir, 'gossip'))
       devices.store = store
       closers.push(() => store.close())
     }
-    closers.push(() => gossip.close())
+    closers.push(() => lan.close())
   }
   if (roles.includes('mesh')) {
     const mesh = createMesh()

@@ -1,5 +1,6 @@
 import type { Config } from '../src/config/config.ts'
 import { routes } from '../src/http/routes/index.ts'
+import { isFromAbroad } from '../src/kernel/far.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
 import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
@@ -10,8 +11,9 @@ import { timedLog } from '../src/telemetry/timed-log.ts'
 import type { Listening } from '../src/world.ts'
 import { answerFar } from './dns/far.ts'
 import { startEdge } from './edge.ts'
-import { createFarThread, type FromLinks, type ToLinks } from './far-threads.ts'
+import { createFarThread, type FarThread, type FromLinks, type ToLinks } from './far-threads.ts'
 import { watchGarbage } from './garbage.ts'
+import type { Links } from './gossip/links.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
 import { openTables } from './tables.ts'
@@ -31,8 +33,8 @@ export type ThreadSetup = {
   fatal(why: string): void
 }
 
-/** A batch between two threads, or what concerns links to other agents. */
-export type ThreadMessage = Uint8Array<ArrayBuffer> | ToLinks | FromLinks
+/** A batch between two threads, or what concerns links to other agents, in the pool of the datacenter or of the servers of all. */
+export type ThreadMessage = Uint8Array<ArrayBuffer> | ToLinks | FromLinks | { wan: ToLinks | FromLinks }
 
 export type Thread = {
   host: Host
@@ -51,8 +53,9 @@ export type Thread = {
 export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
-  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host.ports.tables.view()), takeFile })
+  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host, config.datacenter), takeFile })
   const far = createFarThread(() => host)
+  const farWan = createFarThread(() => host)
   const linksThread = layout.findIndex((others) => others.includes('gossip'))
   const { ports, links, close } = realPorts({
     config,
@@ -66,29 +69,39 @@ export function openThread({ config, layout, thread, directory, clients, print, 
     fatal,
   })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
-  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, reach: far.reach, garbage: watchGarbage() })
-  if (links) {
-    // In a turn of its own, as between threads.
-    links.attach(thread, (message) => setImmediate(far.take, message))
-    far.attach((message) => setImmediate(links.take, thread, message))
+  const reach: FarThread['reach'] = (peer) => (isFromAbroad(peer) ? farWan : far).reach(peer)
+  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, reach, garbage: watchGarbage() })
+  // In a turn of its own, as between threads.
+  for (const [pool, here] of [
+    [links?.lan, far],
+    [links?.wan, farWan],
+  ] as const) {
+    pool?.attach(thread, (message) => setImmediate(here.take, message))
+    if (pool) here.attach((message) => setImmediate(pool.take, thread, message))
   }
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
   return {
     host,
     link(peer, send) {
       host.connect(peer, send)
-      links?.attach(peer, send)
-      if (peer === linksThread) far.attach(send)
+      links?.lan.attach(peer, send)
+      links?.wan?.attach(peer, (message) => send({ wan: message }))
+      if (peer !== linksThread) return
+      far.attach(send)
+      if (config.gossip?.wan) farWan.attach((message) => send({ wan: message }))
     },
     unlink(peer, why) {
       host.disconnect(peer, why)
-      links?.detach(peer, why)
-      if (peer === linksThread) far.detach(why)
+      links?.lan.detach(peer, why)
+      links?.wan?.detach(peer, why)
+      if (peer !== linksThread) return
+      far.detach(why)
+      farWan.detach(why)
     },
     receive(peer, message) {
       if (message instanceof Uint8Array) host.receive(peer, message)
-      else if (links) links.take(peer, message as ToLinks)
-      else far.take(message as FromLinks)
+      else if ('wan' in message) passOn(links?.wan, farWan, peer, message.wan)
+      else passOn(links?.lan, far, peer, message)
     },
     async begin() {
       startActors(host, config, layout)
@@ -106,4 +119,10 @@ export function openThread({ config, layout, thread, directory, clients, print, 
       tables.close()
     },
   }
+}
+
+/** What another thread says is for the links where these are, and for this thread's end of them elsewhere. */
+function passOn(links: Links | undefined, far: FarThread, peer: number, message: ToLinks | FromLinks): void {
+  if (links) links.take(peer, message as ToLinks)
+  else far.take(message as FromLinks)
 }

@@ -2,13 +2,13 @@ import { caRef } from '../actors/ca/protocol.ts'
 import { configEntriesRef } from '../actors/config-entries/index.ts'
 import { formationRef } from '../actors/formation/protocol.ts'
 import { localRef } from '../actors/local/protocol.ts'
-import { membershipRef } from '../actors/membership/protocol.ts'
+import { membershipRef, wanMembershipRef } from '../actors/membership/protocol.ts'
 import { proxiesRef } from '../actors/proxies/protocol.ts'
 import { watchesRef } from '../actors/watches/protocol.ts'
 import type { Io } from './cli/io.ts'
-import type { Config } from './config/config.ts'
+import type { Config, PoolConfig } from './config/config.ts'
 import { loadAgentConfig, reloadDifference } from './config/index.ts'
-import { joinOthers } from './joining.ts'
+import { type JoiningOptions, joinOthers } from './joining.ts'
 import type { Ports, ProcessOutcome } from './kernel/ports.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
 import { layoutOf } from './placement.ts'
@@ -141,9 +141,8 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   banner(config, layout.length, threads.listening, io)
   logger.print('info', 'agent', 'Tribune agent running!')
 
-  void joining(threads.host, config, logger.print, stopped).then((result) => {
-    if (!isRefused(result)) return
-    logger.print('error', 'agent', result.why)
+  joining(threads.host, config, logger.print, stopped, (why) => {
+    logger.print('error', 'agent', why)
     stop(1)
   })
 
@@ -151,6 +150,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   // Sidecars that wait for their connections do so for as long as they are told to.
   await threads.host.asked(proxiesRef, 'drain', null, DRAIN_WITHIN_MS)
   if (code === 0 && config.etcd?.own) await threads.host.asked(formationRef, 'leave', null, LEAVE_WITHIN_MS)
+  if (code === 0 && config.gossip?.wan) await threads.host.asked(wanMembershipRef, 'leave', null, LEAVE_WITHIN_MS)
   if (code === 0 && config.gossip) await threads.host.asked(membershipRef, 'leave', null, LEAVE_WITHIN_MS)
   telemetry.close()
   const tooLong = setTimeout(() => void endNow(), GRACE_MS)
@@ -163,9 +163,14 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   return code
 }
 
-/** Becomes a member as the configuration says. Ends with the agent, without a refusal. */
-async function joining(host: Threads['host'], { gossip }: Config, print: Ports['print'], stopped: Promise<number>): Promise<Result<null>> {
-  if (!gossip) return null
+/** Becomes a member of its pools as the configuration says. Ends with the agent, without a refusal. */
+function joining(
+  host: Threads['host'],
+  { gossip }: Config,
+  print: Ports['print'],
+  stopped: Promise<number>,
+  failed: (why: string) => void,
+): void {
   let isEnding = false
   const ending = stopped.then(() => {
     isEnding = true
@@ -178,8 +183,12 @@ async function joining(host: Threads['host'], { gossip }: Config, print: Ports['
         resolve(false)
       })
     })
-  const result = await joinOthers({ host, gossip, print, wait })
-  return isEnding ? null : result
+  const join = async (pool: PoolConfig | undefined, membership: JoiningOptions['membership'], cluster: JoiningOptions['cluster']) => {
+    const result = pool ? await joinOthers({ host, pool, membership, cluster, print, wait }) : null
+    if (isRefused(result) && !isEnding) failed(result.why)
+  }
+  void join(gossip, membershipRef, 'LAN')
+  void join(gossip?.wan, wanMembershipRef, 'WAN')
 }
 
 /** The files of an external authority may hold something new. */

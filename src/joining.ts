@@ -1,12 +1,16 @@
-import { membershipRef } from '../actors/membership/protocol.ts'
-import type { GossipConfig } from './config/config.ts'
+import type { MembershipProtocol } from '../actors/membership/protocol.ts'
+import type { PoolConfig } from './config/config.ts'
 import type { Host } from './kernel/host.ts'
 import type { GossipAddress, Ports } from './kernel/ports.ts'
+import type { Ref } from './kernel/protocol.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
 
 export type JoiningOptions = {
   host: Pick<Host, 'asked'>
-  gossip: GossipConfig
+  pool: PoolConfig
+  membership: Ref<MembershipProtocol>
+  /** For people. */
+  cluster: 'LAN' | 'WAN'
   print: Ports['print']
   /** Resolves after so long with true; with false as soon as the agent ends. */
   wait(ms: number): Promise<boolean>
@@ -16,33 +20,37 @@ export type JoiningOptions = {
 const JOIN_WITHIN_MS = 60_000
 
 /**
- * Makes this agent a member as its configuration says: `start_join` at once, or it is refused; `retry_join` again and again until one
+ * Makes this agent a member of a pool as its configuration says: `start_join` at once, or it is refused; `retry_join` again and again until one
  * of them is joined, or, after `retry_max` tries, it is refused. Answers null too when the agent ends before.
  */
-export async function joinOthers({ host, gossip, print, wait }: JoiningOptions): Promise<Result<null>> {
-  const { startJoin, retryJoin, retryIntervalMs, retryMax } = gossip
+export async function joinOthers({ host, pool, membership, cluster, print, wait }: JoiningOptions): Promise<Result<null>> {
+  const { startJoin, retryJoin, retryIntervalMs, retryMax } = pool
   if (startJoin.length > 0) {
-    const joined = await join(host, startJoin)
+    const joined = await join(host, membership, startJoin)
     if (isRefused(joined)) return refuse('gone', `Failed to join: ${joined.why}`)
     print('info', 'agent', 'Join completed. Initial agents synced with', { agent_count: joined.joined })
   }
   if (retryJoin.length === 0) return null
-  print('info', 'agent', 'Joining cluster...', { cluster: 'LAN' })
+  print('info', 'agent', 'Joining cluster...', { cluster })
   for (let tries = 1; ; tries++) {
-    const joined = await join(host, retryJoin)
+    const joined = await join(host, membership, retryJoin)
     if (!isRefused(joined)) {
-      print('info', 'agent', 'Join cluster completed. Synced with initial agents', { cluster: 'LAN', num_agents: joined.joined })
+      print('info', 'agent', 'Join cluster completed. Synced with initial agents', { cluster, num_agents: joined.joined })
       return null
     }
     if (retryMax > 0 && tries > retryMax) return refuse('gone', `max join retry exhausted, exiting: ${joined.why}`)
-    print('warn', 'agent', 'Join failed, will retry', { cluster: 'LAN', retry_interval_ms: retryIntervalMs, error: joined.why })
+    print('warn', 'agent', 'Join failed, will retry', { cluster, retry_interval_ms: retryIntervalMs, error: joined.why })
     if (!(await wait(retryIntervalMs))) return null
   }
 }
 
 /** Refused if none of the addresses could be joined, with what was wrong at each. */
-async function join(host: JoiningOptions['host'], addresses: readonly GossipAddress[]): Promise<Result<{ joined: number }>> {
-  const result = await host.asked(membershipRef, 'join', { addresses: [...addresses] }, JOIN_WITHIN_MS)
+async function join(
+  host: JoiningOptions['host'],
+  membership: Ref<MembershipProtocol>,
+  addresses: readonly GossipAddress[],
+): Promise<Result<{ joined: number }>> {
+  const result = await host.asked(membership, 'join', { addresses: [...addresses] }, JOIN_WITHIN_MS)
   if (isRefused(result) || result.joined > 0) return result
   return refuse('gone', result.failed.map(told).join('; '))
 }

@@ -19,3 +19,20 @@ export function membershipArgs(config: Config): MembershipArgs {
     rejoinsAfterLeave,
   }
 }
+
+/** What a server is among those of all datacenters. */
+export function wanMembershipArgs(config: Config): MembershipArgs {
+  const lan = membershipArgs(config)
+  const { datacenter, gossip } = config
+  const { wan_join_port: _port, ...tags } = lan.tags
+  if (!gossip?.wan) return { ...lan, enabled: false, wan: true }
+  const { bind, advertise } = gossip.wan
+  return {
+    ...lan,
+    wan: true,
+    name: `${lan.name}.${datacenter}`,
+    bind: { address: bind.host, port: bind.port },
+    advertise: { address: advertise.host, port: advertise.port },
+    tags,
+  }
+}

@@ -1,3 +1,4 @@
+import type { DatacentersArgs } from '../actors/datacenters/protocol.ts'
 import type { RemoteExecArgs } from '../actors/remote-exec/protocol.ts'
 import type { RouterArgs } from '../actors/router/protocol.ts'
 import { type SessionsArgs, TTL_MS_MAX } from '../actors/sessions/protocol.ts'
@@ -9,7 +10,7 @@ import { formationArgs } from './formation-args.ts'
 import { datacenterPeer, farPeer, serverPeer } from './kernel/far.ts'
 import type { Peer, Ref } from './kernel/protocol.ts'
 import { localArgs } from './local-args.ts'
-import { membershipArgs } from './membership-args.ts'
+import { membershipArgs, wanMembershipArgs } from './membership-args.ts'
 
 /** What a thread is for. One thread may have several roles. */
 export type Role = 'main' | 'state' | 'edge' | 'mesh' | 'gossip'
@@ -36,7 +37,9 @@ export const placement: Readonly<Record<string, Place>> = {
   'prepared-queries': { role: 'state', on: 'servers' },
   events: { role: 'state' },
   membership: { role: 'gossip', args: membershipArgs },
+  'wan-membership': { role: 'gossip', on: 'servers', args: wanMembershipArgs },
   router: { role: 'gossip', args: routerArgs },
+  datacenters: { role: 'gossip', on: 'servers', args: datacentersArgs },
   'remote-exec': { role: 'main', args: remoteExecArgs },
   ca: { role: 'state', on: 'servers', args: caArgs },
   leaf: { role: 'state', args: leafArgs },
@@ -59,6 +62,10 @@ export const placement: Readonly<Record<string, Place>> = {
 
 function watchesArgs({ watches }: Config): WatchesArgs {
   return { watches: [...watches] }
+}
+
+function datacentersArgs({ gossip, node, datacenter }: Config): DatacentersArgs {
+  return { enabled: gossip?.wan !== undefined, node: node.name, datacenter }
 }
 
 function routerArgs({ gossip, server, datacenter }: Config): RouterArgs {

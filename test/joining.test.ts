@@ -1,5 +1,6 @@
 import test from 'ava'
-import type { GossipConfig } from '../src/config/config.ts'
+import { membershipRef } from '../actors/membership/protocol.ts'
+import type { PoolConfig } from '../src/config/config.ts'
 import { joinOthers } from '../src/joining.ts'
 import { isRefused, refuse } from '../src/kernel/refusal.ts'
 
@@ -8,19 +9,17 @@ const B = { host: 'b', port: 1 }
 const NO = { joined: 0, failed: [{ address: A, why: 'no answer' }] }
 const YES = { joined: 1, failed: [] }
 
-const GOSSIP: GossipConfig = {
+const GOSSIP: PoolConfig = {
   bind: A,
   advertise: A,
-  key: '',
   startJoin: [],
   retryJoin: [],
   retryIntervalMs: 30_000,
   retryMax: 0,
-  rejoinsAfterLeave: false,
 }
 
 /** What comes of it when the members answer like this, one after the other. `ends`: after so many waits the agent ends. */
-async function joining(gossip: Partial<GossipConfig>, answers: readonly unknown[], ends = 100) {
+async function joining(gossip: Partial<PoolConfig>, answers: readonly unknown[], ends = 100) {
   const asked: unknown[] = []
   const waits: number[] = []
   const result = await joinOthers({
@@ -30,7 +29,9 @@ async function joining(gossip: Partial<GossipConfig>, answers: readonly unknown[
         return Promise.resolve(name === 'join' ? answers[asked.length - 1] : undefined)
       }) as never,
     },
-    gossip: { ...GOSSIP, ...gossip },
+    pool: { ...GOSSIP, ...gossip },
+    membership: membershipRef,
+    cluster: 'LAN',
     print: () => undefined,
     wait: (ms) => Promise.resolve(waits.push(ms) < ends),
   })

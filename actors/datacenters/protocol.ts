@@ -12,7 +12,7 @@ export const datacentersRef = refOf<DatacentersProtocol>('datacenters')
 
 /** By name, the own one included; also those of which no server is there at present. */
 export type Datacenters = { datacenters: Datacenter[] }
-/** `servers` are by name. */
+/** `servers` are by name; none on a server that does not take part in the gossip of all. */
 export type Datacenter = { name: string; servers: DatacenterServer[] }
 /** `node`: its name in its datacenter; `name`: that among all, `node.datacenter`. `coordinate`: where it is, of those that this server has
  * asked or been told. */

@@ -1,4 +1,4 @@
-import { defineActor } from '../../src/kernel/actor.ts'
+import { type Actor, defineActor } from '../../src/kernel/actor.ts'
 import type { GossipEvent, GossipFigures } from '../../src/kernel/ports.ts'
 import { LATER, type Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
@@ -9,7 +9,7 @@ import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { answerOwed, askKeys, dialAsker, keysAnswered, keysAsked, keysChanged, keysOver } from './keyring.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
-import { locate, located } from './locate.ts'
+import { locate, located, placesOf } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
 import type { MembershipArgs, MembershipHealth, MembershipProtocol } from './protocol.ts'
 import { beginRecording, endRecording, noted, recordable } from './record.ts'
@@ -17,7 +17,17 @@ import { knownRecords, reap, save } from './remember.ts'
 import { isThere } from './ring.ts'
 import { show, showAll } from './show.ts'
 import { announce, flush, passOn, TOPIC } from './spread.ts'
-import { addressOf, advance, type MembershipOwn, type MembershipState, type MembershipTurn, send, textOf } from './state.ts'
+import {
+  addressOf,
+  advance,
+  type MembershipOwn,
+  type MembershipState,
+  type MembershipTurn,
+  networkOf,
+  send,
+  textOf,
+  WAN_ACTOR,
+} from './state.ts'
 import { adopt, forget, sayOfSelf } from './table.ts'
 import { BODY_BYTES_MAX, keptOf, take, tell, weightOf } from './told.ts'
 import { traceOf } from './trace.ts'
@@ -34,186 +44,195 @@ const TELL_MS = 1_000
 const EARLY_MAX = 256
 
 /** Who else is there: watches its neighbours in the ring, accuses and refutes, and passes on what others say. */
-export const membership = defineActor<MembershipProtocol, MembershipOwn, MembershipState, MembershipArgs>({
-  name: 'membership',
-  mailboxMax: 16_384,
-  init(args, turn) {
-    const state = beginning(args, turn)
-    if (args.enabled) {
-      turn.act('store', { do: 'load' }, { then: (result) => ({ name: 'loaded', request: { result } }) })
-      const { address, port } = args.bind
-      turn.act(
-        'gossip',
-        { do: 'listen', address, port, keys: [...args.keys] },
-        { then: (result) => ({ name: 'listened', request: { result } }), on: (event) => ({ name: 'event', request: event }) },
-      )
-      turn.act('gossip', { do: 'join-topic', topic: TOPIC })
-    }
-    return state
-  },
-  on: recordable({
-    join(state, { addresses }, turn, caller) {
-      if (!state.args.enabled) return refuse('invalid', 'this agent does not gossip')
-      if (state.self.peer === '') return refuse('busy', 'this agent does not listen yet')
-      if (state.outside !== undefined) comeBack(state, turn)
-      join(state, turn, addresses, caller)
-      return LATER
-    },
+export const membership = memberOf('membership')
 
-    leave(state, _request, turn, caller) {
-      if (state.outside !== undefined || state.ring.length <= 1) {
-        state.outside ??= 'it has left'
+/** The same for the servers of all datacenters. */
+export const wanMembership = memberOf(WAN_ACTOR)
+
+function memberOf(name: string): Actor<MembershipProtocol, MembershipOwn, MembershipState, MembershipArgs> {
+  return defineActor<MembershipProtocol, MembershipOwn, MembershipState, MembershipArgs>({
+    name,
+    mailboxMax: 16_384,
+    init(args, turn) {
+      const state = beginning(args, turn)
+      if (args.enabled) {
+        turn.act('store', { do: 'load' }, { then: (result) => ({ name: 'loaded', request: { result } }) })
+        const { address, port } = args.bind
+        turn.act(
+          networkOf(turn),
+          { do: 'listen', address, port, keys: [...args.keys] },
+          { then: (result) => ({ name: 'listened', request: { result } }), on: (event) => ({ name: 'event', request: event }) },
+        )
+        turn.act(networkOf(turn), { do: 'join-topic', topic: TOPIC })
+      }
+      return state
+    },
+    on: recordable({
+      join(state, { addresses }, turn, caller) {
+        if (!state.args.enabled) return refuse('invalid', 'this agent does not gossip')
+        if (state.self.peer === '') return refuse('busy', 'this agent does not listen yet')
+        if (state.outside !== undefined) comeBack(state, turn)
+        join(state, turn, addresses, caller)
+        return LATER
+      },
+
+      leave(state, _request, turn, caller) {
+        if (state.outside !== undefined || state.ring.length <= 1) {
+          state.outside ??= 'it has left'
+          save(state, turn, true)
+          return null
+        }
+        state.leaving.push(caller)
+        if (state.leaving.length > 1) return LATER
+        sayOfSelf(state, turn, { status: 'leaving' })
+        turn.timer('leave', LEAVE_STEP_MS, { name: 'leaveOn', request: { step: 'left' } })
+        return LATER
+      },
+
+      leaveOn(state, { step }, turn) {
+        if (step === 'left') {
+          sayOfSelf(state, turn, { status: 'left' })
+          turn.timer('leave', LEAVE_STEP_MS, { name: 'leaveOn', request: { step: 'gone' } })
+          return
+        }
+        state.outside = 'it has left'
+        for (const peer of state.connections.keys()) hangUp(turn, peer, 'this agent leaves')
         save(state, turn, true)
+        for (const caller of state.leaving.splice(0)) turn.answer(caller, null)
+      },
+
+      forceLeave(state, { name, prune }, turn) {
+        const record = state.members.get(name)
+        if (record === undefined) return refuse('missing', `no member ${name}`)
+        if (isThere(record) && !isSuspect(state, name)) return null
+        const { incarnation } = record
+        if (record.status !== 'left') {
+          const member = { ...record, status: 'left' as const, ltime: ++state.lamportTime }
+          if (adopt(state, turn, member, { via: [], why: 'somebody made it leave' })) announce(state, turn, { is: 'member', member })
+        }
+        if (prune && forget(state, name, incarnation)) announce(state, turn, { is: 'pruned', name, incarnation, by: state.self.name })
         return null
-      }
-      state.leaving.push(caller)
-      if (state.leaving.length > 1) return LATER
-      sayOfSelf(state, turn, { status: 'leaving' })
-      turn.timer('leave', LEAVE_STEP_MS, { name: 'leaveOn', request: { step: 'left' } })
-      return LATER
+      },
+
+      tag(state, { tags }, turn) {
+        const fault = tagsFault(tags)
+        if (fault !== undefined) return refuse('invalid', fault)
+        sayOfSelf(state, turn, { tags })
+        return null
+      },
+
+      tell(state, { topic, body }, turn) {
+        const bytes = weightOf(body)
+        if (bytes > BODY_BYTES_MAX) return refuse('invalid', `body: ${bytes} bytes, ${BODY_BYTES_MAX} are allowed`)
+        return { lamportTime: tell(state, turn, topic, body) }
+      },
+
+      members(state, _request, turn, subscriber) {
+        state.followers.push({ subscriber })
+        turn.emit(subscriber, state.version, showAll(state))
+      },
+
+      told(state, { topic }, turn, subscriber) {
+        state.toldFollowers.push({ topic, subscriber })
+        const { newest, count } = keptOf(state, topic)
+        turn.emit(subscriber, count, [...newest])
+      },
+
+      trace: ({ trace }, { member }) => traceOf(trace, member),
+
+      traced(state, { member }, turn, subscriber) {
+        state.traceFollowers.push({ member, subscriber })
+        turn.emit(subscriber, state.trace.count, traceOf(state.trace, member))
+      },
+
+      keyring(state, request, turn, caller) {
+        askKeys(state, turn, request, caller)
+        return LATER
+      },
+
+      whereabouts: ({ location, ring }) => ({ coordinate: location.whereabouts.coordinate, members: ring.length }),
+
+      places: (state) => placesOf(state),
+
+      health(state, _request, turn, caller) {
+        if (!state.args.enabled) return healthOf(state, undefined)
+        turn.act(networkOf(turn), { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { caller, result } }) })
+        return LATER
+      },
+
+      counted(state, { caller, result }, turn) {
+        advance(state, turn.nowMs)
+        const totals = isRefused(result) ? undefined : result.figures
+        if (caller !== undefined) turn.answer(caller, healthOf(state, totals))
+        else if (totals !== undefined) sampled(state.figures, state.nowMs, totals)
+      },
+
+      listened(state, { result }, turn) {
+        if (isRefused(result)) {
+          turn.print('error', 'Gossip cannot listen', { error: result.why })
+          return
+        }
+        const port = state.args.advertise.port || (result.port ?? 0)
+        state.keyring.keys = result.keys ?? state.args.keys
+        begin(state, turn, result.peer ?? '', port)
+        // Members that are started together do not all do everything at the same moment.
+        const firstMs = turn.random.int(1, BEAT_MS)
+        turn.timer('beat', firstMs, { name: 'beat', request: { dueMs: turn.nowMs + firstMs } })
+      },
+
+      loaded(state, { result }, turn) {
+        if (isRefused(result)) {
+          turn.print('warn', 'It is not known which members there were', { error: result.why })
+          return
+        }
+        for (const address of knownRecords(state, turn, result.records)) dial(state, turn, address, { for: 'return' })
+      },
+
+      event(state, event, turn) {
+        advance(state, turn.nowMs)
+        if (state.outside === undefined || event.did === 'disconnected') happen(state, turn, event)
+      },
+
+      dialled(state, { goal, address, result }, turn) {
+        advance(state, turn.nowMs)
+        state.dialling.delete(textOf(address))
+        if (isRefused(result)) {
+          if (goal.for === 'join') finished(state, turn, goal.join, address, result.why)
+          if (goal.for === 'member') unreachable(state, turn, goal.name)
+          return
+        }
+        const peer = result.peer ?? ''
+        if (goal.for === 'join') joinedWith(state, turn, goal.join, address, peer)
+        dialled(state, turn, peer)
+      },
+
+      keysChanged: (state, change, turn) => keysChanged(state, turn, change),
+      keysOwed: (state, { from }, turn) => dialAsker(state, turn, from),
+      keysOver: (state, { id }, turn) => keysOver(state, turn, id),
+      joinOver: (state, { join }, turn) => finishJoin(state, turn, join),
+
+      beat(state, { dueMs }, turn) {
+        const lateMs = turn.nowMs - dueMs
+        advance(state, turn.nowMs)
+        turn.timer('beat', BEAT_MS, { name: 'beat', request: { dueMs: turn.nowMs + BEAT_MS } })
+        if (state.outside !== undefined || state.self.status === 'left') return
+        keepConnections(state, turn)
+        watchNeighbours(state, turn, lateMs)
+        judge(state, turn)
+        locate(state, turn)
+        look(state, turn)
+        show(state, turn)
+      },
+
+      flush: (state, _request, turn) => flush(state, turn),
+      record: (state, request, turn, caller) => beginRecording(state, turn, request, caller),
+      recordOver: (state, _request, turn) => endRecording(state, turn, 'time'),
+    }),
+    left(state, subscriber, turn) {
+      noted(state, turn, { name: 'left', request: null, from: subscriber }, () => unfollow(state, subscriber))
     },
-
-    leaveOn(state, { step }, turn) {
-      if (step === 'left') {
-        sayOfSelf(state, turn, { status: 'left' })
-        turn.timer('leave', LEAVE_STEP_MS, { name: 'leaveOn', request: { step: 'gone' } })
-        return
-      }
-      state.outside = 'it has left'
-      for (const peer of state.connections.keys()) hangUp(turn, peer, 'this agent leaves')
-      save(state, turn, true)
-      for (const caller of state.leaving.splice(0)) turn.answer(caller, null)
-    },
-
-    forceLeave(state, { name, prune }, turn) {
-      const record = state.members.get(name)
-      if (record === undefined) return refuse('missing', `no member ${name}`)
-      if (isThere(record) && !isSuspect(state, name)) return null
-      const { incarnation } = record
-      if (record.status !== 'left') {
-        const member = { ...record, status: 'left' as const, ltime: ++state.lamportTime }
-        if (adopt(state, turn, member, { via: [], why: 'somebody made it leave' })) announce(state, turn, { is: 'member', member })
-      }
-      if (prune && forget(state, name, incarnation)) announce(state, turn, { is: 'pruned', name, incarnation, by: state.self.name })
-      return null
-    },
-
-    tag(state, { tags }, turn) {
-      const fault = tagsFault(tags)
-      if (fault !== undefined) return refuse('invalid', fault)
-      sayOfSelf(state, turn, { tags })
-      return null
-    },
-
-    tell(state, { topic, body }, turn) {
-      const bytes = weightOf(body)
-      if (bytes > BODY_BYTES_MAX) return refuse('invalid', `body: ${bytes} bytes, ${BODY_BYTES_MAX} are allowed`)
-      return { lamportTime: tell(state, turn, topic, body) }
-    },
-
-    members(state, _request, turn, subscriber) {
-      state.followers.push({ subscriber })
-      turn.emit(subscriber, state.version, showAll(state))
-    },
-
-    told(state, { topic }, turn, subscriber) {
-      state.toldFollowers.push({ topic, subscriber })
-      const { newest, count } = keptOf(state, topic)
-      turn.emit(subscriber, count, [...newest])
-    },
-
-    trace: ({ trace }, { member }) => traceOf(trace, member),
-
-    traced(state, { member }, turn, subscriber) {
-      state.traceFollowers.push({ member, subscriber })
-      turn.emit(subscriber, state.trace.count, traceOf(state.trace, member))
-    },
-
-    keyring(state, request, turn, caller) {
-      askKeys(state, turn, request, caller)
-      return LATER
-    },
-
-    whereabouts: ({ location, ring }) => ({ coordinate: location.whereabouts.coordinate, members: ring.length }),
-
-    health(state, _request, turn, caller) {
-      if (!state.args.enabled) return healthOf(state, undefined)
-      turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { caller, result } }) })
-      return LATER
-    },
-
-    counted(state, { caller, result }, turn) {
-      advance(state, turn.nowMs)
-      const totals = isRefused(result) ? undefined : result.figures
-      if (caller !== undefined) turn.answer(caller, healthOf(state, totals))
-      else if (totals !== undefined) sampled(state.figures, state.nowMs, totals)
-    },
-
-    listened(state, { result }, turn) {
-      if (isRefused(result)) {
-        turn.print('error', 'Gossip cannot listen', { error: result.why })
-        return
-      }
-      const port = state.args.advertise.port || (result.port ?? 0)
-      state.keyring.keys = result.keys ?? state.args.keys
-      begin(state, turn, result.peer ?? '', port)
-      // Members that are started together do not all do everything at the same moment.
-      const firstMs = turn.random.int(1, BEAT_MS)
-      turn.timer('beat', firstMs, { name: 'beat', request: { dueMs: turn.nowMs + firstMs } })
-    },
-
-    loaded(state, { result }, turn) {
-      if (isRefused(result)) {
-        turn.print('warn', 'It is not known which members there were', { error: result.why })
-        return
-      }
-      for (const address of knownRecords(state, turn, result.records)) dial(state, turn, address, { for: 'return' })
-    },
-
-    event(state, event, turn) {
-      advance(state, turn.nowMs)
-      if (state.outside === undefined || event.did === 'disconnected') happen(state, turn, event)
-    },
-
-    dialled(state, { goal, address, result }, turn) {
-      advance(state, turn.nowMs)
-      state.dialling.delete(textOf(address))
-      if (isRefused(result)) {
-        if (goal.for === 'join') finished(state, turn, goal.join, address, result.why)
-        if (goal.for === 'member') unreachable(state, turn, goal.name)
-        return
-      }
-      const peer = result.peer ?? ''
-      if (goal.for === 'join') joinedWith(state, turn, goal.join, address, peer)
-      dialled(state, turn, peer)
-    },
-
-    keysChanged: (state, change, turn) => keysChanged(state, turn, change),
-    keysOwed: (state, { from }, turn) => dialAsker(state, turn, from),
-    keysOver: (state, { id }, turn) => keysOver(state, turn, id),
-    joinOver: (state, { join }, turn) => finishJoin(state, turn, join),
-
-    beat(state, { dueMs }, turn) {
-      const lateMs = turn.nowMs - dueMs
-      advance(state, turn.nowMs)
-      turn.timer('beat', BEAT_MS, { name: 'beat', request: { dueMs: turn.nowMs + BEAT_MS } })
-      if (state.outside !== undefined || state.self.status === 'left') return
-      keepConnections(state, turn)
-      watchNeighbours(state, turn, lateMs)
-      judge(state, turn)
-      locate(state, turn)
-      look(state, turn)
-      show(state, turn)
-    },
-
-    flush: (state, _request, turn) => flush(state, turn),
-    record: (state, request, turn, caller) => beginRecording(state, turn, request, caller),
-    recordOver: (state, _request, turn) => endRecording(state, turn, 'time'),
-  }),
-  left(state, subscriber, turn) {
-    noted(state, turn, { name: 'left', request: null, from: subscriber }, () => unfollow(state, subscriber))
-  },
-})
+  })
+}
 
 function unfollow(state: MembershipState, subscriber: Subscriber): void {
   const isOther = (one: { subscriber: Subscriber }) => one.subscriber.peer !== subscriber.peer || one.subscriber.feed !== subscriber.feed
@@ -392,7 +411,7 @@ function look(state: MembershipState, turn: MembershipTurn): void {
   const { next, nowMs, figures } = state
   if (nowMs >= figures.nextMs) {
     figures.nextMs = nowMs + SAMPLE_MS
-    turn.act('gossip', { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { result } }) })
+    turn.act(networkOf(turn), { do: 'figures' }, { then: (result) => ({ name: 'counted', request: { result } }) })
   }
   if (nowMs >= next.compareMs) {
     next.compareMs = nowMs + turn.random.int(COMPARE_MS, COMPARE_MS * 2)

@@ -1,4 +1,5 @@
 import type { News } from './messages.ts'
+import { paceOf } from './pace.ts'
 import { isThere, neighboursOf } from './ring.ts'
 import { announce, tellSome } from './spread.ts'
 import type { MembershipState, MembershipTurn } from './state.ts'
@@ -147,7 +148,7 @@ export function judge(state: MembershipState, turn: MembershipTurn): void {
       } else if (nowMs - sinceMs >= QUIET_MS_MAX) state.suspicions.delete(name)
       continue
     }
-    const dueMs = sinceMs + suspectMs(accusers.size, others) + health.score * SCORE_MS + (isAccuser ? turnMs : FOLLOW_MS)
+    const dueMs = sinceMs + suspectMs(accusers.size, others, paceOf(state)) + health.score * SCORE_MS + (isAccuser ? turnMs : FOLLOW_MS)
     if (nowMs < dueMs || wasHeardOf(state, name, sinceMs)) continue
     if (!bury(state, turn, name, incarnation, { via: [], why: `accused by ${names.join(', ')}` })) state.suspicions.delete(name)
     else if (isAccuser) announce(state, turn, { is: 'failed', name, incarnation, by: self.name, accusers: names })

@@ -6,7 +6,7 @@ import { dialMember } from './links.ts'
 import type { GossipMessage } from './messages.ts'
 import type { KeyAnswer, KeyRequest } from './protocol.ts'
 import { announce } from './spread.ts'
-import { isPresent, type MembershipState, type MembershipTurn, send } from './state.ts'
+import { isPresent, type MembershipState, type MembershipTurn, networkOf, send } from './state.ts'
 import { HEARD_OF_MAX } from './told.ts'
 
 /** Of Serf: the more members, the longer. */
@@ -108,7 +108,7 @@ function doAsked(state: MembershipState, turn: MembershipTurn, id: string, from:
   if (keys === before) return answer(state, turn, id, from, '')
   state.keyring.keys = keys
   const then = (result: Result<GossipOutcome>) => ({ name: 'keysChanged' as const, request: { id, from, before, result } })
-  turn.act('gossip', { do: 'keys', keys: [...keys] }, { then })
+  turn.act(networkOf(turn), { do: 'keys', keys: [...keys] }, { then })
 }
 
 /** The keys after a request; the same list if nothing changes. Texts: those of Serf and memberlist. */

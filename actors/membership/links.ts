@@ -1,11 +1,11 @@
 import type { GossipAddress } from '../../src/kernel/ports.ts'
 import { compareWith } from './compare.ts'
 import { isSuspect } from './judge.ts'
-import { PROTOCOL_VERSION } from './messages.ts'
+import { type GossipMessage, PROTOCOL_VERSION } from './messages.ts'
 import type { MemberRecord } from './protocol.ts'
 import { farOf, isThere, neighboursOf } from './ring.ts'
 import { passOn } from './spread.ts'
-import { addressOf, type Connection, type DialGoal, type MembershipState, type MembershipTurn, send, textOf } from './state.ts'
+import { addressOf, type Connection, type DialGoal, type MembershipState, type MembershipTurn, networkOf, send, textOf } from './state.ts'
 import { adopt } from './table.ts'
 
 /** Whoever has the smaller name dials at once, the other one after this, so that there are no two connections. */
@@ -44,7 +44,11 @@ export function dialMember(state: MembershipState, turn: MembershipTurn, name: s
 
 export function dial(state: MembershipState, turn: MembershipTurn, address: GossipAddress, goal: DialGoal): void {
   state.dialling.add(textOf(address))
-  turn.act('gossip', { do: 'dial', addresses: [address] }, { then: (result) => ({ name: 'dialled', request: { goal, address, result } }) })
+  turn.act(
+    networkOf(turn),
+    { do: 'dial', addresses: [address] },
+    { then: (result) => ({ name: 'dialled', request: { goal, address, result } }) },
+  )
 }
 
 export function connected(state: MembershipState, turn: MembershipTurn, peer: string, address: GossipAddress): void {
@@ -58,7 +62,13 @@ export function connected(state: MembershipState, turn: MembershipTurn, peer: st
     out: [],
     toldMs: Number.NEGATIVE_INFINITY,
   })
-  send(turn, peer, { do: 'hello', version: PROTOCOL_VERSION, datacenter: state.args.datacenter, me: state.self })
+  send(turn, peer, {
+    do: 'hello',
+    version: PROTOCOL_VERSION,
+    datacenter: state.args.datacenter,
+    me: state.self,
+    ...(state.args.wan && { wan: true }),
+  })
 }
 
 /** This agent has dialled: so it compares, once it knows with whom. */
@@ -85,9 +95,10 @@ export function introduced(
   turn: MembershipTurn,
   peer: string,
   connection: Connection,
-  { version, datacenter, me }: { version: number; datacenter: string; me: MemberRecord },
+  hello: Hello,
 ): string | undefined {
-  const why = strangeness(state, peer, { version, datacenter, me })
+  const { me } = hello
+  const why = strangeness(state, peer, hello)
   if (why !== undefined) return why
   const via = [me.name]
   if (adopt(state, turn, me, { via, why: `it is at ${textOf(addressOf(me))}` }))
@@ -101,19 +112,24 @@ export function introduced(
 }
 
 export function hangUp(turn: MembershipTurn, peer: string, why: string): void {
-  turn.act('gossip', { do: 'hang-up', peer, why })
+  turn.act(networkOf(turn), { do: 'hang-up', peer, why })
 }
 
+type Hello = Omit<Extract<GossipMessage, { do: 'hello' }>, 'do'>
+
 /** Why an agent cannot be a member, in words for the other side. */
-function strangeness(
-  state: MembershipState,
-  peer: string,
-  { version, datacenter, me }: { version: number; datacenter: string; me: MemberRecord },
-): string | undefined {
+function strangeness(state: MembershipState, peer: string, { version, datacenter, me, wan }: Hello): string | undefined {
   const where = textOf(addressOf(me))
   if (version !== PROTOCOL_VERSION)
     return `Member '${me.name}' (${where}) speaks version ${version} of the protocol, not ${PROTOCOL_VERSION}`
-  if (datacenter !== state.args.datacenter)
+  if (wan !== state.args.wan) {
+    const [theirs, ours] = wan ? ['servers of all datacenters', 'agents of one'] : ['agents of one datacenter', 'servers of all']
+    return `Member '${me.name}' (${where}) speaks to ${theirs}, and this port is for ${ours}`
+  }
+  if (wan && me.tags['role'] !== 'consul') return `Member '${me.name}' is not a server`
+  if (wan && (me.tags['dc'] !== datacenter || !me.name.endsWith(`.${datacenter}`)))
+    return `Member '${me.name}' (${where}) does not have the name of a server of datacenter '${datacenter}'`
+  if (!wan && datacenter !== state.args.datacenter)
     return `Member '${me.name}' part of wrong datacenter '${datacenter}', not '${state.args.datacenter}'`
   if (me.peer !== peer) return `Member '${me.name}' (${where}) does not have the key of which it speaks`
   if (!isThere(me)) return undefined

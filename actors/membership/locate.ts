@@ -20,10 +20,12 @@ export type Location = {
   last: string
   /** The newest round trips in seconds, by member. */
   latencies: Map<string, number[]>
+  /** Where others said to be, by name. */
+  places: Map<string, Coordinate>
 }
 
 export function newLocation(): Location {
-  return { whereabouts: nowhere(), asked: undefined, last: '', latencies: new Map() }
+  return { whereabouts: nowhere(), asked: undefined, last: '', latencies: new Map(), places: new Map() }
 }
 
 /** Asks the next member where it is, if it is time to. `nowMs` of the actor's own time. */
@@ -39,6 +41,13 @@ export function locate(state: MembershipState, turn: MembershipTurn): void {
   location.last = name
   location.asked = { seq: ++state.seq, name, atMs: turn.nowMs }
   send(turn, state.connected.get(name) as string, { do: 'where', seq: location.asked.seq })
+}
+
+/** What is known of where members are, this agent in front. */
+export function placesOf({ location, members, self }: MembershipState): { name: string; coordinate: Coordinate }[] {
+  for (const name of location.places.keys()) if (!members.has(name)) location.places.delete(name)
+  const others = [...location.places].map(([name, coordinate]) => ({ name, coordinate }))
+  return [{ name: self.name, coordinate: location.whereabouts.coordinate }, ...others.sort((a, b) => (a.name < b.name ? -1 : 1))]
 }
 
 /** A member says where it is. `roundTripMs`: as the device has measured it, closer than turns can. */
@@ -58,5 +67,6 @@ export function located(
   const latencies = [...(location.latencies.get(name) ?? []), seconds].slice(-LATENCIES)
   location.latencies.set(name, latencies)
   const aside = (dimension: number) => placeOf(`${state.self.id}/${seq}/${dimension}`) / PLACES - 0.5
+  location.places.set(name, coordinate)
   location.whereabouts = measured(location.whereabouts, coordinate, median(latencies), aside)
 }

@@ -21,8 +21,8 @@ export const VIA_MAX = 8
 
 /** What members send each other. */
 export type GossipMessage =
-  /** The first one in a connection, from both sides. */
-  | { do: 'hello'; version: number; datacenter: string; me: MemberRecord }
+  /** The first one in a connection, from both sides. `wan`: in the pool of the servers of all datacenters. */
+  | { do: 'hello'; version: number; datacenter: string; me: MemberRecord; wan?: true }
   /** In place of a hello, before hanging up. */
   | { do: 'refused'; why: string }
   /** A number for each part of the table of whoever asks: see `sumsOf`. */
@@ -111,6 +111,7 @@ function messageFault(message: Record<string, unknown>): string | undefined {
     case 'hello':
       if (!isWhole(message['version'])) return 'version: must be a whole number'
       if (!isName(message['datacenter'])) return 'datacenter: must be a name'
+      if (message['wan'] !== undefined && message['wan'] !== true) return 'wan: must be true'
       return recordFault(message['me'])
     case 'refused':
       return typeof message['why'] === 'string' ? undefined : 'why: must be a text'

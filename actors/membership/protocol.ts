@@ -2,7 +2,7 @@ import type { GossipAddress, GossipFigures } from '../../src/kernel/ports.ts'
 import { type Call, type Feed, refOf } from '../../src/kernel/protocol.ts'
 import type { Coordinate } from '../coordinates/tables.ts'
 
-/** Who belongs to the datacenter and is there. Nothing of it is in a table: each agent knows what it was told, and all come to know the same. */
+/** Who belongs to a pool and is there: to that of the agents of one datacenter, or of the servers of all. Nothing of it is in a table: each agent knows what it was told, and all come to know the same. */
 export type MembershipProtocol = {
   /**
    * Makes this agent and those at the addresses members of one cluster. Answered once each address was tried; what did not work is in
@@ -28,6 +28,8 @@ export type MembershipProtocol = {
   keyring: Call<KeyRequest, KeyAnswer[]>
   /** Where this agent is in the network, as far as round trips to others tell, and how many members are there. */
   whereabouts: Call<null, { coordinate: Coordinate; members: number }>
+  /** Where this agent and those members are that it has asked, this one in front. */
+  places: Call<null, { name: string; coordinate: Coordinate }[]>
   /** How this agent is itself, and whom it is connected with. */
   health: Call<null, MembershipHealth>
   /** What this agent knows of accusations, verdicts and refutations, the oldest first; about one member or, with '', about all. */
@@ -42,6 +44,8 @@ export type MembershipProtocol = {
 }
 
 export const membershipRef = refOf<MembershipProtocol>('membership')
+/** The pool of the servers of all datacenters, who are called `node.datacenter` there. */
+export const wanMembershipRef = refOf<MembershipProtocol>('wan-membership')
 
 /** The lines of a recording, each an object of JSON, without keys: see recording.ts. `full`: it has no room for the rest. */
 export type Recorded = { lines: string[]; ended: 'time' | 'full' }
@@ -111,6 +115,8 @@ export type TraceEntry = {
 /** `members`: what was known in an earlier life. */
 export type MembershipArgs = {
   enabled: boolean
+  /** The pool of the servers of all datacenters. Default: that of the agents of one. */
+  wan?: true
   name: string
   /** Lower-case UUID of the node. */
   id: string

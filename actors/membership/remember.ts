@@ -3,8 +3,7 @@ import { isThere } from './ring.ts'
 import { addressOf, type MembershipState, type MembershipTurn, textOf } from './state.ts'
 import { forget } from './table.ts'
 
-/** Where this agent keeps whom it may find again. */
-const KIND = 'membership'
+/** Under this key and the actor's own name this agent keeps whom it may find again. */
 const KEY = 'known'
 const KNOWN_MAX = 64
 /** So many of them are dialled when it is started again. */
@@ -35,12 +34,12 @@ export function save(state: MembershipState, turn: MembershipTurn, hasLeft: bool
   if (text === state.saved || (addresses.length === 0 && !hasLeft)) return
   state.saved = text
   const record: Kept = { addresses, hasLeft }
-  turn.act('store', { do: 'save', kind: KIND, key: KEY, record })
+  turn.act('store', { do: 'save', kind: turn.self.actor, key: KEY, record })
 }
 
 /** Whom to dial, of those that were members in an earlier life. */
 export function knownRecords({ args }: MembershipState, turn: MembershipTurn, records: StoreOutcome['records']): GossipAddress[] {
-  const kept = records.find(({ kind, key }) => kind === KIND && key === KEY)?.record as Kept | undefined
+  const kept = records.find(({ kind, key }) => kind === turn.self.actor && key === KEY)?.record as Kept | undefined
   if (kept === undefined || (kept.hasLeft && !args.rejoinsAfterLeave)) return []
   const left = [...kept.addresses]
   const chosen: GossipAddress[] = []

@@ -1,5 +1,5 @@
 import { type News, RUMOURS_MAX, type Rumour, VIA_MAX } from './messages.ts'
-import { type MembershipState, type MembershipTurn, send } from './state.ts'
+import { type MembershipState, type MembershipTurn, networkOf, send } from './state.ts'
 
 /** The topic in which members publish what must not get lost. */
 export const TOPIC = 'tribune/members/1'
@@ -29,7 +29,7 @@ export function passOn(state: MembershipState, turn: MembershipTurn, news: News,
 export function announce(state: MembershipState, turn: MembershipTurn, news: News): void {
   passOn(state, turn, news, [], '')
   if (state.connections.size > 0 && isWeighty(news))
-    turn.act('gossip', { do: 'publish', topic: TOPIC, message: { rumours: [rumourOf(state, turn, news, [])] } })
+    turn.act(networkOf(turn), { do: 'publish', topic: TOPIC, message: { rumours: [rumourOf(state, turn, news, [])] } })
 }
 
 /** Says something to some members, and passes it on to them, as far as there are connections. */

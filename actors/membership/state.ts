@@ -149,8 +149,16 @@ export function advance(state: MembershipState, wallMs: number): void {
   state.wallMs = wallMs
 }
 
+/** The actor of the pool of the servers of all datacenters. */
+export const WAN_ACTOR = 'wan-membership'
+
+/** The network of this actor's pool. */
+export function networkOf({ self }: Pick<MembershipTurn, 'self'>): 'gossip' | 'gossip-wan' {
+  return self.actor === WAN_ACTOR ? 'gossip-wan' : 'gossip'
+}
+
 export function send(turn: MembershipTurn, peer: string, message: object): void {
-  turn.act('gossip', { do: 'send', peer, message })
+  turn.act(networkOf(turn), { do: 'send', peer, message })
 }
 
 export function textOf({ host, port }: GossipAddress): string {

@@ -1,3 +1,5 @@
+import type { Pace } from './pace.ts'
+
 /** A member that was accused and not yet judged. */
 export type Suspicion = {
   incarnation: number
@@ -9,11 +11,6 @@ export type Suspicion = {
   isLoud: boolean
 }
 
-/** With as many accusers as are asked for; and with one alone. */
-const SUSPECT_MS_MIN = 1_000
-const SUSPECT_MS_MAX = 8_000
-/** If there is nobody else who could accuse. */
-const SUSPECT_MS_ALONE = 3_000
 const ACCUSERS_WANTED = 3
 /** Fewer are no proof, if there are more who could accuse. */
 const ACCUSERS_MIN = 2
@@ -32,9 +29,9 @@ export function accusersNeeded(others: number): number {
  * How long after the first accusation the accused counts as failed, in ms. Each independent confirmation shortens it, the first ones most
  * of all. Lifeguard, section IV-B: max - (max - min) · log(c + 1) / log(C + 1), c being confirmations after the first accusation.
  */
-export function suspectMs(accusers: number, others: number): number {
+export function suspectMs(accusers: number, others: number, pace: Pace): number {
   const wanted = accusersWanted(others)
-  if (wanted <= 1) return SUSPECT_MS_ALONE
+  if (wanted <= 1) return pace.suspectMsAlone
   const confirmed = Math.max(0, Math.min(accusers, wanted) - 1)
-  return SUSPECT_MS_MAX - (SUSPECT_MS_MAX - SUSPECT_MS_MIN) * (Math.log(confirmed + 1) / Math.log(wanted))
+  return pace.suspectMsMax - (pace.suspectMsMax - pace.suspectMsMin) * (Math.log(confirmed + 1) / Math.log(wanted))
 }

@@ -1,21 +1,13 @@
 import { heardNothing, LATE_MS, recover, stretchOf, wasLate } from './health.ts'
 import { accuse, isSuspect, postpone, takeBack } from './judge.ts'
 import { dialMember } from './links.ts'
+import { paceOf } from './pace.ts'
 import { farOf } from './ring.ts'
 import { type MembershipState, type MembershipTurn, type Relay, send, type Watch } from './state.ts'
 import { noteIn } from './table.ts'
 
 /** How often this agent looks after what is due. */
 export const BEAT_MS = 250
-/** A neighbour that was silent for so long is asked. */
-const SILENT_MS = 1_000
-/** Then others are asked to ask it. */
-const DIRECT_MS = 500
-/** Then it is accused. Counted from the first question, as DIRECT_MS is. One that refuses connections has as long: perhaps its process is
- * being started again. */
-const ROUND_MS = 1_500
-/** How long others have for it. */
-const PROBE_MS = 750
 const HELPERS = 3
 /** After so many rounds in which nobody answered, they are the others' fault. */
 const SILENT_ROUNDS_MAX = 3
@@ -27,20 +19,21 @@ export function watchNeighbours(state: MembershipState, turn: MembershipTurn, la
   if (lateMs >= LATE_MS) pausedFor(state, lateMs)
   else recover(state.health, state.nowMs)
   const stretch = stretchOf(state.health)
+  const { silentMs, directMs, roundMs } = paceOf(state)
   for (const [name, watch] of state.watches) {
     const askedForMs = state.nowMs - watch.askedMs
     switch (watch.stage) {
       case 'quiet':
-        if (state.nowMs - watch.heardMs >= SILENT_MS) ask(state, turn, name, watch)
+        if (state.nowMs - watch.heardMs >= silentMs) ask(state, turn, name, watch)
         break
       case 'direct':
-        if (askedForMs >= DIRECT_MS * stretch) askOthers(state, turn, name, watch, stretch)
+        if (askedForMs >= directMs * stretch) askOthers(state, turn, name, watch, stretch)
         break
       case 'indirect':
-        if (askedForMs >= ROUND_MS * stretch) conclude(state, turn, name, watch)
+        if (askedForMs >= roundMs * stretch) conclude(state, turn, name, watch)
         break
       case 'accused':
-        if (askedForMs >= SILENT_MS) {
+        if (askedForMs >= silentMs) {
           watch.askedMs = state.nowMs
           ping(state, turn, name)
           askHelpers(state, turn, name, stretch)
@@ -65,7 +58,7 @@ export function heard(state: MembershipState, turn: MembershipTurn, name: string
 /** Its connection ended: it is asked at once. */
 export function suspectAtOnce(state: MembershipState, name: string): void {
   const watch = state.watches.get(name)
-  if (watch?.stage === 'quiet') watch.heardMs = Math.min(watch.heardMs, state.nowMs - SILENT_MS)
+  if (watch?.stage === 'quiet') watch.heardMs = Math.min(watch.heardMs, state.nowMs - paceOf(state).silentMs)
 }
 
 /** A member could not be dialled: those who have asked about it need not wait. */
@@ -87,7 +80,7 @@ export function probe(
 ): void {
   const own = ++state.seq
   const isSent = ping(state, turn, name, own)
-  state.relays.set(own, { peer, seq, name, untilMs: state.nowMs + Math.min(withinMs, PROBE_MS * 10), isSent })
+  state.relays.set(own, { peer, seq, name, untilMs: state.nowMs + Math.min(withinMs, paceOf(state).probeMs * 10), isSent })
   if (!isSent) dialMember(state, turn, name)
 }
 
@@ -112,7 +105,7 @@ function pausedFor(state: MembershipState, lateMs: number): void {
   postpone(state, GRACE_MS)
   for (const watch of state.watches.values()) {
     watch.stage = 'quiet'
-    watch.heardMs = Math.max(watch.heardMs, state.nowMs - SILENT_MS)
+    watch.heardMs = Math.max(watch.heardMs, state.nowMs - paceOf(state).silentMs)
   }
 }
 
@@ -129,7 +122,7 @@ function askOthers(state: MembershipState, turn: MembershipTurn, name: string, w
 
 function askHelpers(state: MembershipState, turn: MembershipTurn, name: string, stretch: number): void {
   const seq = state.members.get(name)?.place ?? 0
-  for (const peer of helpersFor(state, name)) send(turn, peer, { do: 'probe', seq, name, withinMs: PROBE_MS * stretch })
+  for (const peer of helpersFor(state, name)) send(turn, peer, { do: 'probe', seq, name, withinMs: paceOf(state).probeMs * stretch })
 }
 
 function conclude(state: MembershipState, turn: MembershipTurn, name: string, watch: Watch): void {

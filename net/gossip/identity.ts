@@ -8,18 +8,18 @@ import { makeDirectory } from '../make-directory.ts'
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 
-/** The file with the key that makes this agent the peer it is. */
-export function identityPath(dataDirectory: string): string {
-  return join(dataDirectory, 'gossip', 'peer.key')
+/** The file with the key that makes this agent the peer it is, in the pool of its datacenter if no other name is given. */
+export function identityPath(dataDirectory: string, name = 'peer.key'): string {
+  return join(dataDirectory, 'gossip', name)
 }
 
 /**
  * This agent's Ed25519 key: from the data directory, where it is made once and only its owner may read it, or a new one if there is
  * no directory. Throws an error that names the file if it holds no such key.
  */
-export async function openIdentity(dataDirectory: string | undefined): Promise<PrivateKey> {
+export async function openIdentity(dataDirectory: string | undefined, name?: string): Promise<PrivateKey> {
   if (dataDirectory === undefined) return generateKeyPair('Ed25519')
-  const path = identityPath(dataDirectory)
+  const path = identityPath(dataDirectory, name)
   const text = textOf(path)
   if (text !== undefined) return readKey(path, text)
   const key = await generateKeyPair('Ed25519')

@@ -7,6 +7,8 @@ import type { Peers } from './peers.ts'
 export type GossipOptions = {
   /** Where this agent's key is kept; undefined: it is a new peer with each device. */
   dataDirectory: string | undefined
+  /** The file of that key. Default: that of the pool of the datacenter. */
+  identityName?: string
   /** Takes streams for links that peers open. Default: they are refused. */
   acceptLink?: (peer: string, stream: Stream) => void
   /** For how often somebody is complained about; any start. */
@@ -23,7 +25,12 @@ export type GossipDevice = Device<GossipRequest, GossipOutcome, GossipEvent> & {
 type Open = { peers: Peers; changeKeys(keys: readonly string[]): Result<null> }
 
 /** The network of agents over libp2p: TCP, Noise, yamux and gossipsub. All of that is loaded by the first `listen`. */
-export function createGossip({ dataDirectory, acceptLink, monotonicMs = () => performance.now() }: GossipOptions): GossipDevice {
+export function createGossip({
+  dataDirectory,
+  identityName,
+  acceptLink,
+  monotonicMs = () => performance.now(),
+}: GossipOptions): GossipDevice {
   let open: Open | undefined
   /** Follows every opening and closing that was asked for: one at a time, in order. */
   let turn: Promise<void> = Promise.resolve()
@@ -44,7 +51,7 @@ export function createGossip({ dataDirectory, acceptLink, monotonicMs = () => pe
     const changed = network.replace(request.keys)
     if (isRefused(changed)) return changed
     // What could not be read may have been restored.
-    identity ??= openIdentity(dataDirectory).catch((error: unknown) => {
+    identity ??= openIdentity(dataDirectory, identityName).catch((error: unknown) => {
       identity = undefined
       throw error
     })

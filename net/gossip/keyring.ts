@@ -9,17 +9,20 @@ import { makeDirectory } from '../make-directory.ts'
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 
+/** Of the pool of the datacenter, and of that of the servers of all. */
+export type KeyringName = 'local.keyring' | 'remote.keyring'
+
 /** The file with the keys of the private network, the one in use first, as Consul's agents keep them. */
-export function keyringPath(dataDirectory: string): string {
-  return join(dataDirectory, 'serf', 'local.keyring')
+export function keyringPath(dataDirectory: string, name: KeyringName = 'local.keyring'): string {
+  return join(dataDirectory, 'serf', name)
 }
 
 /**
  * A gossip device that remembers keys: once there is a file, its keys count and not those that `listen` is given, and each change is
  * in the file before it is said to be done. The outcome of `listen` carries the keys that hold. `dataDirectory` undefined: nothing is kept.
  */
-export function withKeyring(device: Gossip, dataDirectory: string | undefined): Gossip {
-  const path = dataDirectory === undefined ? undefined : keyringPath(dataDirectory)
+export function withKeyring(device: Gossip, dataDirectory: string | undefined, name?: KeyringName): Gossip {
+  const path = dataDirectory === undefined ? undefined : keyringPath(dataDirectory, name)
   return {
     perform(request, done, event) {
       if (request.do === 'listen') {

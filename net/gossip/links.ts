@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface'
-import { askingPeer, readFarPeer, serverRole } from '../../src/kernel/far.ts'
+import { askingPeer, readChosenPeer, readFarPeer } from '../../src/kernel/far.ts'
 import type { LinkMember, LinksEvent, LinksOutcome, LinksRequest } from '../../src/kernel/link-ports.ts'
 import type { Device, GossipAddress } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
@@ -14,6 +14,8 @@ export type LinksOptions = FrameOptions & {
   layout: Layout
   /** A stream to another agent, over a connection of its own. Refused with `gone`. */
   open(peer: string, address: GossipAddress): Promise<Result<Stream>>
+  /** What somebody who asks here is called. Default: an agent of this datacenter. */
+  asking?: typeof askingPeer
   monotonicMs?: () => number
   /** A stream may come before it is told that its peer is a member. */
   strangerMs?: number
@@ -36,7 +38,8 @@ type Channel = {
   local: number
   number: number
   isOwn: boolean
-  isToServer: boolean
+  /** The datacenter of which whichever server is in use was wanted; undefined if that agent was. */
+  chosen: string | undefined
   session: Session | undefined
   waiting: Uint8Array[]
 }
@@ -53,6 +56,7 @@ export function createLinks({
   node,
   layout,
   open,
+  asking = askingPeer,
   monotonicMs = () => performance.now(),
   strangerMs = STRANGER_MS,
   ...frames
@@ -66,7 +70,10 @@ export function createLinks({
   const channels = new Map<string, Channel>()
   let tell: (event: LinksEvent) => void = () => undefined
   const complain = createComplaints((complaint) => tell({ did: 'refused', ...complaint }), monotonicMs)
-  let used: { number: number; session: Session } | undefined
+  /** The servers in use by datacenter, '' being the own one; the newest choices; and why there is none. */
+  const used = new Map<string, { number: number; session: Session }>()
+  const choices = new Map<string, number>()
+  const missing = new Map<string, string>()
   let uses = 0
   let numbers = 0
   let asked = 0
@@ -89,9 +96,11 @@ export function createLinks({
   function ended(session: Session, why: string): void {
     if (!sessions.delete(session)) return
     for (const channel of [...session.own.values(), ...session.theirs.values()]) drop(channel, why)
-    if (used?.session !== session) return
-    useNobody(why)
-    tell({ did: 'lost', node: session.member.node, why })
+    for (const [datacenter, { session: before }] of [...used]) {
+      if (before !== session) continue
+      useNobody(datacenter, why)
+      tell({ did: 'lost', node: session.member.node, why, ...(datacenter !== '' && { datacenter }) })
+    }
   }
 
   async function sessionWith(member: LinkMember): Promise<Result<Session>> {
@@ -174,10 +183,10 @@ export function createLinks({
     if (thread === undefined)
       return stream.send({ is: 'close', channel: number, byOpener: false, why: `${node} has nobody for ${role} now` })
     const local = (asked += 2)
-    const channel: Channel = { thread, local, number, isOwn: false, isToServer: false, session, waiting: [] }
+    const channel: Channel = { thread, local, number, isOwn: false, chosen: undefined, session, waiting: [] }
     theirs.set(number, channel)
     channels.set(keyOf(thread, local), channel)
-    post(thread, { far: 'asked', channel: local, peer: askingPeer(member.node, from, local) })
+    post(thread, { far: 'asked', channel: local, peer: asking(member.node, from, local) })
   }
 
   // ---------------------------------------------------------------- threads of this agent
@@ -190,20 +199,21 @@ export function createLinks({
   }
 
   function openFor(thread: number, { channel: local, peer, server }: Extract<ToLinks, { far: 'open' }>): void {
-    const role = serverRole(peer)
+    const chosen = readChosenPeer(peer)
     const channel: Channel = {
       thread,
       local,
       number: ++numbers,
       isOwn: true,
-      isToServer: role !== undefined,
+      chosen: chosen?.datacenter,
       session: undefined,
       waiting: [],
     }
     channels.set(keyOf(thread, local), channel)
-    if (role !== undefined) {
-      if (used?.number !== server) return drop(channel, 'another server is used')
-      return carry(channel, used.session, role)
+    if (chosen !== undefined) {
+      const found = used.get(chosen.datacenter)
+      if (found?.number !== server) return drop(channel, 'another server is used')
+      return carry(channel, found.session, chosen.role)
     }
     const far = readFarPeer(peer)
     const member = far && members.get(far.node)
@@ -240,43 +250,46 @@ export function createLinks({
 
   // ---------------------------------------------------------------- the server in use
 
-  async function use(name: string): Promise<Result<LinksOutcome>> {
-    const asking = ++uses
+  async function use(name: string, datacenter: string): Promise<Result<LinksOutcome>> {
+    const choice = ++uses
+    choices.set(datacenter, choice)
     const member = members.get(name)
     if (!member) return refuse('missing', `no member ${name}`)
     const session = await sessionWith(member)
     if (isRefused(session)) return session
-    if (asking !== uses) return refuse('conflict', 'another server was chosen meanwhile')
+    if (choices.get(datacenter) !== choice) return refuse('conflict', 'another server was chosen meanwhile')
     if (!sessions.has(session)) return refuse('gone', 'the connection ended')
-    if (used?.session === session) return {}
-    const before = used?.session
-    used = { number: asking, session }
-    sayServer(asking, `${name} is used from now on`)
-    if (before) leave(before)
+    const before = used.get(datacenter)?.session
+    if (before === session) return {}
+    used.set(datacenter, { number: choice, session })
+    sayServer(datacenter, choice, `${name} is used from now on`)
+    if (before) leave(before, datacenter)
     return {}
   }
 
-  function useNobody(why: string): void {
-    uses++
-    if (used === undefined) return
-    const { session } = used
-    used = undefined
-    sayServer(0, why)
-    leave(session)
+  function useNobody(datacenter: string, why: string): void {
+    choices.set(datacenter, ++uses)
+    const before = used.get(datacenter)
+    if (before === undefined && (datacenter === '' || missing.get(datacenter) === why)) return
+    used.delete(datacenter)
+    sayServer(datacenter, 0, why)
+    if (before) leave(before.session, datacenter)
   }
 
-  /** Ends what was asked of a server. Its threads have been told. */
-  function leave(session: Session): void {
+  /** Ends what was asked of a server as the one in use. Its threads have been told. */
+  function leave(session: Session, datacenter: string): void {
     for (const channel of [...session.own.values()]) {
-      if (!channel.isToServer) continue
+      if (channel.chosen !== datacenter) continue
       forget(channel)
       session.stream.send({ is: 'close', channel: channel.number, byOpener: true, why: 'another server is used' })
     }
     if (session.own.size + session.theirs.size === 0) session.stream.bye('it is not needed any more')
   }
 
-  function sayServer(server: number, why: string): void {
-    for (const thread of threads.keys()) post(thread, { far: 'server', server, why })
+  function sayServer(datacenter: string, server: number, why: string): void {
+    if (server === 0) missing.set(datacenter, why)
+    else missing.delete(datacenter)
+    for (const thread of threads.keys()) post(thread, { far: 'server', datacenter, server, why })
   }
 
   return {
@@ -284,7 +297,8 @@ export function createLinks({
     take,
     attach(thread, give) {
       threads.set(thread, give)
-      if (used) give({ far: 'server', server: used.number, why: '' })
+      for (const [datacenter, { number: server }] of used) give({ far: 'server', datacenter, server, why: '' })
+      for (const [datacenter, why] of missing) give({ far: 'server', datacenter, server: 0, why })
     },
     detach(thread, why) {
       threads.delete(thread)
@@ -301,9 +315,9 @@ export function createLinks({
           know(request.members)
           return done({})
         case 'use':
-          return void use(request.node).then(done)
+          return void use(request.node, request.datacenter ?? '').then(done)
         case 'use-none':
-          useNobody('no server is used')
+          useNobody(request.datacenter ?? '', request.why ?? 'no server is used')
           return done({})
       }
     },

@@ -4,32 +4,43 @@ import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { expandAddress, expandIp } from './addresses.ts'
 import type { Build } from './build.ts'
 import { hasOwnEtcd } from './build-etcd.ts'
-import type { AddressesConfig, GossipConfig, PortsConfig } from './config.ts'
+import type { AddressesConfig, GossipConfig, PoolConfig, PortsConfig } from './config.ts'
 
 /**
  * How this agent finds others; undefined if it does not. A development agent that is to know nobody costs the memory of none, so it is
- * given one of the keys that say otherwise, or `serf_lan`.
+ * given one of the keys that say otherwise, or `serf_lan` or `serf_wan`.
  */
-export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan }: PortsConfig): GossipConfig | undefined {
+export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan, serfWan }: PortsConfig): GossipConfig | undefined {
   const { problems, warnings, settings, host, flags, purpose } = build
-  const { encrypt, start_join: start, retry_join: retry, serf_lan: bindTo } = settings
+  const { encrypt, start_join: start, retry_join: retry, serf_lan: bindTo, server } = settings
+  const { start_join_wan: startWan, retry_join_wan: retryWan, serf_wan: bindWanTo } = settings
   const key = encrypt === '' ? undefined : readGossipKey(encrypt)
   if (typeof key === 'string') problems.push(`encrypt has invalid key: ${key}`)
   const bind = bindTo === '' ? addresses.bind : expandIp('serf_lan', bindTo, host.interfaces())
   if (isRefused(bind)) problems.push(bind.why)
-  const listed = (name: string, texts: readonly string[]) =>
+  const bindWan = bindWanTo === '' ? addresses.bind : expandIp('serf_wan', bindWanTo, host.interfaces())
+  if (isRefused(bindWan)) problems.push(bindWan.why)
+  const listed = (name: string, texts: readonly string[], defaultPort = DEFAULT_PORT) =>
     texts.flatMap((text) => {
       const expanded = expandAddress(text, host.interfaces())
-      const address = isRefused(expanded) ? expanded : readGossipAddress(expanded, DEFAULT_PORT)
+      const address = isRefused(expanded) ? expanded : readGossipAddress(expanded, defaultPort)
       if (!isRefused(address)) return [address]
       problems.push(`${name}: ${address.why}`)
       return []
     })
   const startJoin = listed('start_join', start)
   const retryJoin = listed('retry_join', retry)
-  const isAsked = encrypt !== '' || bindTo !== '' || start.length + retry.length > 0
+  const startJoinWan = listed('start_join_wan', startWan, DEFAULT_WAN_PORT)
+  const retryJoinWan = listed('retry_join_wan', retryWan, DEFAULT_WAN_PORT)
+  const joinsWan = startWan.length + retryWan.length > 0
+  const isAsked = encrypt !== '' || bindTo !== '' || bindWanTo !== '' || joinsWan || start.length + retry.length > 0
   if (serfLan < 1 && start.length + retry.length > 0) problems.push('ports.serf_lan: this agent can join nobody while it is switched off')
+  if (joinsWan && server && (serfLan < 1 || serfWan < 1))
+    problems.push(`ports.${serfWan < 1 ? 'serf_wan' : 'serf_lan'}: this server can join no other datacenter while it is switched off`)
+  if (joinsWan && !server)
+    warnings.push('start_join_wan, retry_join_wan: only servers join other datacenters; this agent leaves that to them')
   if (purpose === 'simulate') {
+    if (joinsWan) warnings.push('start_join_wan, retry_join_wan: the agents of a simulation are one datacenter')
     if (retry.length > 0) warnings.push(`retry_join: ${FOUND}`)
     if (start.length > 0) warnings.push(`start_join: ${FOUND}`)
     return undefined
@@ -37,7 +48,15 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan 
   if (start.length + retry.length > 0 && settings.server && settings.log !== 'etcd' && !hasOwnEtcd(build)) {
     warnings.push('members see each other, but this server keeps what it stores to itself: servers that are to share it need log = "etcd"')
   }
-  if (isRefused(bind) || serfLan < 1 || (flags.dev === true && !isAsked)) return undefined
+  if (isRefused(bind) || isRefused(bindWan) || serfLan < 1 || (flags.dev === true && !isAsked)) return undefined
+  const wan: PoolConfig = {
+    bind: { host: bindWan, port: serfWan },
+    advertise: { host: addresses.advertiseWan, port: serfWan },
+    startJoin: startJoinWan,
+    retryJoin: retryJoinWan,
+    retryIntervalMs: settings.retry_interval_wan,
+    retryMax: settings.retry_max_wan,
+  }
   return {
     bind: { host: bind, port: serfLan },
     advertise: { host: addresses.advertise, port: serfLan },
@@ -47,11 +66,13 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan 
     retryIntervalMs: settings.retry_interval,
     retryMax: settings.retry_max,
     rejoinsAfterLeave: settings.rejoin_after_leave,
+    wan: server && serfWan > 0 ? wan : undefined,
   }
 }
 
 const FOUND = 'the agents of a simulation are one cluster and need not look for each other'
 const DEFAULT_PORT = 8301
+const DEFAULT_WAN_PORT = 8302
 const PORT_MAX = 65_535
 
 /** `host`, `host:port`, `ip6` or `[ip6]:port`. */

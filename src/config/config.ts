@@ -92,13 +92,19 @@ export type AddressesConfig = {
   readonly grpc: readonly string[]
 }
 
-export type GossipConfig = {
+export type GossipConfig = PoolConfig & {
+  /** 16, 24 or 32 bytes in Base64; '' for gossip that is open to all. */
+  readonly key: string
+  readonly rejoinsAfterLeave: boolean
+  /** The servers of all datacenters; undefined where this agent does not belong to them. */
+  readonly wan: PoolConfig | undefined
+}
+
+export type PoolConfig = {
   /** Where it listens: an IP address, 0.0.0.0 or :: for all. */
   readonly bind: GossipAddress
   /** Where others reach it. */
   readonly advertise: GossipAddress
-  /** 16, 24 or 32 bytes in Base64; '' for gossip that is open to all. */
-  readonly key: string
   /** To be joined at the start, or the agent ends. */
   readonly startJoin: readonly GossipAddress[]
   /** Tried until one of them is joined. */
@@ -106,7 +112,6 @@ export type GossipConfig = {
   readonly retryIntervalMs: number
   /** After so many tries the agent ends; 0: never. */
   readonly retryMax: number
-  readonly rejoinsAfterLeave: boolean
 }
 
 /** -1: switched off. */

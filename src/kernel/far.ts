@@ -43,9 +43,15 @@ export function readDatacenterPeer(peer: Peer): { datacenter: string; role: stri
   return { datacenter: peer.slice(1, slash), role: peer.slice(slash + 1) }
 }
 
-/** `%n1.dc2/4#17`: the same of a server of another datacenter, by its name among all servers. */
-export function askingServer(name: string, thread: number, channel: number): string {
-  return `%${askingPeer(name, thread, channel)}`
+/** The peer of whoever is chosen among the servers of a datacenter; '' is the own one. */
+export function chosenPeer(datacenter: string, role: string): string {
+  return datacenter === '' ? serverPeer(role) : datacenterPeer(datacenter, role)
+}
+
+/** What `chosenPeer` was given; undefined for any other peer. */
+export function readChosenPeer(peer: Peer): { datacenter: string; role: string } | undefined {
+  const role = serverRole(peer)
+  return role === undefined ? readDatacenterPeer(peer) : { datacenter: '', role }
 }
 
 /** Whether somebody of another datacenter asks. */
@@ -56,6 +62,11 @@ export function isFromAbroad(peer: Peer): boolean {
 /** `n2/4#17`: thread 4 of an agent that asks here, over its 17th channel: what it had over an earlier one has ended with that. */
 export function askingPeer(node: string, thread: number, channel: number): string {
   return `${node}/${thread}#${channel}`
+}
+
+/** `%n1.dc2/4#17`: the same of a server of another datacenter, by its name among all servers. */
+export function askingServer(name: string, thread: number, channel: number): string {
+  return `%${askingPeer(name, thread, channel)}`
 }
 
 /** The name of the agent that a caller or a subscriber is on, `node.datacenter` for servers of others; undefined if it is on this one. */

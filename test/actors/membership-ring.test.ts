@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { sumsOf } from '../../actors/membership/compare.ts'
 import { readMessage, readRumours, SUMS } from '../../actors/membership/messages.ts'
+import { LAN_PACE, WAN_PACE } from '../../actors/membership/pace.ts'
 import type { MemberRecord } from '../../actors/membership/protocol.ts'
 import { EACH_SIDE, farOf, insert, neighboursOf, placeOf, remove, ringOf } from '../../actors/membership/ring.ts'
 import { accusersNeeded, suspectMs } from '../../actors/membership/suspicion.ts'
@@ -122,13 +123,19 @@ test('of two records of a member one is newer, or they say the same', (t) => {
 test('the time until a verdict falls with each accuser, between its bounds; with fewer members fewer are needed', (t) => {
   for (const others of [1, 2, 3, 10, 1_000]) {
     for (let accusers = 1; accusers < 5; accusers++) {
-      const forMs = suspectMs(accusers, others)
+      const forMs = suspectMs(accusers, others, LAN_PACE)
       t.true(forMs >= 1_000 && forMs <= 8_000)
-      t.true(suspectMs(accusers + 1, others) <= forMs)
+      t.true(suspectMs(accusers + 1, others, LAN_PACE) <= forMs)
     }
   }
-  t.is(suspectMs(3, 1_000), 1_000)
-  t.is(suspectMs(1, 1_000), 8_000)
+  t.is(suspectMs(3, 1_000, LAN_PACE), 1_000)
+  t.is(suspectMs(1, 1_000, LAN_PACE), 8_000)
+  for (const [accusers, others] of [
+    [1, 1],
+    [1, 9],
+    [3, 9],
+  ] as const)
+    t.true(suspectMs(accusers, others, WAN_PACE) > suspectMs(accusers, others, LAN_PACE))
   t.deepEqual(
     [1, 2, 3, 100].map((others) => accusersNeeded(others)),
     [1, 2, 2, 2],

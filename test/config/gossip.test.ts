@@ -17,6 +17,14 @@ test('an agent listens for others; one for development only if it is given a rea
     retryIntervalMs: 30_000,
     retryMax: 0,
     rejoinsAfterLeave: false,
+    wan: {
+      bind: { host: '127.0.0.1', port: 8302 },
+      advertise: { host: '10.0.0.1', port: 8302 },
+      startJoin: [],
+      retryJoin: [],
+      retryIntervalMs: 30_000,
+      retryMax: 0,
+    },
   })
   for (const flag of [`-encrypt=${KEY}`, '-serf-lan-bind=127.0.0.1', '-join=a', '-retry-join=a']) {
     t.truthy(configOf(t, ['-dev', '-bind=127.0.0.1', flag]).gossip, flag)
@@ -43,6 +51,46 @@ encrypt = "${KEY}"`
     retryMax: 3,
     rejoinsAfterLeave: true,
   })
+})
+
+test('servers have a second pool, for those of all datacenters', (t) => {
+  const text = `retry_join_wan = ["10.0.0.2:1", "db"]
+start_join_wan = ["[::1]:2"]
+retry_interval_wan = "5s"
+retry_max_wan = 3
+advertise_addr_wan = "192.0.2.1"
+ports { serf_wan = 18302 }
+serf_wan = "127.0.0.3"`
+  const args = ['-bind=127.0.0.1', '-data-dir=/x', '-config-file=a.hcl']
+  const server = [...args, '-server', '-bootstrap']
+  t.deepEqual(configOf(t, server, { 'a.hcl': text }).gossip?.wan, {
+    bind: { host: '127.0.0.3', port: 18_302 },
+    advertise: { host: '192.0.2.1', port: 18_302 },
+    startJoin: [{ host: '::1', port: 2 }],
+    retryJoin: [
+      { host: '10.0.0.2', port: 1 },
+      { host: 'db', port: 8302 },
+    ],
+    retryIntervalMs: 5_000,
+    retryMax: 3,
+  })
+  const flags = ['-join-wan=a', '-retry-join-wan=b:7', '-retry-interval-wan=9s', '-retry-max-wan=2', '-serf-wan-port=9302']
+  t.like(configOf(t, ['-dev', '-bind=127.0.0.1', ...flags]).gossip, {
+    retryJoin: [],
+    wan: { startJoin: [{ host: 'a', port: 8302 }], retryJoin: [{ host: 'b', port: 7 }], retryIntervalMs: 9_000, retryMax: 2 },
+  })
+  t.truthy(configOf(t, ['-dev', '-bind=127.0.0.1', '-serf-wan-bind=127.0.0.1']).gossip?.wan)
+  const without = [...server.slice(0, 2), '-server', '-bootstrap', '-serf-wan-port=-1']
+  t.is(configOf(t, without).gossip?.wan, undefined)
+  const client = loaded(args, { 'a.hcl': text })
+  t.is(typeof client === 'string' ? client : client.config.gossip?.wan, undefined)
+  t.regex(typeof client === 'string' ? '' : client.warnings.join('\n'), /retry_join_wan: only servers join other datacenters/)
+  t.regex(
+    String(loaded([...without, '-retry-join-wan=a'])),
+    /ports\.serf_wan: this server can join no other datacenter while it is switched off/,
+  )
+  t.regex(String(loaded([...server.slice(0, 2), '-server', '-bootstrap', '-serf-wan-bind=x'])), /serf_wan/)
+  t.regex(String(loaded([...server.slice(0, 2), '-server', '-bootstrap', '-retry-join-wan=a:b'])), /retry_join_wan: "a:b" must be host/)
 })
 
 test('what cannot be meant is refused with its key', (t) => {

@@ -32,7 +32,7 @@ test('without links, and without a server, nothing is reached', (t) => {
 test('a channel is opened with its first batch and names the server that was in use; another server ends it', (t) => {
   const { far, said, happened, send } = thread()
   far.attach((message) => said.push(message))
-  far.take({ far: 'server', server: 4, why: '' })
+  far.take({ far: 'server', datacenter: '', server: 4, why: '' })
   t.deepEqual(happened.splice(0), ['connect server/state', 'connect server/edge'])
   send('server/edge')
   send('server/edge')
@@ -42,7 +42,7 @@ test('a channel is opened with its first batch and names the server that was in 
     { far: 'batch', channel: 3, batch: BATCH },
   ])
   far.take({ far: 'batch', channel: 3, batch: BATCH })
-  far.take({ far: 'server', server: 5, why: 'moved' })
+  far.take({ far: 'server', datacenter: '', server: 5, why: 'moved' })
   // What the server of before still says finds nobody.
   far.take({ far: 'batch', channel: 3, batch: BATCH })
   far.take({ far: 'lost', channel: 3, why: 'late' })
@@ -58,7 +58,7 @@ test('a channel is opened with its first batch and names the server that was in 
 test('a channel that is lost takes no more; the same server is reached over a new one', (t) => {
   const { far, said, happened, send } = thread()
   far.attach((message) => said.push(message))
-  far.take({ far: 'server', server: 1, why: '' })
+  far.take({ far: 'server', datacenter: '', server: 1, why: '' })
   far.take({ far: 'lost', channel: 1, why: 'its thread failed' })
   t.is(happened.at(-1), 'disconnect server/state: its thread failed')
   send('server/state')

@@ -1,7 +1,5 @@
 import type { Fields } from './fields.ts'
 
-const SINGLE_SERVER = 'this version runs a single server and joins no others'
-
 /** Keys about other agents: finding them, talking to them, agreeing with them. */
 export const clusterFields = {
   advertise_reconnect_timeout: { type: 'duration', now: 'harmless' },
@@ -45,21 +43,21 @@ export const clusterFields = {
   reconnect_timeout_wan: { type: 'duration', default: '72h', now: 'harmless' },
   rejoin_after_leave: { type: 'boolean', flag: 'rejoin' },
   retry_interval: { type: 'duration', default: '30s', flag: 'retry-interval' },
-  retry_interval_wan: { type: 'duration', default: '30s', flag: 'retry-interval-wan', now: 'harmless' },
+  retry_interval_wan: { type: 'duration', default: '30s', flag: 'retry-interval-wan' },
   retry_join: { type: 'strings', flag: 'retry-join' },
-  retry_join_wan: { type: 'strings', flag: 'retry-join-wan', now: { only: [[]], why: SINGLE_SERVER } },
+  retry_join_wan: { type: 'strings', flag: 'retry-join-wan' },
   retry_max: { type: 'int', flag: 'retry-max' },
-  retry_max_wan: { type: 'int', flag: 'retry-max-wan', now: 'harmless' },
+  retry_max_wan: { type: 'int', flag: 'retry-max-wan' },
   rpc: { type: 'object', fields: { enable_streaming: { type: 'boolean', default: true, now: 'harmless' } } },
   segment: { type: 'string', flag: 'segment', now: { only: [''], why: 'Network segments are not supported in this version of Consul' } },
   segments: { type: 'anything', now: { only: [[]], why: 'Network segments are not supported in this version of Consul' } },
   serf_lan: { type: 'string', flag: 'serf-lan-bind' },
-  serf_wan: { type: 'string', flag: 'serf-wan-bind', now: 'harmless' },
+  serf_wan: { type: 'string', flag: 'serf-wan-bind' },
   serf_lan_allowed_cidrs: { type: 'strings', flag: 'serf-lan-allowed-cidrs', now: 'harmless' },
   serf_wan_allowed_cidrs: { type: 'strings', flag: 'serf-wan-allowed-cidrs', now: 'harmless' },
   server: { type: 'boolean', flag: 'server' },
   start_join: { type: 'strings', flag: 'join' },
-  start_join_wan: { type: 'strings', flag: 'join-wan', now: { only: [[]], why: SINGLE_SERVER } },
+  start_join_wan: { type: 'strings', flag: 'join-wan' },
   use_streaming_backend: { type: 'boolean', default: true, now: 'harmless' },
 } as const satisfies Fields
 
