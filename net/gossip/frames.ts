@@ -1,7 +1,6 @@
 import type { Stream } from '@libp2p/interface'
+import { BATCH_BYTES_MAX, type FrameEvents, type FrameStream, tooLarge } from '../../src/links.ts'
 
-/** A batch of messages, all of its pieces together. */
-export const BATCH_BYTES_MAX = 33_554_432
 /** What waits for a slow agent at the most; then it counts as lost. */
 const QUEUE_BYTES_MAX = 2 * BATCH_BYTES_MAX
 /** Large batches go in pieces, so that a stream can pause between them. */
@@ -12,26 +11,6 @@ const SILENCE_MS_MAX = 25_000
 /** Length of what follows, kind, channel. */
 const HEAD_BYTES = 9
 const LENGTH_BYTES = 4
-
-/** `byOpener`: whether it comes from the side that has opened the channel. */
-export type Frame =
-  | { is: 'open'; channel: number; thread: number; role: string }
-  | { is: 'batch'; channel: number; byOpener: boolean; batch: Uint8Array }
-  | { is: 'close'; channel: number; byOpener: boolean; why: string }
-  /** The whole link ends, and why. */
-  | { is: 'bye'; why: string }
-
-export type FrameStream = {
-  send(frame: Frame): void
-  /** Ends it, after the other side was told why. `here`: why, for this side; the same if not given. */
-  bye(why: string, here?: string): void
-}
-
-export type FrameEvents = {
-  frame(frame: Frame): void
-  /** Once, when the stream has ended, by whomever. */
-  ended(why: string): void
-}
 
 export type FrameOptions = { pingMs?: number; silenceMsMax?: number }
 
@@ -209,7 +188,7 @@ export function frameStream(stream: Stream, events: FrameEvents, options: FrameO
           return bye(frame.why)
         case 'batch': {
           const { batch, channel } = frame
-          if (batch.byteLength > BATCH_BYTES_MAX) return bye(`a batch of ${batch.byteLength} bytes, ${BATCH_BYTES_MAX} are allowed`)
+          if (batch.byteLength > BATCH_BYTES_MAX) return bye(tooLarge(batch))
           let at = 0
           for (; batch.byteLength - at > PIECE_BYTES_MAX; at += PIECE_BYTES_MAX)
             write(PIECE | sideOf(frame), channel, [batch.subarray(at, at + PIECE_BYTES_MAX)])

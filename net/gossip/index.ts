@@ -1,7 +1,7 @@
 import type { PrivateKey, Stream } from '@libp2p/interface'
+import { createComplaints } from '../../src/complaints.ts'
 import type { Device, GossipAddress, GossipEvent, GossipOutcome, GossipRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
-import { createComplaints } from './complaints.ts'
 import type { Peers } from './peers.ts'
 
 export type GossipOptions = {

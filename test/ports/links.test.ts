@@ -1,23 +1,23 @@
 import test, { type ExecutionContext } from 'ava'
 import { type Ref, refOf } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { echoRef, type LinkedAgent, linkedAgents } from './links-arms.ts'
+import { type AgentOptions, arms, echoRef, type LinkedAgent, type LinkedAgents, linkedAgents, simulatedAgents } from './links-arms.ts'
 
 const WITHIN_MS = 20_000
 type Echo = typeof echoRef extends Ref<infer P> ? P : never
 const there = (node: string) => refOf<Echo>('kv', '', node)
 
-async function agents<const Names extends readonly string[]>(
+async function agents<const Names extends readonly string[], Agent extends LinkedAgent = LinkedAgent>(
   t: ExecutionContext,
+  world: LinkedAgents<Agent>,
   names: Names,
-  options: Parameters<ReturnType<typeof linkedAgents>['start']>[1] = {},
-): Promise<{ [At in keyof Names]: LinkedAgent } & { world: ReturnType<typeof linkedAgents> }> {
-  const world = linkedAgents()
+  options: AgentOptions = {},
+): Promise<{ [At in keyof Names]: Agent }> {
   t.teardown(() => world.close())
   const list = await Promise.all(names.map((name) => world.start(name, options)))
   const members = list.map(({ member }) => member)
   for (const agent of list) await agent.ask({ do: 'members', members })
-  return Object.assign(list, { world }) as never
+  return list as never
 }
 
 const say = (agent: LinkedAgent, bytes: Uint8Array, node?: string) =>
@@ -32,89 +32,100 @@ async function use(client: LinkedAgent, node: string) {
 
 const heard = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
-test('an agent asks an actor of another one, small and large, and is answered', async (t) => {
-  const [one] = await agents(t, ['s1', 's2'])
-  for (const size of [0, 10, 65_536, 5_000_000]) {
-    const bytes = new Uint8Array(size).fill(7)
-    const answer = await say(one, bytes, 's2')
-    t.false(isRefused(answer))
-    if (!isRefused(answer)) t.deepEqual([answer.by, Buffer.compare(answer.bytes, bytes)], ['s2', 0])
-  }
-  const many = await Promise.all(Array.from({ length: 2_000 }, () => say(one, new Uint8Array(100), 's2')))
-  t.true(many.every((answer) => !isRefused(answer)))
-  t.deepEqual(await one.host.asked(there('s2'), 'secret', null, WITHIN_MS), {
-    refused: 'forbidden',
-    why: '"secret" of kv cannot be asked from another machine',
+for (const { name, make } of arms) {
+  test(`${name}: an agent asks an actor of another one, small and large, and is answered`, async (t) => {
+    const [one] = await agents(t, make(), ['s1', 's2'])
+    for (const size of [0, 10, 65_536, 5_000_000]) {
+      const bytes = new Uint8Array(size).fill(7)
+      const answer = await say(one, bytes, 's2')
+      t.false(isRefused(answer))
+      if (!isRefused(answer)) t.deepEqual([answer.by, Buffer.compare(answer.bytes, bytes)], ['s2', 0])
+    }
+    const many = await Promise.all(Array.from({ length: 2_000 }, () => say(one, new Uint8Array(100), 's2')))
+    t.true(many.every((answer) => !isRefused(answer)))
+    t.deepEqual(await one.host.asked(there('s2'), 'secret', null, WITHIN_MS), {
+      refused: 'forbidden',
+      why: '"secret" of kv cannot be asked from another machine',
+    })
+    t.deepEqual(await say(one, new Uint8Array(), 's9'), { refused: 'gone', why: 'no member s9' })
   })
-  t.deepEqual(await say(one, new Uint8Array(), 's9'), { refused: 'gone', why: 'no member s9' })
-})
 
-test('a client asks the server in use; another server takes over, its feeds too; without any it is refused', async (t) => {
-  const { 0: client, world } = await agents(t, ['c1', 's1', 's2'])
-  t.deepEqual(await say(client, new Uint8Array()), { refused: 'gone', why: 'No known Consul servers' })
-  t.deepEqual(await client.ask({ do: 'use', node: 's9' }), { refused: 'missing', why: 'no member s9' })
-  t.deepEqual(await use(client, 's1'), {})
-  const byOf = async () => {
-    const answer = await say(client, new Uint8Array())
-    return isRefused(answer) ? answer.why : answer.by
-  }
-  const values: unknown[] = []
-  client.host.follow(echoRef, 'count', null, (value) => {
-    values.push(value)
-    world.lookout.changed()
+  test(`${name}: a client asks the server in use; another server takes over, its feeds too; without any it is refused`, async (t) => {
+    const world = make()
+    const [client] = await agents(t, world, ['c1', 's1', 's2'])
+    t.deepEqual(await say(client, new Uint8Array()), { refused: 'gone', why: 'No known Consul servers' })
+    t.deepEqual(await client.ask({ do: 'use', node: 's9' }), { refused: 'missing', why: 'no member s9' })
+    t.deepEqual(await use(client, 's1'), {})
+    const byOf = async () => {
+      const answer = await say(client, new Uint8Array())
+      return isRefused(answer) ? answer.why : answer.by
+    }
+    const values: unknown[] = []
+    client.host.follow(echoRef, 'count', null, (value) => {
+      values.push(value)
+      world.lookout.changed()
+    })
+    t.is(await byOf(), 's1')
+    const waiting = client.host.asked(echoRef, 'never', null, WITHIN_MS)
+    t.deepEqual(await use(client, 's2'), {})
+    t.is(await byOf(), 's2')
+    const refused = await waiting
+    t.true(isRefused(refused) && refused.refused === 'gone')
+    await world.lookout.until(() => values.length === 2)
+    t.deepEqual(values, [1, 1])
+    await client.ask({ do: 'use-none' })
+    await heard()
+    t.is(await byOf(), 'No known Consul servers')
   })
-  t.is(await byOf(), 's1')
-  const waiting = client.host.asked(echoRef, 'never', null, WITHIN_MS)
-  t.deepEqual(await use(client, 's2'), {})
-  t.is(await byOf(), 's2')
-  const refused = await waiting
-  t.true(isRefused(refused) && refused.refused === 'gone')
-  await world.lookout.until(() => values.length === 2)
-  t.deepEqual(values, [1, 1])
-  await client.ask({ do: 'use-none' })
-  await heard()
-  t.is(await byOf(), 'No known Consul servers')
-})
 
-test('whoever uses a server that ends is told, and its calls are refused at once', async (t) => {
-  const { 0: client, 1: server, world } = await agents(t, ['c1', 's1'])
-  t.deepEqual(await use(client, 's1'), {})
-  t.false(isRefused(await say(client, new Uint8Array())))
-  const waiting = client.host.asked(echoRef, 'never', null, WITHIN_MS)
-  await server.close()
-  const refused = await waiting
-  t.true(isRefused(refused) && refused.refused === 'gone')
-  const lost = await world.lookout.until(() => client.events.find(({ did }) => did === 'lost'))
-  t.like(lost, { did: 'lost', node: 's1' })
-  const none = await use(client, 's1')
-  t.true(isRefused(none) && none.refused === 'gone')
-})
-
-test('a stranger is refused with a reason and complained about; whoever becomes a member meanwhile is not', async (t) => {
-  const world = linkedAgents()
-  t.teardown(() => world.close())
-  const server = await world.start('s1', { strangerMs: 50 })
-  const stranger = await world.start('s2')
-  await stranger.ask({ do: 'members', members: [server.member, stranger.member] })
-  await server.ask({ do: 'members', members: [server.member] })
-  const refused = await say(stranger, new Uint8Array(), 's1')
-  t.deepEqual(refused, { refused: 'gone', why: 'you are no member that I know of' })
-  t.deepEqual(await world.lookout.until(() => server.events[0]), {
-    did: 'refused',
-    who: stranger.member.peer,
-    why: 'it wants a link and is no member',
-    times: 1,
+  test(`${name}: whoever uses a server that ends is told, and its calls are refused at once`, async (t) => {
+    const world = make()
+    const [client, server] = await agents(t, world, ['c1', 's1'])
+    t.deepEqual(await use(client, 's1'), {})
+    t.false(isRefused(await say(client, new Uint8Array())))
+    const waiting = client.host.asked(echoRef, 'never', null, WITHIN_MS)
+    await server.close()
+    const refused = await waiting
+    t.true(isRefused(refused) && refused.refused === 'gone')
+    const lost = await world.lookout.until(() => client.events.find(({ did }) => did === 'lost'))
+    t.like(lost, { did: 'lost', node: 's1' })
+    const none = await use(client, 's1')
+    t.true(isRefused(none) && none.refused === 'gone')
   })
-  const patient = await world.start('s3')
-  await patient.ask({ do: 'members', members: [patient.member] })
-  await stranger.ask({ do: 'members', members: [patient.member, stranger.member] })
-  const early = say(stranger, new Uint8Array(), 's3')
-  await patient.ask({ do: 'members', members: [patient.member, stranger.member] })
-  t.like(await early, { by: 's3' })
-  await patient.ask({ do: 'members', members: [patient.member] })
-  const gone = await say(stranger, new Uint8Array(), 's3')
-  t.true(isRefused(gone) && gone.refused === 'gone')
-})
+
+  test(`${name}: a stranger is refused with a reason and complained about; whoever becomes a member meanwhile is not`, async (t) => {
+    const world = make()
+    t.teardown(() => world.close())
+    const server = await world.start('s1', { strangerMs: 50 })
+    const stranger = await world.start('s2')
+    await stranger.ask({ do: 'members', members: [server.member, stranger.member] })
+    await server.ask({ do: 'members', members: [server.member] })
+    const refused = await say(stranger, new Uint8Array(), 's1')
+    t.deepEqual(refused, { refused: 'gone', why: 'you are no member that I know of' })
+    t.deepEqual(await world.lookout.until(() => server.events[0]), {
+      did: 'refused',
+      who: stranger.member.peer,
+      why: 'it wants a link and is no member',
+      times: 1,
+    })
+    const patient = await world.start('s3')
+    await patient.ask({ do: 'members', members: [patient.member] })
+    await stranger.ask({ do: 'members', members: [patient.member, stranger.member] })
+    const early = say(stranger, new Uint8Array(), 's3')
+    await patient.ask({ do: 'members', members: [patient.member, stranger.member] })
+    t.like(await early, { by: 's3' })
+    await patient.ask({ do: 'members', members: [patient.member] })
+    const gone = await say(stranger, new Uint8Array(), 's3')
+    t.true(isRefused(gone) && gone.refused === 'gone')
+  })
+
+  test(`${name}: what is too large for one batch ends the link with a reason`, async (t) => {
+    const [one] = await agents(t, make(), ['s1', 's2'])
+    const refused = await say(one, new Uint8Array(40_000_000), 's2')
+    t.true(isRefused(refused) && /40000\d\d\d bytes/.test(refused.why), JSON.stringify(refused))
+    t.like(await say(one, new Uint8Array(1), 's2'), { by: 's2' })
+  })
+}
 
 for (const [name, bytes] of [
   ['no frames', Buffer.alloc(64, 0xff)],
@@ -124,7 +135,7 @@ for (const [name, bytes] of [
   ['pieces of two batches', Buffer.from([0, 0, 0, 5, 0x83, 0, 0, 0, 1, 0, 0, 0, 5, 0x83, 0, 0, 0, 2])],
 ] as const) {
   test(`garbage ends the link that it comes over and nothing else: ${name}`, async (t) => {
-    const [one, two] = await agents(t, ['s1', 's2'])
+    const [one, two] = await agents(t, linkedAgents(), ['s1', 's2'])
     t.like(await say(one, new Uint8Array(), 's2'), { by: 's2' })
     const stream = await one.raw(two)
     const ended = new Promise((resolve) => {
@@ -138,7 +149,7 @@ for (const [name, bytes] of [
 }
 
 test('a batch that is no batch is dropped by the thread it is for; the link stays', async (t) => {
-  const [one, two] = await agents(t, ['s1', 's2'])
+  const [one, two] = await agents(t, linkedAgents(), ['s1', 's2'])
   const stream = await one.raw(two)
   stream.send(Buffer.concat([Buffer.from([0, 0, 0, 12, 0x81, 0, 0, 0, 1]), Buffer.from('0 state')]))
   stream.send(Buffer.from([0, 0, 0, 7, 0x82, 0, 0, 0, 1, 0xc1, 0xc1]))
@@ -148,7 +159,7 @@ test('a batch that is no batch is dropped by the thread it is for; the link stay
 })
 
 test('an agent that says nothing counts as lost', async (t) => {
-  const { 0: client, 1: server } = await agents(t, ['c1', 's1'], { pingMs: 20, silenceMsMax: 200 })
+  const { 0: client, 1: server } = await agents(t, linkedAgents(), ['c1', 's1'], { pingMs: 20, silenceMsMax: 200 })
   const stream = await client.raw(server)
   const ended = new Promise((resolve) => stream.addEventListener('close', resolve))
   // It reads nothing and answers no ping.
@@ -158,9 +169,15 @@ test('an agent that says nothing counts as lost', async (t) => {
   t.like(await say(client, new Uint8Array()), { by: 's1' })
 })
 
-test('what is too large for one batch ends the link with a reason', async (t) => {
-  const [one] = await agents(t, ['s1', 's2'])
-  const refused = await say(one, new Uint8Array(40_000_000), 's2')
-  t.true(isRefused(refused) && /40000\d\d\d bytes/.test(refused.why), JSON.stringify(refused))
-  t.like(await say(one, new Uint8Array(1), 's2'), { by: 's2' })
+test('simulated: an agent that nothing gets through to counts as lost', async (t) => {
+  const world = simulatedAgents()
+  const [client] = await agents(t, world, ['c1', 's1', 's2'])
+  t.deepEqual(await use(client, 's1'), {})
+  const waiting = client.host.asked(echoRef, 'never', null, 60_000)
+  world.cut?.('c1', 's1')
+  const refused = await waiting
+  t.true(isRefused(refused) && refused.refused === 'gone', JSON.stringify(refused))
+  t.like(client.events, [{ did: 'lost', node: 's1' }])
+  t.deepEqual(await use(client, 's2'), {})
+  t.like(await say(client, new Uint8Array()), { by: 's2' })
 })

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { createFarThread, type ToLinks } from '../../net/far-threads.ts'
-import type { Peer } from '../../src/kernel/protocol.ts'
+import { createFarThread, type ToLinks } from '../src/far-threads.ts'
+import type { Peer } from '../src/kernel/protocol.ts'
 
 const BATCH = new Uint8Array([1])
 

@@ -1,7 +1,7 @@
-import { chosenPeer, isFromAbroad, NO_PATH, NO_SERVERS, readChosenPeer } from '../src/kernel/far.ts'
-import type { Host } from '../src/kernel/host.ts'
-import { type Result, refuse } from '../src/kernel/refusal.ts'
-import type { Role } from '../src/placement.ts'
+import { chosenPeer, isFromAbroad, NO_PATH, NO_SERVERS, readChosenPeer } from './kernel/far.ts'
+import type { Host } from './kernel/host.ts'
+import { type Result, refuse } from './kernel/refusal.ts'
+import type { Role } from './placement.ts'
 
 /** What a thread says to the one that has the links to other agents. Channels that a thread opens have odd numbers. */
 export type ToLinks =

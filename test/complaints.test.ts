@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type Complaint, createComplaints } from '../../../net/gossip/complaints.ts'
+import { type Complaint, createComplaints } from '../src/complaints.ts'
 
 test('each is complained about at once, then once a minute with how often it was', (t) => {
   let nowMs = 0
