@@ -45,7 +45,7 @@ export type Agent = Running & {
   readonly folder: string
   /** host:port of the HTTP API. */
   readonly address: string
-  http(method: string, path: string, body?: string | object): Promise<Reply>
+  http(method: string, path: string, body?: string | object, withinMs?: number): Promise<Reply>
   /** GET; anything but status 200 is an error. */
   json<Body>(path: string): Promise<Body>
   /** Runs a command that speaks to this agent. */
@@ -68,7 +68,7 @@ export async function beginAgent(t: ExecutionContext, setup: AgentSetup = {}): P
   const line = ['-c', wrapped, 'sh', program, 'agent', ...args, '-config-dir', folder]
   const running = startProgram(t, 'agent', '/bin/sh', line, { env: cleanEnvironment(env) })
   const address = `127.0.0.1:${own.http}`
-  const http: Agent['http'] = (method, path, body) => ask(`http://${address}${path}`, method, body)
+  const http: Agent['http'] = (method, path, body, withinMs) => ask(`http://${address}${path}`, method, body, withinMs)
   return {
     ...running,
     ports: own,
@@ -118,15 +118,15 @@ export function writeFiles(folder: string, files: Readonly<Record<string, string
 }
 
 /** One HTTP request on a connection of its own. */
-export function ask(url: string, method = 'GET', body?: string | object): Promise<Reply> {
+export function ask(url: string, method = 'GET', body?: string | object, withinMs = WITHIN_MS * 2): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const asking = request(url, { method, agent: false, timeout: WITHIN_MS * 2 }, (response) => {
+    const asking = request(url, { method, agent: false, timeout: withinMs }, (response) => {
       let text = ''
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }))
       response.on('error', reject)
     })
-    asking.on('timeout', () => asking.destroy(new Error(`${method} ${url}: no answer within ${WITHIN_MS * 2} ms`)))
+    asking.on('timeout', () => asking.destroy(new Error(`${method} ${url}: no answer within ${withinMs} ms`)))
     asking.on('error', reject)
     asking.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
   })
