@@ -5,10 +5,9 @@ import { isRefused, type Result } from '../src/kernel/refusal.ts'
 import type { Layout } from '../src/placement.ts'
 import { dnsMetric } from '../src/telemetry/names.ts'
 import type { Listening } from '../src/world.ts'
-import { askFar } from './dns/far.ts'
+import { answerHere, askFar } from './dns/far.ts'
 import { startDns } from './dns/server.ts'
 import { type DnsSettings, dnsSettings } from './dns/settings.ts'
-import { dnsSource } from './dns/tables-source.ts'
 import { startHttp } from './http/server.ts'
 
 export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
@@ -26,8 +25,7 @@ export async function startEdge({ host, config, layout, filesDirectory, clients 
           addresses: config.addresses.dns,
           port: config.ports.dns,
           reusePort: layout.length > 1,
-          source: dnsSource(() => host.ports.tables.view(), config.node.name),
-          ...(!config.server && { far: askFar(host) }),
+          answers: config.server ? answerHere(host, config.node.name) : askFar(host),
           settings: () => settings,
           report: (kind, ms) => host.samples.of(dnsMetric(kind, config.node.name)).add(ms),
           print: (level, line, facts) => host.ports.print(level, 'dns', line, facts),
@@ -48,11 +46,12 @@ export async function startEdge({ host, config, layout, filesDirectory, clients 
   }
 }
 
-function settingsOf({ dns, datacenter }: Config): DnsSettings {
+function settingsOf({ dns, datacenter, translateWanAddrs }: Config): DnsSettings {
   const { soa } = dns
   return dnsSettings({
     ...dns,
     datacenter,
+    translateWanAddrs,
     nodeMetaTxt: dns.enableAdditionalNodeMetaTxt,
     soa: { refreshMs: soa.refresh * 1_000, retryMs: soa.retry * 1_000, expireMs: soa.expire * 1_000, minTtlMs: soa.minTtl * 1_000 },
   })

@@ -10,7 +10,7 @@ const ONLY_AT_A_SERVER = 'this cannot be asked through a client agent: ask a ser
 export type OwnApiParts = {
   options: () => ApiOptions
   /** Answers a DNS question that came to another agent; absent where there is no DNS. */
-  answerDns?: (node: string, question: DnsAsked) => Result<object>
+  answerDns?: (node: string, question: DnsAsked, done: (records: Result<object>) => void) => void
   /** Reads a file that is to be sent, and removes it; absent where there are no files. */
   takeFile?: (path: string, done: (bytes: Result<Uint8Array>) => void) => void
 }
@@ -22,6 +22,7 @@ export type OwnApiParts = {
 export function ownApi({ options, answerDns, takeFile }: OwnApiParts): Device<OwnApiRequest, OwnApiAnswer> {
   let own: Api | undefined
   let forOthers: Api | undefined
+  let abroad: Api | undefined
   const waiting = new Map<string, () => void>()
   function forget(asker: string): void {
     const giveUp = waiting.get(asker)
@@ -47,6 +48,8 @@ export function ownApi({ options, answerDns, takeFile }: OwnApiParts): Device<Ow
     })
   }
 
+  const createForOthers = (isAbroad: boolean) => create({ ...withoutGate(options()), isAbroad })
+
   return {
     perform(request, done) {
       const { asker } = request
@@ -61,10 +64,11 @@ export function ownApi({ options, answerDns, takeFile }: OwnApiParts): Device<Ow
           return handle(asker, own, asked, (answer) => done(isRefused(answer) ? answer : answerOf(answer)))
         }
         case 'exchange': {
-          forOthers ??= create(withoutGate(options()))
           const asked = askedBy(request.node, request.request)
+          const { datacenter, wanAddresses } = request.request
+          const api = datacenter !== undefined && wanAddresses ? (abroad ??= createForOthers(true)) : (forOthers ??= createForOthers(false))
           const give = (exchange: HttpAnswered) => done({ ...NOTHING, exchange })
-          return handle(asker, forOthers, asked, (answer) => {
+          return handle(asker, api, asked, (answer) => {
             if (isRefused(answer)) return done(answer)
             if (answer.file === undefined || !takeFile) return give(wholeOf(answer))
             const { file: _file, ...rest } = answer
@@ -72,8 +76,8 @@ export function ownApi({ options, answerDns, takeFile }: OwnApiParts): Device<Ow
           })
         }
         case 'question': {
-          const records = answerDns?.(request.node, request.question) ?? refuse('invalid', 'this server does not answer DNS questions')
-          return done(isRefused(records) ? records : { ...NOTHING, records })
+          if (!answerDns) return done(refuse('invalid', 'this server does not answer DNS questions'))
+          return answerDns(request.node, request.question, (records) => done(isRefused(records) ? records : { ...NOTHING, records }))
         }
       }
     },
@@ -87,11 +91,11 @@ function create(options: ApiOptions): Api {
 
 function withoutGate(options: ApiOptions): ApiOptions {
   const http = { ...options.config.http, blockEndpoints: [], allowWriteHttpFrom: [], allowHosts: [], responseHeaders: {} }
-  return { ...options, config: { ...options.config, http } }
+  return { ...options, config: { ...options.config, http, translateWanAddrs: false } }
 }
 
-function askedBy(node: string, { method, url, headers, body, from }: HttpAsked): Parameters<Api['handle']>[0] {
-  return { method, url, headers, from, node, readBody: bodyOf(Buffer.from(body.buffer, body.byteOffset, body.byteLength)) }
+function askedBy(node: string, { body, wanAddresses = false, ...asked }: HttpAsked): Parameters<Api['handle']>[0] {
+  return { ...asked, node, wanAddresses, readBody: bodyOf(Buffer.from(body.buffer, body.byteOffset, body.byteLength)) }
 }
 
 function bodyOf(body: Buffer): (bytesMax: number, done: (body: Buffer | number) => void) => void {

@@ -1,4 +1,5 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
+import { NOBODY_THERE } from '../../src/kernel/far.ts'
 import type { LinksEvent } from '../../src/kernel/link-ports.ts'
 import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
@@ -7,8 +8,6 @@ import { type Member, membershipRef, wanMembershipRef } from '../membership/prot
 import { begin, type Choice, isOpen, know, newChoice, next, type Step, take } from '../router/choice.ts'
 import type { Datacenter, Datacenters, DatacentersArgs, DatacentersProtocol } from './protocol.ts'
 
-/** Of whom nobody can be reached although there are some. Source: Consul's error for requests to such a datacenter. */
-const NOBODY_THERE = 'Remote DC has no server currently reachable'
 /** How often it is asked where the others are. */
 const PLACES_MS = 10_000
 const ASK_WITHIN_MS = 5_000

@@ -1,8 +1,10 @@
 import { defineActor, type Turn } from '../../src/kernel/actor.ts'
-import { nodeOf } from '../../src/kernel/far.ts'
+import { isFromAbroad, nodeOf } from '../../src/kernel/far.ts'
 import type { HttpAnswered, OwnApiAnswer, OwnApiRequest } from '../../src/kernel/ports.ts'
 import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
-import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { shuffled } from '../../src/kernel/shuffled.ts'
+import { queryInstances } from '../prepared-queries/execute.ts'
 import type { ExchangeProtocol } from './protocol.ts'
 
 type Whole = HttpAnswered & { bytesTotal: number }
@@ -19,16 +21,18 @@ export type ExchangeState = { long: Map<string, Uint8Array> }
 const PIECE_BYTES = 1_048_576
 const UNREAD_MS_MAX = 30_000
 
-/** Puts what other agents were asked to this server's own interfaces, and gives the answers back as they are. */
+/** Puts what other agents were asked, those of other datacenters too, to this server's own interfaces, and gives the answers back as they are. */
 export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState>({
   name: 'exchange',
   mailboxMax: 16_384,
-  remote: ['http', 'more', 'dns', 'giveUp'],
+  remote: ['http', 'more', 'dns', 'execute', 'giveUp'],
   abroad: true,
   init: () => ({ long: new Map() }),
   on: {
     http(_state, { number, request }, turn, caller) {
       turn.count('exchange.http')
+      const wrong = notForHere(caller, request.datacenter)
+      if (wrong) return wrong
       const asker = askerOf(caller, number)
       const asked: OwnApiRequest = { do: 'exchange', asker, node: nodeOf(caller) ?? turn.node, request }
       turn.act('api', asked, { then: (outcome) => ({ name: 'answered', request: { caller, asker, outcome } }) })
@@ -61,9 +65,17 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
 
     dns(_state, { number, question }, turn, caller) {
       turn.count('exchange.dns')
+      const wrong = notForHere(caller, question.datacenter)
+      if (wrong) return wrong
       const asked: OwnApiRequest = { do: 'question', asker: askerOf(caller, number), node: nodeOf(caller) ?? turn.node, question }
       turn.act('api', asked, { then: (outcome) => ({ name: 'found', request: { caller, outcome } }) })
       return LATER
+    },
+
+    execute(_state, { query, connect, limit }, turn) {
+      turn.count('exchange.execute')
+      const instances = shuffled(queryInstances(turn.view, query, connect), () => turn.random.next())
+      return { instances: limit > 0 ? instances.slice(0, limit) : instances }
     },
 
     found(_state, { caller, outcome }, turn) {
@@ -79,6 +91,11 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
     },
   },
 })
+
+/** What comes from another datacenter says that, so that it is not asked for in a third one. */
+function notForHere({ peer }: Caller, datacenter: string | undefined): Refusal | undefined {
+  return isFromAbroad(peer) && datacenter === undefined ? refuse('invalid', 'it does not say which datacenter it is for') : undefined
+}
 
 /** Of one client's channel: nobody can give up what somebody else waits for. */
 function askerOf({ peer }: Caller, number: number): string {

@@ -1,7 +1,9 @@
 import type { DnsAsked, HttpAnswered, HttpAsked } from '../../src/kernel/ports.ts'
 import { type Call, refOf } from '../../src/kernel/protocol.ts'
+import type { Instance } from '../catalog/queries.ts'
+import type { ServiceQuery } from '../prepared-queries/tables.ts'
 
-/** What agents that are no servers have a server answer in their place. */
+/** What agents that are no servers have a server answer in their place, and what servers of other datacenters may ask. */
 export type ExchangeProtocol = {
   /** Blocks as the API does. `number` is the asker's own, for what follows. Of a long answer only the beginning comes; `bytesTotal` says
    * how long it is. `gone`: it was given up. */
@@ -10,6 +12,8 @@ export type ExchangeProtocol = {
   more: Call<{ number: number; from: number }, { bytes: Uint8Array }>
   /** The records that answer a DNS question. */
   dns: Call<{ number: number; question: DnsAsked }, { records: object }>
+  /** What a prepared query of another datacenter finds here, in no order; `limit` 0: all. */
+  execute: Call<{ query: ServiceQuery; connect: boolean; limit: number }, { instances: Instance[] }>
   /** Nobody waits for this answer any more. */
   giveUp: Call<{ number: number }, null>
 }

@@ -1,3 +1,4 @@
+import type { Failover } from '../../src/http/failover.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { shuffled } from '../../src/kernel/shuffled.ts'
 import { addressText } from './addresses.ts'
@@ -22,6 +23,8 @@ export type AnswerTurn = {
   answersMax: number
   /** What recursors said about host names outside the zone, by fully qualified lower-case name. */
   outside?: ReadonlyMap<string, readonly DnsRecord[]>
+  /** What a prepared query found in another datacenter, because there is nothing in this one. */
+  failedOver?: { datacenter: string; instances: readonly DnsInstance[] }
 }
 
 export type Answer = Sections & {
@@ -34,7 +37,12 @@ export type Answer = Sections & {
   forward: boolean
   /** Host names outside the zone that this answer leads to and that `outside` says nothing about. Empty without recursors. */
   wanted: readonly string[]
+  /** Who may know more. Everything else here is what to say if nobody does. */
+  elsewhere?: Elsewhere
 }
+
+/** A datacenter that the name is about, or what to ask in others. */
+export type Elsewhere = { datacenter: string } | { failover: Failover }
 
 const MAILBOX_NAME = 'hostmaster'
 const NAME_SERVERS_MAX = 3
@@ -64,12 +72,13 @@ export function answerTo(question: { name: string; type: number }, source: DnsSo
     personal: form.form === 'query',
     forward: false,
     wanted: [...wanted],
+    ...(found.elsewhere && { elsewhere: found.elsewhere }),
   }
 }
 
 const EMPTY: Sections = { answers: [], authorities: [], additionals: [] }
 
-type Found = Partial<Sections> & { rcode: number; isNoData?: boolean }
+type Found = Partial<Sections> & { rcode: number; isNoData?: boolean; elsewhere?: Elsewhere }
 
 const NOT_FOUND: Found = { rcode: RCODE.nameError }
 const FAILED: Found = { rcode: RCODE.serverFailure }
@@ -94,7 +103,9 @@ function inZone(asking: Asking, form: QueryForm): Found {
 }
 
 function lookup(asking: Asking, form: QueryForm): Found {
-  if ('datacenter' in form && form.datacenter !== '' && form.datacenter !== asking.settings.datacenter) return NOT_FOUND
+  if ('datacenter' in form && form.datacenter !== '' && form.datacenter !== asking.settings.datacenter) {
+    return { ...NOT_FOUND, elsewhere: { datacenter: form.datacenter } }
+  }
   switch (form.form) {
     case 'node':
       return nodeAnswer(asking, form.node)
@@ -144,9 +155,13 @@ function queryAnswer(asking: Asking, name: string): Found {
   const { source, settings, turn } = asking
   const query = source.query(name, turn)
   if (isRefused(query)) return FAILED
-  if (query === undefined || query.instances.length === 0) return NOT_FOUND
+  if (query === undefined) return NOT_FOUND
   const ttlSeconds = query.ttlMs === undefined ? serviceTtlSeconds(settings, query.service) : seconds(query.ttlMs)
-  return instancesFound(asking, query.instances, ttlSeconds)
+  if (query.instances.length > 0) return instancesFound(asking, query.instances, ttlSeconds)
+  const { failedOver } = turn
+  if (!failedOver) return query.failover ? { ...NOT_FOUND, elsewhere: { failover: query.failover } } : NOT_FOUND
+  const { datacenter, instances } = failedOver
+  return instancesFound({ ...asking, settings: { ...settings, datacenter } }, instances, ttlSeconds)
 }
 
 function instancesFound(asking: Asking, instances: readonly DnsInstance[], ttlSeconds: number): Found {

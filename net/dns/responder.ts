@@ -1,22 +1,19 @@
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { addressText } from './addresses.ts'
-import { type Answer, type AnswerTurn, answerTo } from './answer.ts'
+import type { Answer, AnswerTurn } from './answer.ts'
 import type { Message } from './encode.ts'
-import type { FarAnswers } from './far.ts'
+import type { Answers } from './far.ts'
 import { decodeQuery, type Query } from './message.ts'
 import { type DnsRecord, FLAG, RCODE } from './records.ts'
 import type { RecursorClient } from './recursor.ts'
 import type { DnsSettings } from './settings.ts'
-import type { DnsSource } from './source.ts'
 import { answersBeyond, fittingBytes, type Transport } from './trim.ts'
 
 /** What was done with a packet; the first two are Consul's metrics. */
 export type DnsQueryKind = 'domain_query' | 'ptr_query' | 'recursor_query' | 'foreign_query' | 'malformed'
 
 export type ResponderOptions = {
-  source: DnsSource
-  /** Asked in place of the source, where that is on another agent. */
-  far?: FarAnswers
+  answers: Answers
   /** Asked for each query, so that a reload counts at once. */
   settings: () => DnsSettings
   recursors: RecursorClient
@@ -28,13 +25,18 @@ export type ResponderOptions = {
   nowMs: () => number
 }
 
-/** Takes one packet, with the IP address that it came from. True: `reply` will be called once, later, because recursors have to be asked. False: it was called already,
+/** Takes one packet, with the IP address that it came from. True: `reply` will be called once, later, because recursors or other agents have to be asked. False: it was called already,
  * or the packet gets no answer. */
 export type Responder = (packet: Buffer, transport: Transport, from: string, reply: (bytes: Buffer) => void) => boolean
 
-export function createResponder({ source, far, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
-  return (packet, transport, from, reply) => {
+export function createResponder({ answers, settings, recursors, report, failed, chance, nowMs }: ResponderOptions): Responder {
+  return (packet, transport, from, give) => {
     const startMs = performance.now()
+    let isGiven = false
+    const reply = (bytes: Buffer) => {
+      isGiven = true
+      give(bytes)
+    }
     const decoded = decodeQuery(packet)
     if (decoded.kind === 'ignored') return false
     if (decoded.kind === 'wrong') {
@@ -55,11 +57,8 @@ export function createResponder({ source, far, settings, recursors, report, fail
       send(BROKEN)
       failed(query.question.name, error)
     }
-    /** With a source of its own it is there at once. */
     const look = (outside: AnswerTurn['outside'], then: (answer: Answer) => void) => {
-      const asked = outside ? { ...turn, outside } : turn
-      if (!far) return then(answerTo(query.question, source, current, asked))
-      far(query.question, current, asked, (answer) => {
+      answers(query.question, current, outside ? { ...turn, outside } : turn, (answer) => {
         try {
           then(isRefused(answer) ? BROKEN : answer)
         } catch (error) {
@@ -67,21 +66,16 @@ export function createResponder({ source, far, settings, recursors, report, fail
         }
       })
     }
-    let isLater = far !== undefined
     try {
       look(undefined, (answer) => {
-        if (answer.forward && current.recursors.length > 0) {
-          isLater = true
-          forward(answer)
-        } else if (answer.wanted.length > 0) {
-          isLater = true
-          resolveOutside(answer.wanted)
-        } else send(answer)
+        if (answer.forward && current.recursors.length > 0) forward(answer)
+        else if (answer.wanted.length > 0) resolveOutside(answer.wanted)
+        else send(answer)
       })
     } catch (error) {
       broken(error)
     }
-    return isLater
+    return !isGiven
 
     function forward(otherwise: Answer): void {
       recursors

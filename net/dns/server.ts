@@ -3,11 +3,10 @@ import { once } from 'node:events'
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 import type { LogLevel } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
-import type { FarAnswers } from './far.ts'
+import type { Answers } from './far.ts'
 import { createRecursorClient } from './recursor.ts'
 import { createResponder, type DnsQueryKind, type Responder } from './responder.ts'
 import type { DnsSettings } from './settings.ts'
-import type { DnsSource } from './source.ts'
 import { serveTcp } from './tcp.ts'
 
 export type DnsOptions = {
@@ -17,9 +16,7 @@ export type DnsOptions = {
   port: number
   /** Several threads may listen on the same port and share its queries. */
   reusePort: boolean
-  source: DnsSource
-  /** Asked in place of the source, where that is on another agent. */
-  far?: FarAnswers
+  answers: Answers
   /** Asked for each query. */
   settings: () => DnsSettings
   /** Counts packets that were answered. */
@@ -40,14 +37,13 @@ const UDP_RECEIVE_BYTES = 1_048_576
 
 /** Answers DNS over UDP and TCP. A port that cannot be had is refused with `conflict` or `forbidden`, naming its option. */
 export async function startDns(options: DnsOptions): Promise<Result<DnsServer>> {
-  const { source, far, settings, report, print } = options
+  const { answers, settings, report, print } = options
   const recursors = createRecursorClient({
     inFlightMax: RECURSOR_QUERIES_MAX,
     failed: (recursor, why) => print('warn', 'a recursor gave no usable answer', { recursor, why }),
   })
   const responder = createResponder({
-    source,
-    ...(far && { far }),
+    answers,
     settings,
     recursors,
     report,

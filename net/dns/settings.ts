@@ -7,6 +7,8 @@ export type DnsSettings = {
   /** This agent's datacenter in lower case. */
   datacenter: string
   onlyPassing: boolean
+  /** What is in another datacenter is at its WAN address. */
+  translateWanAddrs: boolean
   enableTruncate: boolean
   disableCompression: boolean
   udpAnswerLimit: number
@@ -40,6 +42,7 @@ const DEFAULTS: DnsSettings = {
   altDomain: '',
   datacenter: 'dc1',
   onlyPassing: false,
+  translateWanAddrs: false,
   enableTruncate: false,
   disableCompression: false,
   udpAnswerLimit: 3,

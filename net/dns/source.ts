@@ -1,4 +1,5 @@
 import type { Weights } from '../../actors/definitions.ts'
+import type { Failover } from '../../src/http/failover.ts'
 import type { HealthStatus } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 
@@ -29,6 +30,8 @@ export type DnsQuery = {
   ttlMs: number | undefined
   /** Those that are well enough, in the order in which they should be tried. */
   instances: readonly DnsInstance[]
+  /** What to ask in other datacenters if there are none. */
+  failover?: Failover
 }
 
 export type DnsNode = {

@@ -4,6 +4,8 @@ import { type NodeRecord, nodeAddressTable, SERVER_SERVICE, serviceAddressTable 
 import { lastIndex } from '../../actors/command.ts'
 import { inOrder, queryInstances } from '../../actors/prepared-queries/execute.ts'
 import { resolveQuery } from '../../actors/prepared-queries/queries.ts'
+import { mayFailOver } from '../../src/http/failover.ts'
+import { fromAbroad, nodeFromAbroad } from '../../src/http/wan-addresses.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import { joined, type View } from '../../src/kernel/tables.ts'
 import type { DnsInstance, DnsNode, DnsQuery, DnsSource } from './source.ts'
@@ -11,8 +13,9 @@ import type { DnsInstance, DnsNode, DnsQuery, DnsSource } from './source.ts'
 /** Answers that are kept until the tables change. Questions come from anybody, so there is a limit. */
 const KEPT_MAX = 4_096
 
-/** Answers DNS from the newest durable state of the tables. `view` is asked for at every question; `agent` is this machine's node. */
-export function dnsSource(view: () => View, agent: string): DnsSource {
+/** Answers DNS from the newest durable state of the tables. `view` is asked for at every question; `agent` is this machine's node. `isAbroad`:
+ * whoever asks is in another datacenter and takes the addresses for that. */
+export function dnsSource(view: () => View, agent: string, isAbroad = false): DnsSource {
   const kept = new Map<string, unknown>()
   let keptAt = -1
 
@@ -31,14 +34,17 @@ export function dnsSource(view: () => View, agent: string): DnsSource {
     return found
   }
 
+  const placedNode = (node: NodeRecord) => dnsNode(isAbroad ? nodeFromAbroad(node) : node)
+  const placed = (instance: Instance) => dnsInstance(isAbroad ? fromAbroad(instance) : instance)
+
   return {
-    node: (name) => answer('node', name, nodeNamed),
+    node: (name) => answer('node', name, (tables) => nodeNamed(tables, name, placedNode)),
     nodeByAddress: (address) => answer('node-address', address, nodeAt),
-    service: (name) => answer('service', name, (tables) => serviceInstances(tables, name).instances.map(dnsInstance)),
-    connect: (name) => answer('connect', name, (tables) => connectInstances(tables, name).instances.map(dnsInstance)),
+    service: (name) => answer('service', name, (tables) => serviceInstances(tables, name).instances.map(placed)),
+    connect: (name) => answer('connect', name, (tables) => connectInstances(tables, name).instances.map(placed)),
     serviceByAddress: (address) => answer('service-address', address, serviceAt),
     query(name, asker) {
-      const found = answer('query', name, queryNamed)
+      const found = answer('query', name, (tables) => queryNamed(tables, name, placed))
       if (found === undefined || isRefused(found)) return found
       const { near, ...query } = found
       return { ...query, instances: inOrder(view(), query.instances, { near }, { agent, ...asker, near: '' }) }
@@ -47,13 +53,14 @@ export function dnsSource(view: () => View, agent: string): DnsSource {
   }
 }
 
-function nodeNamed(tables: View, name: string): DnsNode | undefined {
+function nodeNamed(tables: View, name: string, placed: (node: NodeRecord) => DnsNode): DnsNode | undefined {
   const node = nodeTable.get(tables, name)
-  return node && dnsNode(node)
+  return node && placed(node)
 }
 
 function nodeAt(tables: View, address: string): DnsNode | undefined {
-  for (const [, { node }] of tables.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 })) return nodeNamed(tables, node)
+  for (const [, { node }] of tables.range(nodeAddressTable, { prefix: joined(address, ''), limit: 1 }))
+    return nodeNamed(tables, node, dnsNode)
   return undefined
 }
 
@@ -62,12 +69,21 @@ function serviceAt(tables: View, address: string): string | undefined {
   return undefined
 }
 
-function queryNamed(tables: View, name: string): Result<(DnsQuery & { near: string }) | undefined> {
+type Placed = (instance: Instance) => DnsInstance
+
+function queryNamed(tables: View, name: string, placed: Placed): Result<(DnsQuery & { near: string }) | undefined> {
   const query = resolveQuery(tables, name)
   if (query === undefined || isRefused(query)) return query
   const { service, dns } = query
-  const instances = queryInstances(tables, service, false).map(dnsInstance)
-  return { service: service.service.toLowerCase(), ttlMs: dns.ttl === '' ? undefined : dns.ttlMs, near: service.near, instances }
+  const instances = queryInstances(tables, service, false).map(placed)
+  const failover = mayFailOver(service) ? { query: service, connect: false, limit: 0 } : undefined
+  return {
+    service: service.service.toLowerCase(),
+    ttlMs: dns.ttl === '' ? undefined : dns.ttlMs,
+    near: service.near,
+    instances,
+    ...(failover && { failover }),
+  }
 }
 
 function servers(tables: View): DnsNode[] {
@@ -80,7 +96,8 @@ function dnsNode({ name, address, meta }: NodeRecord): DnsNode {
   return { name, address, meta: meta ?? {} }
 }
 
-function dnsInstance(found: Instance): DnsInstance {
+/** An instance as DNS sees it. */
+export function dnsInstance(found: Instance): DnsInstance {
   const { address, port, tags, weights } = found.instance
   return { node: dnsNode(found.node), address, port, tags, weights, status: worstStatus(found) }
 }

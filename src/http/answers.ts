@@ -80,7 +80,8 @@ export class Answers {
     const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
     const before = [...this.#headers]
     if (index !== undefined && showsIndex(found)) before.push(...queryHeaders(index, route, request, this.#settings))
-    if (saysCache(route, request)) before.push(...cacheHeaders(reply, request, this.#settings))
+    if (saysCache(route, request) && (reply.status ?? 200) === 200)
+      before.push(...Object.entries(cacheHeaders(request, this.#settings)).flat())
     const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
     return { status, headers, type, bytes, index, reads, times: this.#timesOf(route), head: lastIndex(plain) }
   }
@@ -122,9 +123,9 @@ function queryHeaders(index: number, { saysConsistency }: ReadRoute, request: Ht
 }
 
 /** What is kept is always what holds now, so as an answer out of a cache it is of this moment. */
-function cacheHeaders({ status = 200 }: HttpReply, request: HttpRequest, { useCache }: EdgeSettings): string[] {
-  if (!useCache || status !== 200 || !request.query.has('cached')) return []
-  return mustRevalidate(request) ? ['X-Cache', 'MISS'] : ['X-Cache', 'HIT', 'Age', '0']
+export function cacheHeaders(request: HttpRequest, { useCache }: EdgeSettings): Record<string, string> {
+  if (!useCache || !request.query.has('cached')) return {}
+  return mustRevalidate(request) ? { 'X-Cache': 'MISS' } : { 'X-Cache': 'HIT', Age: '0' }
 }
 
 /** `stale` is what this server knows; for the others it first asks whether it knows everything. */

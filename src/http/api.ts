@@ -26,12 +26,13 @@ export type Api = {
   /** What a client is told if its request failed unforeseen. The log gets the error. */
   failure(request: Pick<ApiRequest, 'method' | 'url'>, error: unknown): ApiAnswer
 }
-export type ApiOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[] }
+/** `isAbroad`: whoever asks is in another datacenter and takes the addresses for that. */
+export type ApiOptions = { host: Host; config: Config; layout: Layout; routes: readonly Route[]; isAbroad?: boolean }
 
 /** A look into what is kept takes about as long as reading the clock, so one of so many is measured and stands for the others. */
 const TIMED_LOOKUPS = 16
 
-export function createApi({ host, config, layout, routes }: ApiOptions): Api {
+export function createApi({ host, config, layout, routes, isAbroad = false }: ApiOptions): Api {
   const order = host.ports.random(`edge/${host.thread}/order`)
   const settings: EdgeSettings = {
     node: config.node.name,
@@ -45,12 +46,15 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     chance: () => order.next(),
     threads: layout,
     isClient: config.server === false,
+    isAbroad,
+    wanAddresses: config.translateWanAddrs,
   }
+  /** Those that every answer of this agent has, whoever found it. */
+  const own = { ...(config.translateWanAddrs && { 'X-Consul-Translate-Addresses': 'true' }), ...config.http.responseHeaders }
   const headers = Object.entries({
     Vary: 'Accept-Encoding',
     'X-Consul-Default-Acl-Policy': config.acl.defaultPolicy,
-    ...(config.translateWanAddrs && { 'X-Consul-Translate-Addresses': 'true' }),
-    ...config.http.responseHeaders,
+    ...own,
   }).flat()
   const times = new Map(
     routes.map((route) => [route, host.samples.of(metricKey('api.http', { method: route.method, path: pathLabel(route.path) }))]),
@@ -75,8 +79,9 @@ export function createApi({ host, config, layout, routes }: ApiOptions): Api {
     encode,
     failure,
     timesOf,
-    forwardedHeaders: Object.entries(config.http.responseHeaders).flat(),
+    forwardedHeaders: Object.entries(own).flat(),
     ...(config.server === false && { forward: createForward(host, config.node.name) }),
+    forwardAbroad: (datacenter, node) => createForward(host, node, datacenter),
   }
   /** Others change the tables too, so a read may first have to ask how far they are. */
   const isShared = config.etcd !== undefined

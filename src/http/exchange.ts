@@ -1,5 +1,6 @@
 import { ledgerRef } from '../../actors/ledger.ts'
 import type { Config } from '../config/config.ts'
+import { NO_PATH } from '../kernel/far.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
@@ -9,8 +10,9 @@ import { type Parked, type Wait, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
-import { answerOf, type Forward, isAnsweredHere, unansweredReply } from './forward.ts'
+import { answerOf, type Forward, isAnsweredHere, unansweredReply, unreachedReply } from './forward.ts'
 import type { Gate } from './gate.ts'
+import { otherDatacenter } from './other-datacenter.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import type { Found } from './router.ts'
@@ -28,6 +30,10 @@ export type ApiRequest = {
   readonly from: string
   /** The agent that it came to, if that is another one. */
   readonly node?: string
+  /** Of a request from another datacenter: which one it is for. */
+  readonly datacenter?: string
+  /** What the other agent that it came to says of addresses; undefined if it came to this one. */
+  readonly wanAddresses?: boolean
   /** Asked once at most, and not of a GET: calls `done` once the body is there, or with its size in bytes if that is above `bytesMax`. */
   readBody(bytesMax: number, done: (body: Buffer | number) => void): void
   /** In place of `readBody`: calls `done` once the body is in a file, with its path. Absent where there are no files. */
@@ -48,6 +54,8 @@ export type ApiParts = {
   readonly timesOf: (route: Route) => Sample
   /** Of an agent that is no server: has one answer what is about the cluster. */
   readonly forward?: Forward
+  /** Has a server of another datacenter answer what came to the agent `node`. */
+  readonly forwardAbroad: (datacenter: string, node: string) => Forward
   /** Headers of what was forwarded, before those of the server. */
   readonly forwardedHeaders: readonly string[]
 }
@@ -57,6 +65,8 @@ const QUERIES = '/v1/query/'
 /** How long a read waits until this server has what the others have. */
 const CATCH_UP_WITHIN_MS = 10_000
 const NO_BODY = Buffer.alloc(0)
+/** Its body may be of any size. */
+const NOT_ABROAD: HttpReply = { status: 500, text: 'A snapshot of another datacenter is restored at a server of that datacenter' }
 const NO_QUERY = new URLSearchParams()
 
 /** One request on its way to its answer. */
@@ -137,16 +147,9 @@ export class Exchange {
 
   /** The whole request, judged by the server as any other; only its size is judged here. */
   #forward(forward: Forward, route: Route, target: Target): undefined {
-    const { method, url, from, headers } = this.#given
     this.#times = [this.#api.timesOf(route)]
-    const send = (body: Buffer) => {
-      const request = { method, url, headers: headersToSend(headers), body, from }
-      const stop = forward(request, (result) =>
-        this.#attempt(() => (isRefused(result) ? this.#encode(unansweredReply(result)) : answerOf(result, this.#api.forwardedHeaders))),
-      )
-      this.#stopWaiting = stop
-    }
-    if (method === 'GET') return void send(NO_BODY)
+    const send = (body: Buffer) => this.#send(forward, body, (refusal) => this.#encode(unansweredReply(refusal)))
+    if (this.#given.method === 'GET') return send(NO_BODY)
     const { bytesMax, option } = bodyLimit(this.#api.config, target.path)
     this.#given.readBody(bytesMax, (body) =>
       this.#attempt(() => {
@@ -157,10 +160,33 @@ export class Exchange {
     )
   }
 
+  /** The same for a server of another datacenter, at most once. */
+  #sendAbroad(datacenter: string, body: Buffer): ApiAnswer | undefined {
+    const { settings, forward, forwardAbroad } = this.#api
+    const { node = settings.node } = this.#given
+    if (forward) return this.#send(forward, body, (refusal) => this.#encode(unansweredReply(refusal)))
+    if (this.#given.datacenter !== undefined) return this.#encode({ status: 500, text: NO_PATH })
+    return this.#send(forwardAbroad(datacenter, node), body, (refusal) => this.#encode(unreachedReply(refusal)))
+  }
+
+  #send(forward: Forward, body: Buffer, refused: (refusal: Refusal) => ApiAnswer): undefined {
+    const { method, url, from, headers } = this.#given
+    const request = { method, url, headers: headersToSend(headers), body, from, wanAddresses: this.#wanAddresses }
+    const stop = forward(request, (result) =>
+      this.#attempt(() => (isRefused(result) ? refused(result) : answerOf(result, this.#api.forwardedHeaders))),
+    )
+    this.#stopWaiting = stop
+  }
+
+  get #wanAddresses(): boolean {
+    return this.#given.wanAddresses ?? this.#api.config.translateWanAddrs
+  }
+
   #readBody(target: Target, route: Route, rest: string): void {
     const { keepBody } = this.#given
     if (route.bodyInFile && keepBody) {
-      const wrong = this.#api.gate.parametersWrong(this.#request(target, rest, NO_BODY))
+      const request = this.#request(target, rest, NO_BODY)
+      const wrong = this.#api.gate.parametersWrong(request) ?? (this.#elsewhere(request) === undefined ? undefined : NOT_ABROAD)
       if (wrong) return this.#finish(this.#encode(wrong))
       return keepBody((file) => this.#attempt(() => this.#takeFile(target, route, rest, file)))
     }
@@ -189,9 +215,18 @@ export class Exchange {
     this.#times = metric === undefined ? [times] : [times, this.#api.host.samples.of(metric)]
     const wrong = this.#api.gate.parametersWrong(request)
     if (wrong) return this.#encode(wrong)
+    const elsewhere = this.#elsewhere(request)
+    if (elsewhere !== undefined) return this.#sendAbroad(elsewhere, request.body)
     if ('read' in route) return this.#read(route, request)
     if ('ask' in route) return this.#ask(route, request)
     return 'begin' in route ? this.#beginLonger(route, request) : this.#run(route, request)
+  }
+
+  /** Another datacenter that a request is for. Nobody here answers what was meant for somebody else. */
+  #elsewhere(request: HttpRequest): string | undefined {
+    const { datacenter: own } = this.#api.config
+    const { datacenter: meant = own } = this.#given
+    return meant === own ? otherDatacenter(request, own) : meant
   }
 
   #read(route: ReadRoute, request: HttpRequest): ApiAnswer | undefined {
@@ -207,7 +242,9 @@ export class Exchange {
   }
 
   #look(route: ReadRoute, request: HttpRequest, wait: Wait): ApiAnswer | undefined {
-    const { parked } = this.#api
+    const { parked, host } = this.#api
+    const otherwise = route.otherwise?.(request, host.ports.tables.view(), this.#settings())
+    if (otherwise) return void otherwise(this.#context(), (result) => this.#attempt(() => this.#longer(route, result)))
     const found = parked.read(
       keyOf(request),
       route,
@@ -227,6 +264,7 @@ export class Exchange {
     const asked = route.ask(request, settings)
     if (isRefused(asked)) return this.#encode(refusalReply(asked, route.statusOf))
     if (!('to' in asked)) return this.#encode(asked)
+    if (asked.datacenter !== undefined) return this.#sendAbroad(asked.datacenter, request.body)
     const destination = route.enforces?.(asked.request as never, host.ports.tables.view())
     const wait = destination === undefined ? undefined : enforcementWait(request.query, destination, host, settings)
     if (wait && !('withinMs' in wait)) return this.#encode(wait)
@@ -267,7 +305,7 @@ export class Exchange {
   /** Whoever speaks of his agent means the one that he asked. */
   #settings(): EdgeSettings {
     const { node } = this.#given
-    return node === undefined ? this.#api.settings : { ...this.#api.settings, node }
+    return node === undefined ? this.#api.settings : { ...this.#api.settings, node, wanAddresses: this.#wanAddresses }
   }
 
   #longer(route: Route, result: HttpReply | Refusal): ApiAnswer {

@@ -1,9 +1,11 @@
 import { exchangeRef } from '../../actors/exchange/protocol.ts'
-import { NO_SERVERS } from '../kernel/far.ts'
+import { NO_PATH, NO_SERVERS, NOBODY_THERE } from '../kernel/far.ts'
 import type { Host } from '../kernel/host.ts'
 import type { HttpAnswered, HttpAsked } from '../kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import { placement } from '../placement.ts'
+import { metricKey } from '../telemetry/names.ts'
+import { askNumber } from './ask-number.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import type { HttpReply } from './route.ts'
 
@@ -20,6 +22,7 @@ const OWN_PATHS = [
   '/v1/operator/keyring',
   '/v1/tribune/proxies',
   '/v1/tribune/decisions',
+  '/v1/tribune/report/',
   '/v1/tribune/actors',
   '/v1/tribune/gossip',
 ]
@@ -34,13 +37,14 @@ export function isAnsweredHere(path: string): boolean {
 export type Forward = (request: HttpAsked, done: (answer: Result<HttpAnswered>) => void) => () => void
 
 /**
- * Has the server that this agent uses answer a request. What this function answers gives up: then `done` is not called any more, and the
- * server hears of it. Numbers are unique on this thread.
+ * Has the server that this agent uses answer a request, or one of another datacenter. What this function answers gives up: then `done` is
+ * not called any more, and the server hears of it. `node` is the agent that was asked.
  */
-export function createForward(host: Host, node: string): Forward {
-  let last = 0
+export function createForward(host: Host, node: string, datacenter?: string): Forward {
+  const to = datacenter === undefined ? exchangeRef : { ...exchangeRef, datacenter }
+  const metric = datacenter === undefined ? 'client.rpc' : metricKey('rpc.cross-dc', { datacenter })
   return (request, done) => {
-    const asked = { ...request, url: withOwnName(request.url, node) }
+    const asked = { ...request, url: withOwnName(request.url, node), ...(datacenter !== undefined && { datacenter }) }
     let isOver = false
     let number = 0
     let cancel: (() => void) | undefined
@@ -61,30 +65,30 @@ export function createForward(host: Host, node: string): Forward {
         if (result.bytes.byteLength === 0) return finish(refuse('gone', 'the answer of the server is shorter than it said'))
         gather(answer, bytesTotal, [...pieces, result.bytes], bytesHere + result.bytes.byteLength)
       })
-      host.ask(exchangeRef, 'more', { number, from: bytesHere }, PIECE_WITHIN_MS, took)
+      host.ask(to, 'more', { number, from: bytesHere }, PIECE_WITHIN_MS, took)
     }
     const ask = (otherwise: (refusal: Refusal) => void) => {
-      number = ++last
-      host.count('client.rpc')
+      number = askNumber(host)
+      host.count(metric)
       const took = whileWaiting<Result<HttpAnswered & { bytesTotal: number }>>((result) => {
         if (isRefused(result)) {
-          host.count(result.refused === 'busy' ? 'client.rpc.exceeded' : 'client.rpc.failed')
+          if (datacenter === undefined) host.count(result.refused === 'busy' ? 'client.rpc.exceeded' : 'client.rpc.failed')
           return otherwise(result)
         }
         const { bytesTotal, ...answer } = result
         gather(answer, bytesTotal, [answer.bytes], answer.bytes.byteLength)
       })
-      host.ask(exchangeRef, 'http', { number, request: asked }, WITHIN_MS, took)
+      host.ask(to, 'http', { number, request: asked }, WITHIN_MS, took)
     }
     ask((refusal) => {
-      if (refusal.refused !== 'gone' || request.method !== 'GET' || isWithoutServers(refusal)) return finish(refusal)
+      if (refusal.refused !== 'gone' || request.method !== 'GET' || isWithoutAnybody(refusal)) return finish(refusal)
       cancel = host.ports.clock.after(AGAIN_AFTER_MS, () => ask(finish))
     })
     return () => {
       if (isOver) return
       isOver = true
       cancel?.()
-      host.ask(exchangeRef, 'giveUp', { number }, GIVE_UP_WITHIN_MS, ignored)
+      host.ask(to, 'giveUp', { number }, GIVE_UP_WITHIN_MS, ignored)
     }
   }
 }
@@ -100,6 +104,23 @@ export function unansweredReply(refusal: Refusal): HttpReply {
 export function answerOf({ status, headers, type, bytes }: HttpAnswered, own: readonly string[]): ApiAnswer {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return { status, headers: [...own, ...headers], type: type === '' ? undefined : type, bytes: buffer }
+}
+
+/** The same where no server of another datacenter answered. Source: http-api §16. */
+export function unreachedReply(refusal: Refusal): HttpReply {
+  const { refused, why } = refusal
+  if (why.includes(NO_PATH)) return { status: 500, text: NO_PATH }
+  if (why.includes(NOBODY_THERE)) return { status: 500, text: NOBODY_THERE }
+  if (refused === 'gone' && DIALLED.test(why)) return { status: 500, text: `rpc error getting client: failed to get conn: ${why}` }
+  return unansweredReply(refusal)
+}
+
+/** What is said of a dial begins with where to. */
+const DIALLED = /^\S+:\d+: /
+
+/** Another try would meet the same. */
+function isWithoutAnybody({ why }: Refusal): boolean {
+  return [NO_SERVERS, NO_PATH, NOBODY_THERE].some((text) => why.includes(text))
 }
 
 function isWithoutServers({ why }: Refusal): boolean {

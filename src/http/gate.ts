@@ -14,7 +14,7 @@ const NAMESPACED = [
   /^\/v1\/health\/(service|connect|checks|node|state)/,
   /^\/v1\/agent\/(service|check|health\/service|connect\/ca\/leaf|connect\/authorize)/,
 ]
-/** Endpoints that tell of this agent alone: there is no other way to find their answers, and no other datacenter. */
+/** Endpoints that tell of this agent alone: there is no other way to find their answers. */
 const OF_THIS_AGENT = /^\/v1\/agent\/(?!connect\/ca\/)/
 const NAMESPACES = 'Namespaces are a Consul Enterprise feature'
 
@@ -56,9 +56,7 @@ export function createGate(config: Config): Gate {
       if (OF_THIS_AGENT.test(path)) return undefined
       const wrong = consistencyWrong(query, useCache)
       if (wrong !== undefined) return { status: 400, text: wrong }
-      if (cacheControlWrong(String(headers['cache-control'] ?? ''))) return { status: 400, text: 'Invalid Cache-Control header.' }
-      const datacenter = query.get('dc')
-      return datacenter && datacenter.toLowerCase() !== config.datacenter ? { status: 500, text: 'No path to datacenter' } : undefined
+      return cacheControlWrong(String(headers['cache-control'] ?? '')) ? { status: 400, text: 'Invalid Cache-Control header.' } : undefined
     },
   }
 }

@@ -46,11 +46,18 @@ export type Reading = HttpReply & {
   showsIndex?: boolean
 }
 
-/** What an endpoint wants to know from which actor. Made by `question`. */
-export type Question = { to: Ref; name: string; request: unknown; withinMs: number }
+/** What an endpoint wants to know from which actor. Made by `question`. `datacenter`: the whole request is for another one (in lower case), as
+ * its body says. */
+export type Question = { to: Ref; name: string; request: unknown; withinMs: number; datacenter?: string }
 
 export function question<P, N extends CallsOf<P>>(to: Ref<P>, name: N, request: RequestOf<P[N]>, withinMs = 15_000): Question {
   return { to, name, request, withinMs }
+}
+
+/** The part of a question that says where a request is for whose body names a datacenter; '' is the own one. */
+export function elsewhere(named: string, own: string): { datacenter?: string } {
+  const datacenter = named.toLowerCase()
+  return datacenter === '' || datacenter === own ? {} : { datacenter }
 }
 
 /** The answer a question gets, for typing a route's `reply`. */
@@ -83,6 +90,8 @@ export type ReadRoute = Common & {
   atAnyTime?: true
   /** Reads whose answers differ from call to call (shuffled) are not kept. */
   uncached?: boolean
+  /** What to do in place of reading, if the answer is not in these tables; undefined if it is. `done` is called once. */
+  otherwise?: (request: HttpRequest, view: View, settings: EdgeSettings) => Longer | undefined
 }
 
 /** Asks one actor. `ask` may answer by itself. */
@@ -100,6 +109,8 @@ export type BeginRoute = Common & {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   begin: (request: HttpRequest, context: EdgeContext, done: (reply: HttpReply | Refusal) => void) => void
 }
+
+type Longer = (context: EdgeContext, done: (reply: HttpReply | Refusal) => void) => void
 
 /** Anything longer: several questions, streams. */
 export type RunRoute = Common & {
@@ -126,6 +137,10 @@ export type EdgeSettings = {
   threads: Layout
   /** The agent is no server: its tables have only what is about it. */
   isClient?: boolean
+  /** Whoever asks is in another datacenter and takes the addresses for that. */
+  isAbroad?: boolean
+  /** Whoever asks takes the addresses for other datacenters of what is found there. */
+  wanAddresses?: boolean
 }
 
 export function isReply(value: object): value is HttpReply {

@@ -6,6 +6,9 @@ export const NO_SERVERS = 'No known Consul servers'
 /** Why nothing can be asked in a datacenter of which no server is known. Source: what Consul answers. */
 export const NO_PATH = 'No path to datacenter'
 
+/** Why nothing can be asked in a datacenter of which servers are known, and none is there. Source: what Consul answers. */
+export const NOBODY_THERE = 'Remote DC has no server currently reachable'
+
 /** What a client agent calls whichever server it uses: the thread there with a role. */
 const SERVER = 'server'
 

@@ -54,9 +54,9 @@ function agents() {
   const options = () => {
     throw new Error('nobody asks the HTTP API')
   }
-  const api = ownApi({ options, answerDns: answerFar(() => tables.view()) })
+  const api = ownApi({ options, answerDns: answerFar(() => kit.host('s1'), 'dc1') })
   const kit = linkedHosts([
-    { node: 's1', server: true, actors: [exchange], devices: { api } },
+    { node: 's1', server: true, actors: [exchange], devices: { api }, tables },
     { node: 'c1', server: false, actors: [] },
   ])
   kit.host('s1').start('exchange', '', undefined)

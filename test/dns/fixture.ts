@@ -1,4 +1,5 @@
-import type { AnswerTurn } from '../../net/dns/answer.ts'
+import { type AnswerTurn, answerTo } from '../../net/dns/answer.ts'
+import type { Answers } from '../../net/dns/far.ts'
 import { type DnsRecord, type Sections, TYPE } from '../../net/dns/records.ts'
 import type { DnsInstance, DnsNode, DnsQuery, DnsSource } from '../../net/dns/source.ts'
 
@@ -97,4 +98,9 @@ export function recordText(record: DnsRecord): string {
     default:
       return `${start} ${record.target}`
   }
+}
+
+/** Answers from one catalog alone. */
+export function answersFrom(source: DnsSource): Answers {
+  return (question, settings, asked, done) => done(answerTo(question, source, settings, asked))
 }

@@ -3,7 +3,7 @@ import { encode } from 'dns-packet'
 import fc from 'fast-check'
 import { recursorAddress } from '../../net/dns/recursor.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { catalog, instance } from './fixture.ts'
+import { answersFrom, catalog, instance } from './fixture.ts'
 import { overTcp, overUdp, query, responseTo, started, upstream } from './wire.ts'
 
 const FLAG_REFUSED = 5
@@ -99,7 +99,7 @@ test('a service at a host name comes with the addresses that the recursor knows'
     ],
   }))
   const source = catalog({ services: { web: [instance({ address: 'www.example.com' })] } })
-  const server = await started(t, { recursors: [recursor.address] }, { source })
+  const server = await started(t, { recursors: [recursor.address] }, { answers: answersFrom(source) })
   const answer = await overUdp(server.port, query('web.service.consul'))
   t.deepEqual(
     answer.answers?.map((record) => [record.type, record.name, 'data' in record ? record.data : undefined]),
@@ -122,7 +122,7 @@ for (const [what, cutBytes] of [
       return reply.subarray(0, reply.length - cutBytes)
     })
     const source = catalog({ services: { web: [instance({ address: 'www.example.com' })] } })
-    const server = await started(t, { recursors: [recursor.address] }, { source })
+    const server = await started(t, { recursors: [recursor.address] }, { answers: answersFrom(source) })
     t.is((await overUdp(server.port, query('web.service.consul'))).answers?.length, 1)
     t.regex(server.printed[0] ?? '', /its answer cannot be read/)
   })

@@ -9,7 +9,7 @@ import { dnsSettings } from '../../net/dns/settings.ts'
 import type { DnsSource } from '../../net/dns/source.ts'
 import { serveTcp } from '../../net/dns/tcp.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { catalog, instance } from './fixture.ts'
+import { answersFrom, catalog, instance } from './fixture.ts'
 import { framed, messagesUntilEnd, overTcp, overUdp, query, queryWithSubnet, started } from './wire.ts'
 
 const many = catalog({ services: { web: Array.from({ length: 30 }, (_, at) => instance({ address: `10.0.0.${at}` })) } })
@@ -53,7 +53,7 @@ test('OPT records are echoed with size and subnet, also beside negative answers,
 })
 
 test('the same port serves TCP, many questions over one connection, and more records', async (t) => {
-  const server = await started(t, {}, { source: many })
+  const server = await started(t, {}, { answers: answersFrom(many) })
   t.is((await overUdp(server.port, query('web.service.consul'))).answers?.length, 3)
   const answers = await overTcp(server.port, query('web.service.consul'), query('nope.service.consul'), query('n1.node.consul'))
   t.deepEqual(
@@ -79,7 +79,7 @@ test('a question that arrives over TCP byte by byte is answered', async (t) => {
 })
 
 test('a client that is slow to read its answers gets them all', async (t) => {
-  const server = await started(t, {}, { source: many })
+  const server = await started(t, {}, { answers: answersFrom(many) })
   const socket = connect({ port: server.port, host: '127.0.0.1' })
   socket.pause()
   const count = 20_000
@@ -127,7 +127,7 @@ test('noise over UDP changes nothing', async (t) => {
 test('whatever comes in, at most one answer goes out, to its id, and nothing breaks', (t) => {
   const broken: unknown[] = []
   const respond = createResponder({
-    source: catalog(),
+    answers: answersFrom(catalog()),
     settings: () => dnsSettings(),
     recursors: { forward: async () => undefined, lookup: async () => [], close: () => undefined },
     report: () => undefined,
@@ -173,7 +173,7 @@ test('a bug in the catalog is a server failure and a line in the log', async (t)
       throw new Error('the catalog is on fire')
     },
   }
-  const server = await started(t, {}, { source })
+  const server = await started(t, {}, { answers: answersFrom(source) })
   t.is((await overUdp(server.port, query('web.service.consul'))).rcode, 'SERVFAIL')
   t.is(server.printed.length, 1)
   t.regex(server.printed[0] ?? '', /^error a DNS query could not be answered .*web\.service\.consul/)
@@ -194,7 +194,7 @@ test('a port that is taken is refused with its option; nothing stays open', asyn
     addresses: ['127.0.0.1'],
     port: first.port,
     reusePort: false,
-    source: catalog(),
+    answers: answersFrom(catalog()),
     settings: () => dnsSettings(),
     report: () => undefined,
     print: () => undefined,
@@ -214,7 +214,7 @@ test('addresses that this machine does not have are refused, as are none at all'
       addresses,
       port: 0,
       reusePort: false,
-      source: catalog(),
+      answers: answersFrom(catalog()),
       settings: () => dnsSettings(),
       report: () => undefined,
       print: () => undefined,
@@ -245,7 +245,7 @@ test('a prepared query is asked for whoever asks, or for the subnet that a resol
       return undefined
     },
   }
-  const server = await started(t, {}, { source })
+  const server = await started(t, {}, { answers: answersFrom(source) })
   await overUdp(server.port, query('q.query.consul'))
   await overTcp(server.port, query('q.query.consul'))
   await overUdp(server.port, queryWithSubnet('q.query.consul', 1_400))

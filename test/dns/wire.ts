@@ -7,7 +7,7 @@ import { TYPE } from '../../net/dns/records.ts'
 import { type DnsOptions, type DnsServer, startDns } from '../../net/dns/server.ts'
 import { type DnsSettings, dnsSettings } from '../../net/dns/settings.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { catalog } from './fixture.ts'
+import { answersFrom, catalog } from './fixture.ts'
 
 /** What a server said besides its answers. */
 export type Heard = { kinds: string[]; printed: string[] }
@@ -26,7 +26,7 @@ export async function started(
     addresses: ['127.0.0.1'],
     port: 0,
     reusePort: false,
-    source: catalog(),
+    answers: answersFrom(catalog()),
     settings: () => fixed,
     report: (kind) => heard.kinds.push(kind),
     print: (level, line, facts) => heard.printed.push(`${level} ${line} ${JSON.stringify(facts)}`),

@@ -15,7 +15,6 @@ test('coordinates are shown as Consul shows them', (t) => {
   t.deepEqual(read(tables.view(), '/v1/coordinate/node/N1'), { index: 2, json: shown })
   t.deepEqual(read(tables.view(), '/v1/coordinate/node/nope'), { index: 2, showsIndex: false, status: 404 })
   t.deepEqual(read(tables.view(), '/v1/coordinate/node/n1?segment=x'), { index: 2, showsIndex: false, status: 404 })
-  t.deepEqual(read(tables.view(), '/v1/coordinate/datacenters'), { json: [{ Datacenter: 'dc1', AreaID: 'wan', Coordinates: shown }] })
   t.deepEqual(read(emptyTables().view(), '/v1/coordinate/nodes'), { index: 0, json: [] })
 })
 

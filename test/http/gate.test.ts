@@ -59,10 +59,6 @@ test('contradictions and values that are none are refused in the words of Consul
   for (const header of ['no-cache', 'max-age=0', 'MAX-AGE=5, must-revalidate', 'stale-if-error=10']) {
     t.is(text('/v1/kv/a', { 'cache-control': header }), undefined, header)
   }
-  t.deepEqual(wrong('/v1/kv/a?dc=dc2'), { status: 500, text: 'No path to datacenter' })
-  t.is(wrong('/v1/kv/a?dc=DC1'), undefined)
-  t.is(wrong('/v1/agent/self?dc=dc2'), undefined)
-  t.like(wrong('/v1/agent/connect/ca/roots?dc=dc2'), { status: 500 })
 })
 
 test('without its cache an agent does not mind that it is asked for', (t) => {

@@ -1,4 +1,13 @@
-import { askingPeer, NO_SERVERS, readFarPeer, serverPeer, serverRole } from '../../src/kernel/far.ts'
+import {
+  askingPeer,
+  askingServer,
+  NO_PATH,
+  NO_SERVERS,
+  readDatacenterPeer,
+  readFarPeer,
+  serverPeer,
+  serverRole,
+} from '../../src/kernel/far.ts'
 import { Host } from '../../src/kernel/host.ts'
 import type { HostOptions } from '../../src/kernel/host-options.ts'
 import type { AnyActor } from '../../src/kernel/instance.ts'
@@ -10,11 +19,15 @@ import { ManualClock } from './hosts.ts'
 
 const NO_TABLES: View = { get: () => undefined, range: () => [] }
 const ROLES = ['state', 'edge'] as const
+/** What dialling a server of another datacenter says that is not there. */
+const REFUSED = '127.0.0.1:8302: connect ECONNREFUSED 127.0.0.1:8302'
 const ONE_THREAD: Layout = [['main', 'state', 'edge', 'mesh', 'gossip']]
 
 /** One agent, on one thread. */
 export type LinkedNode = {
   node: string
+  /** Default: `dc1`. */
+  datacenter?: string
   /** A client asks the server that it uses for what only servers have. */
   server: boolean
   actors: readonly unknown[]
@@ -53,6 +66,7 @@ export function linkedHosts(nodes: readonly LinkedNode[]): LinkedHosts {
   const printed: string[] = []
   const cuts = new Set<string>()
   const hosts = new Map<string, Host>()
+  const datacenters = new Map(nodes.map(({ node, datacenter = 'dc1' }) => [node, datacenter]))
   let ways: Way[] = []
   let opened = 0
   let lives = 0
@@ -64,7 +78,9 @@ export function linkedHosts(nodes: readonly LinkedNode[]): LinkedHosts {
   }
 
   function open(from: string, peer: string, to: string): (batch: Uint8Array<ArrayBuffer>) => void {
-    const way: Way = { from, to, peer, asking: askingPeer(from, 0, ++opened), isOpen: true }
+    const [own, other] = [from, to].map((node) => datacenters.get(node))
+    const asking = own === other ? askingPeer(from, 0, ++opened) : askingServer(`${from}.${own}`, 0, ++opened)
+    const way: Way = { from, to, peer, asking, isOpen: true }
     ways.push(way)
     const [here, there] = [hostOf(from), hostOf(to)]
     const later = (work: () => void) => pending.push(() => way.isOpen && work())
@@ -99,7 +115,11 @@ export function linkedHosts(nodes: readonly LinkedNode[]): LinkedHosts {
       place: place ?? placer(ONE_THREAD, server),
       far: far ?? placeFar,
       reach(peer) {
-        const wanted = readFarPeer(peer)?.node
+        const datacenter = readDatacenterPeer(peer)?.datacenter
+        const abroad = datacenter === undefined ? [] : nodes.filter((one) => one.server && datacenters.get(one.node) === datacenter)
+        if (datacenter !== undefined && abroad.length === 0) return gone(NO_PATH)
+        const wanted = readFarPeer(peer)?.node ?? abroad.find((one) => !cuts.has(pairOf(node, one.node)))?.node
+        if (datacenter !== undefined && wanted === undefined) return gone(REFUSED)
         if (serverRole(peer) !== undefined) return gone(NO_SERVERS)
         if (wanted === undefined || !hosts.has(wanted) || cuts.has(pairOf(node, wanted))) return gone(`no way to ${peer}`)
         return open(node, peer, wanted)

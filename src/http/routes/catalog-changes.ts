@@ -2,7 +2,7 @@ import { catalogRef } from '../../../actors/catalog/index.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { deregistrationOf, registrationOf } from '../catalog-bodies.ts'
 import { jsonOf } from '../parameters.ts'
-import { type HttpReply, question, type Route } from '../route.ts'
+import { elsewhere, type HttpReply, question, type Route } from '../route.ts'
 
 /** PUT /v1/catalog/register */
 export const catalogRegisterRoute: Route = {
@@ -16,8 +16,7 @@ export const catalogRegisterRoute: Route = {
     if ('undecodable' in registration) return undecodable(registration.undecodable)
     if (isRefused(registration)) return registration
     const { datacenter: wanted, ...request } = registration
-    if (wanted !== '' && wanted.toLowerCase() !== datacenter) return { status: 500, text: 'No path to datacenter' }
-    return question(catalogRef, 'register', { ...request, token })
+    return { ...question(catalogRef, 'register', { ...request, token }), ...elsewhere(wanted, datacenter) }
   },
   reply: () => ({ json: true }),
 }
@@ -33,8 +32,7 @@ export const catalogDeregisterRoute: Route = {
     const request = deregistrationOf(decoded.value)
     if ('undecodable' in request) return undecodable(request.undecodable)
     const { datacenter: wanted, ...ids } = request
-    if (wanted !== '' && wanted.toLowerCase() !== datacenter) return { status: 500, text: 'No path to datacenter' }
-    return question(catalogRef, 'deregister', { ...ids, token })
+    return { ...question(catalogRef, 'deregister', { ...ids, token }), ...elsewhere(wanted, datacenter) }
   },
   reply: () => ({ json: true }),
 }

@@ -1,24 +1,24 @@
-import { serviceInstances } from '../../../actors/catalog/queries.ts'
-import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
 import { coordinatesRef } from '../../../actors/coordinates/index.ts'
 import { coordinateNode, coordinateNodes } from '../../../actors/coordinates/queries.ts'
 import { type Coordinate, type CoordinateRecord, origin } from '../../../actors/coordinates/tables.ts'
+import { type Datacenters, datacentersRef } from '../../../actors/datacenters/protocol.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import { Misfit, readFields } from '../loose-body.ts'
 import { jsonOf } from '../parameters.ts'
-import { type EdgeSettings, type HttpReply, question, type Route } from '../route.ts'
+import { type EdgeSettings, elsewhere, type HttpReply, question, type Route } from '../route.ts'
 
-/** GET /v1/coordinate/datacenters: where the servers are among those of other datacenters. There are none, so nothing was measured. */
+/** GET /v1/coordinate/datacenters: where the servers of all datacenters are among each other. One that has not measured anything yet is nowhere. */
 export const coordinateDatacentersRoute: Route = {
   method: 'GET',
   path: '/v1/coordinate/datacenters',
-  read(_request, view, settings) {
-    const disabled = disabledReply(settings)
-    if (disabled) return disabled
-    const servers = serviceInstances(view, SERVER_SERVICE).instances
-    const coordinates = servers.map(({ node }) => shown({ node: node.name, segment: '', coordinate: origin() }))
-    return { json: [{ Datacenter: settings.datacenter, AreaID: 'wan', Coordinates: coordinates }] }
-  },
+  ask: (_request, settings) => disabledReply(settings) ?? question(datacentersRef, 'show', null),
+  reply: ({ datacenters }: Datacenters) => ({
+    json: datacenters.map(({ name, servers }) => ({
+      Datacenter: name,
+      AreaID: 'wan',
+      Coordinates: servers.map(({ node, coordinate = origin() }) => shown({ node, segment: '', coordinate })),
+    })),
+  }),
 }
 
 /** GET /v1/coordinate/nodes */
@@ -56,7 +56,8 @@ export const coordinateUpdateRoute: Route = {
     if (disabled) return disabled
     const record = recordOf(body)
     if (isRefused(record)) return { status: 400, text: `Bad request: Request decode failed: ${record.why}` }
-    return question(coordinatesRef, 'update', { ...record, token })
+    const { datacenter, ...update } = record
+    return { ...question(coordinatesRef, 'update', { ...update, token }), ...elsewhere(datacenter, settings.datacenter) }
   },
   reply: () => ({}),
 }
@@ -74,7 +75,7 @@ function shown({ node, segment, coordinate: { vec, error, adjustment, height } }
   return { Node: node, Segment: segment, Coord: { Vec: vec, Error: error, Adjustment: adjustment, Height: height } }
 }
 
-function recordOf(body: Buffer): Result<CoordinateRecord> {
+function recordOf(body: Buffer): Result<CoordinateRecord & { datacenter: string }> {
   const json = jsonOf(body)
   if (isRefused(json)) return json
   try {
@@ -91,7 +92,7 @@ function recordOf(body: Buffer): Result<CoordinateRecord> {
       throw new Misfit('json: cannot unmarshal into field Coord.Vec of type []float64')
     }
     const coordinate: Coordinate = { vec, error: number('Error'), adjustment: number('Adjustment'), height: number('Height') }
-    return { node: fields.text('Node'), segment: fields.text('Segment'), coordinate }
+    return { datacenter: fields.text('Datacenter'), node: fields.text('Node'), segment: fields.text('Segment'), coordinate }
   } catch (error) {
     if (!(error instanceof Misfit)) throw error
     return refuse('invalid', error.message)

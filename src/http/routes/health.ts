@@ -15,6 +15,7 @@ import { healthShape, placedCheckShape } from '../catalog-shapes.ts'
 import { checkFilters, healthFilters, keptBy } from '../filters.ts'
 import { narrowingOf, parseBool } from '../parameters.ts'
 import type { HttpReply, Reading, ReadRoute, Route } from '../route.ts'
+import { fromAbroad } from '../wan-addresses.ts'
 
 /** GET /v1/health/node/:node: checks of a node and of everything on it */
 export const healthNodeRoute: Route = {
@@ -73,7 +74,7 @@ function instancesRoute(path: string, find: (view: View, name: string, narrowing
       const kept = keptBy(
         query,
         healthFilters,
-        shown.map((instance) => healthShape(instance, settings.datacenter)),
+        shown.map((instance) => healthShape(settings.isAbroad ? fromAbroad(instance) : instance, settings.datacenter)),
       )
       if (!Array.isArray(kept)) return kept
       return passing === undefined ? { status: 400, text: 'Invalid value for ?passing' } : { index, json: kept }

@@ -3,13 +3,16 @@ import type { Instance } from '../../../actors/catalog/queries.ts'
 import { inOrder, queryInstances } from '../../../actors/prepared-queries/execute.ts'
 import { queriesRef } from '../../../actors/prepared-queries/index.ts'
 import { queryById, queryList, resolveQuery } from '../../../actors/prepared-queries/queries.ts'
+import type { QueryRecord } from '../../../actors/prepared-queries/tables.ts'
 import { sessionId } from '../../../actors/sessions/ids.ts'
 import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import type { View } from '../../kernel/tables.ts'
 import { healthShape } from '../catalog-shapes.ts'
+import { failOver, mayFailOver } from '../failover.ts'
 import { parseBool } from '../parameters.ts'
 import { queryBody, shownQuery } from '../query-bodies.ts'
 import { type EdgeSettings, type HttpReply, type HttpRequest, question, type Reading, type Route } from '../route.ts'
+import { fromAbroad } from '../wan-addresses.ts'
 
 /** Texts of refusals are errors of the server in Consul, not of the client. */
 const STATUS_OF = { invalid: 500, missing: 500, conflict: 500 } as const
@@ -49,6 +52,21 @@ export const queryGetRoute: Route = {
   saysCache: ({ rest }) => rest.endsWith('/execute'),
   metric: ({ rest }) =>
     rest.endsWith('/execute') ? 'prepared-query.execute' : rest.endsWith('/explain') ? 'prepared-query.explain' : undefined,
+  otherwise(request, view, settings) {
+    const { rest } = request
+    if (!rest.endsWith('/execute')) return undefined
+    const execution = executionOf(request, rest.slice(0, -'/execute'.length), view)
+    if (!('query' in execution) || !mayFailOver(execution.query.service)) return undefined
+    const { query, connect, limit } = execution
+    if (queryInstances(view, query.service, connect).length > 0) return undefined
+    return ({ host, onGone }, done) => {
+      const stop = failOver(host, settings, { query: query.service, connect, limit }, (found) => {
+        const instances = settings.wanAddresses ? found.instances.map(fromAbroad) : found.instances
+        done(answered(request, resultOf(query, instances, found.datacenter, found.asked)))
+      })
+      onGone(stop)
+    }
+  },
   read(request, view, settings) {
     const { rest } = request
     if (rest.endsWith('/execute')) return executed(request, rest.slice(0, -'/execute'.length), view, settings)
@@ -93,7 +111,18 @@ function byId({ rest, token }: HttpRequest, view: View): Reading | HttpReply {
 }
 
 function executed(request: HttpRequest, name: string, view: View, settings: EdgeSettings): HttpReply {
-  const { query: parameters } = request
+  const execution = executionOf(request, name, view)
+  if (!('query' in execution)) return execution
+  const { query, connect, limit } = execution
+  const source = { agent: settings.node, ip: sourceIp(request), near: request.query.get('near') ?? '', chance: settings.chance }
+  const instances = inOrder(view, queryInstances(view, query.service, connect), query.service, source)
+  const shown = limit > 0 ? instances.slice(0, limit) : instances
+  return answered(request, resultOf(query, settings.isAbroad ? shown.map(fromAbroad) : shown, settings.datacenter, 0))
+}
+
+type Execution = { query: QueryRecord; connect: boolean; limit: number }
+
+function executionOf({ query: parameters }: HttpRequest, name: string, view: View): Execution | HttpReply {
   const limit = limitOf(parameters.get('limit') ?? '')
   if (isRefused(limit)) return { status: 500, text: limit.why }
   const connectText = parameters.get('connect') ?? ''
@@ -104,18 +133,17 @@ function executed(request: HttpRequest, name: string, view: View, settings: Edge
   }
   const query = resolveQuery(view, name)
   if (query === undefined) return NOT_FOUND
-  if (isRefused(query)) return { status: 500, text: query.why }
-  const source = { agent: settings.node, ip: sourceIp(request), near: parameters.get('near') ?? '', chance: settings.chance }
-  const instances = inOrder(view, queryInstances(view, query.service, connect), query.service, source)
-  const shown = limit > 0 ? instances.slice(0, limit) : instances
-  return answered(request, {
-    Service: query.service.service,
-    Nodes: shown.map((instance) => shownInstance(instance, settings.datacenter)),
-    DNS: { TTL: query.dns.ttl },
-    Datacenter: settings.datacenter,
-    // There is no other datacenter to ask, and those that are not known do not count.
-    Failovers: 0,
-  })
+  return isRefused(query) ? { status: 500, text: query.why } : { query, connect, limit }
+}
+
+function resultOf({ service, dns }: QueryRecord, instances: readonly Instance[], datacenter: string, failovers: number): object {
+  return {
+    Service: service.service,
+    Nodes: instances.map((instance) => shownInstance(instance, datacenter)),
+    DNS: { TTL: dns.ttl },
+    Datacenter: datacenter,
+    Failovers: failovers,
+  }
 }
 
 function explained(request: HttpRequest, name: string, view: View): HttpReply {
@@ -126,7 +154,7 @@ function explained(request: HttpRequest, name: string, view: View): HttpReply {
 }
 
 /** An answer that says itself how it was found. It is never waited for. */
-function answered({ query }: HttpRequest, found: Record<string, unknown>): HttpReply {
+function answered({ query }: HttpRequest, found: object): HttpReply {
   const consistency = query.has('consistent') ? 'consistent' : query.has('stale') ? 'stale' : 'leader'
   return {
     headers: {

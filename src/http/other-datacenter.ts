@@ -1,0 +1,17 @@
+import type { HttpRequest } from './route.ts'
+
+/** The datacenter that a request is for, in lower case; undefined if that is the own one, or if the endpoint is about this agent alone. */
+export function otherDatacenter({ path, query }: Pick<HttpRequest, 'path' | 'query'>, own: string): string | undefined {
+  if (query.size === 0) return undefined
+  const wanted = (query.get('dc') ?? '').toLowerCase()
+  return wanted === '' || wanted === own || OF_NONE.some((pattern) => pattern.test(path)) ? undefined : wanted
+}
+
+/** These tell of this agent, or of all datacenters. Source: http-api §16. */
+const OF_NONE = [
+  /^\/v1\/agent\/(?!connect\/ca\/)/,
+  /^\/v1\/(catalog|coordinate)\/datacenters$/,
+  /^\/v1\/event\/list$/,
+  /^\/v1\/operator\/keyring$/,
+  /^\/v1\/tribune\/(proxies|decisions|report|actors|gossip)/,
+]
