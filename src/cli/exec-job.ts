@@ -21,8 +21,14 @@ const RENEW_EVERY_MS = 7_500
 /** How long to rest after a look that came back too early. */
 const AGAIN_MS = 100
 
-export async function remoteJob(http: HttpClient, prefix: string): Promise<Result<Job>> {
-  const body = { Name: 'Remote Exec', Behavior: 'delete', TTL: SESSION_TTL }
+/** The agent that is asked. */
+export type Asked = { NodeName: string; Datacenter: string }
+
+/** In another datacenter than that of the agent, where this has no node, the session is bound to a server. */
+export async function remoteJob(http: HttpClient, prefix: string, asked: Asked | undefined): Promise<Result<Job>> {
+  const bound = asked && isElsewhere(http, asked) ? await boundToServer(http, asked) : { Name: 'Remote Exec' }
+  if (isRefused(bound)) return bound
+  const body = { ...bound, Behavior: 'delete', TTL: SESSION_TTL }
   const reply = await http.request('PUT', '/v1/session/create', { body })
   const created = isRefused(reply) ? reply : parseJson<{ ID: string }>(reply.body.toString('utf8'), '/v1/session/create')
   if (isRefused(created)) return created
@@ -58,6 +64,18 @@ export async function remoteJob(http: HttpClient, prefix: string): Promise<Resul
       await http.request('PUT', `/v1/session/destroy/${id}`)
     },
   }
+}
+
+function isElsewhere({ settings: { datacenter } }: HttpClient, asked: Asked): boolean {
+  return datacenter !== '' && datacenter.toLowerCase() !== asked.Datacenter
+}
+
+async function boundToServer(http: HttpClient, { NodeName, Datacenter }: Asked): Promise<Result<object>> {
+  const servers = await http.json<{ Node: { Node: string } }[]>('/v1/health/service/consul', { passing: '1' })
+  if (isRefused(servers)) return servers
+  const [server] = servers.value
+  if (!server) return refuse('missing', 'Failed to find Consul server in remote datacenter')
+  return { Name: `Remote Exec via ${NodeName}@${Datacenter}`, Node: server.Node.Node, Checks: [] }
 }
 
 /** A renewal that fails shows when the session is needed. */

@@ -1,7 +1,7 @@
 import { isRefused, type Result } from '../kernel/refusal.ts'
 import { defineApiCommand } from './api-command.ts'
 import type { FlagsOf, FlagTable } from './command.ts'
-import { type Job, type Replies, remoteJob } from './exec-job.ts'
+import { type Asked, type Job, type Replies, remoteJob } from './exec-job.ts'
 import type { HttpClient } from './http.ts'
 import type { Io } from './io.ts'
 import { pause } from './lock-session.ts'
@@ -44,11 +44,11 @@ Only agents that allow it take part, and the others are not counted: whoever may
     if (flags.tag && !flags.service) return misused('Cannot provide tag filter without service filter.')
     const work = await workOf(rest, flags.shell ?? true, io)
     if ('problem' in work) return misused(work.problem)
-    const agent = await http.request('GET', '/v1/agent/self')
+    const agent = await http.json<{ Config?: Asked }>('/v1/agent/self')
     if (isRefused(agent)) return fail(`Error querying Consul agent: ${agent.why}`)
     const waitMs = flags.wait ?? WAIT_MS
     const say = (line: string) => flags.verbose && io.out(line)
-    const job = await remoteJob(http, (flags.prefix ?? PREFIX).replace(/\/+$/, ''))
+    const job = await remoteJob(http, (flags.prefix ?? PREFIX).replace(/\/+$/, ''), agent.value.Config)
     if (isRefused(job)) return fail(`Failed to create session: ${job.why}`)
     say(`Created remote execution session: ${job.id}`)
     try {

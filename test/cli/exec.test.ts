@@ -40,6 +40,25 @@ const DONE: [string, string][] = [
   ['cl1/exit', '0'],
 ]
 
+test('in another datacenter the session is bound to a server there', async (t) => {
+  const there = {
+    ...agentWith(...DONE),
+    'GET /v1/agent/self': { json: { Config: { NodeName: 'n1', Datacenter: 'dc1' } } },
+    'GET /v1/health/service/consul': { json: [{ Node: { Node: 'd1' } }] },
+  }
+  const { code, requests } = await tryCommand(['exec', ...PATIENT, '-datacenter=dc2', 'x'], there)
+  t.is(code, 0)
+  const created = requests.find(({ url }) => url.startsWith('/v1/session/create'))
+  t.is(created?.url, '/v1/session/create?dc=dc2')
+  const bound = { Name: 'Remote Exec via n1@dc1', Node: 'd1', Checks: [], Behavior: 'delete', TTL: '15s' }
+  t.deepEqual(JSON.parse(created?.body ?? ''), bound)
+  const none = { ...there, 'GET /v1/health/service/consul': { json: [] } }
+  t.like(await tryCommand(['exec', ...QUICK, '-datacenter=dc2', 'x'], none), {
+    code: 1,
+    err: 'Failed to create session: Failed to find Consul server in remote datacenter\n',
+  })
+})
+
 test('a command runs on every node that takes part, and all is tidied up', async (t) => {
   const { code, out, err, requests } = await tryCommand(['exec', ...PATIENT, '-node=s', '-service=web', '-tag=v1', 'echo', 'hi'], agentWith(...DONE)) // biome-ignore format: one line
   t.deepEqual([code, err], [0, ''])
