@@ -29,3 +29,9 @@ export function memberTags({
   }
   return Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/** The same among the servers of all datacenters. */
+export function wideTags(tags: Readonly<Record<string, string>>): Record<string, string> {
+  const { wan_join_port: _port, ...wide } = tags
+  return wide
+}

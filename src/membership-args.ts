@@ -1,6 +1,7 @@
 import type { MembershipArgs } from '../actors/membership/protocol.ts'
 import type { Config } from './config/config.ts'
 import { tagsOf } from './formation-args.ts'
+import { wideTags } from './member-tags.ts'
 
 /** What an agent is among others. Its id is known by the time it starts. */
 export function membershipArgs(config: Config): MembershipArgs {
@@ -24,7 +25,6 @@ export function membershipArgs(config: Config): MembershipArgs {
 export function wanMembershipArgs(config: Config): MembershipArgs {
   const lan = membershipArgs(config)
   const { datacenter, gossip } = config
-  const { wan_join_port: _port, ...tags } = lan.tags
   if (!gossip?.wan) return { ...lan, enabled: false, wan: true }
   const { bind, advertise } = gossip.wan
   return {
@@ -33,6 +33,6 @@ export function wanMembershipArgs(config: Config): MembershipArgs {
     name: `${lan.name}.${datacenter}`,
     bind: { address: bind.host, port: bind.port },
     advertise: { address: advertise.host, port: advertise.port },
-    tags,
+    tags: wideTags(lan.tags),
   }
 }

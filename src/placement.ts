@@ -64,8 +64,9 @@ function watchesArgs({ watches }: Config): WatchesArgs {
   return { watches: [...watches] }
 }
 
-function datacentersArgs({ gossip, node, datacenter }: Config): DatacentersArgs {
-  return { enabled: gossip?.wan !== undefined, node: node.name, datacenter }
+function datacentersArgs({ gossip, node, datacenter, addresses, ports }: Config): DatacentersArgs {
+  const wan = gossip?.wan
+  return { enabled: wan !== undefined, node: node.name, datacenter, address: addresses.advertiseWan, port: ports.serfWan }
 }
 
 function routerArgs({ gossip, server, datacenter }: Config): RouterArgs {

@@ -6,7 +6,7 @@ import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import type { Coordinate } from '../coordinates/tables.ts'
 import { type Member, membershipRef, wanMembershipRef } from '../membership/protocol.ts'
 import { begin, type Choice, isOpen, know, newChoice, next, type Step, take } from '../router/choice.ts'
-import type { Datacenter, Datacenters, DatacentersArgs, DatacentersProtocol } from './protocol.ts'
+import type { Datacenter, DatacenterServer, Datacenters, DatacentersArgs, DatacentersProtocol } from './protocol.ts'
 
 /** How often it is asked where the others are. */
 const PLACES_MS = 10_000
@@ -218,6 +218,7 @@ function tell(state: DatacentersState, turn: DatacentersTurn): void {
 
 function shown({ args, members, places }: DatacentersState): Datacenters {
   const found = new Map<string, Datacenter>([[args.datacenter, { name: args.datacenter, servers: [] }]])
+  if (members.length === 0) found.get(args.datacenter)?.servers.push(selfOf(args))
   for (const member of members) {
     const datacenter = datacenterOf(member)
     if (datacenter === '' || member.status === 'left') continue
@@ -229,6 +230,10 @@ function shown({ args, members, places }: DatacentersState): Datacenters {
     found.set(datacenter, entry)
   }
   return { datacenters: [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) }
+}
+
+function selfOf({ node, datacenter, address, port }: DatacentersArgs): DatacenterServer {
+  return { node, name: `${node}.${datacenter}`, address, port, status: 'alive' }
 }
 
 /** '' for what is no server of any. */

@@ -12,7 +12,7 @@ export const datacentersRef = refOf<DatacentersProtocol>('datacenters')
 
 /** By name, the own one included; also those of which no server is there at present. */
 export type Datacenters = { datacenters: Datacenter[] }
-/** `servers` are by name; none on a server that does not take part in the gossip of all. */
+/** `servers` are by name. */
 export type Datacenter = { name: string; servers: DatacenterServer[] }
 /** `node`: its name in its datacenter; `name`: that among all, `node.datacenter`. `coordinate`: where it is, of those that this server has
  * asked or been told. */
@@ -25,5 +25,6 @@ export type DatacenterServer = {
   coordinate?: Coordinate
 }
 
-/** `enabled`: this server takes part in the gossip of all servers. */
-export type DatacentersArgs = { enabled: boolean; node: string; datacenter: string }
+/** `enabled`: this server takes part in the gossip of all servers; without that it knows itself alone. `address` and `port`: where others
+ * would reach it by that. */
+export type DatacentersArgs = { enabled: boolean; node: string; datacenter: string; address: string; port: number }

@@ -21,6 +21,7 @@ With -follow it goes on with what comes, until it is interrupted.
   answers: 'agent',
   flags: {
     follow: { kind: 'boolean', about: 'Go on with what comes.' },
+    wan: { kind: 'boolean', about: 'About the servers of all datacenters, as a server knows them.' },
     ...listFormatFlags,
   },
   async run({ flags, rest, io, http, fail, misused }) {
@@ -29,10 +30,11 @@ With -follow it goes on with what comes, until it is interrupted.
     if (typeof asJson === 'object') return fail(asJson.problem)
     const { signal } = io
     const [member] = rest
+    const params = { member, ...(flags.wan && { wan: '1' }) }
     let index = 0
     let seen = 0
     while (!signal?.aborted) {
-      const found = await look<GossipEntry[]>(http, '/v1/tribune/gossip/trace', { member }, { index, wait: LOOK, signal })
+      const found = await look<GossipEntry[]>(http, '/v1/tribune/gossip/trace', params, { index, wait: LOOK, signal })
       if (isRefused(found)) return signal?.aborted ? 0 : fail(`Error reading the trace: ${found.why}`)
       // An agent that was started again counts anew.
       const fresh = found.index < index ? found.value : found.value.filter((entry) => entry.Number > seen)

@@ -20,7 +20,10 @@ Shows the members in the order of the ring, how they are, whom the agent watches
     $ tribune gossip watch | grep failed
 `,
   answers: 'agent',
-  flags: { once: { kind: 'boolean', about: 'Show it once and end.' } },
+  flags: {
+    once: { kind: 'boolean', about: 'Show it once and end.' },
+    wan: { kind: 'boolean', about: 'Show the servers of all datacenters, as a server knows them.' },
+  },
   async run({ flags, rest, io, http, fail, misused }) {
     if (rest.length > 0) return misused(`Too many arguments (expected 0, got ${rest.length})`)
     const over = new AbortController()
@@ -29,12 +32,13 @@ Shows the members in the order of the ring, how they are, whom the agent watches
     const { signal } = over
     const view =
       io.terminal === undefined || flags.once ? linesView(io, flags.once === true) : screenView(io, io.terminal, () => over.abort())
+    const params = flags.wan ? { wan: '1' } : {}
     let index = 0
     try {
       while (!signal.aborted) {
-        const gossip = await look<Gossip>(http, '/v1/tribune/gossip', {}, { index, wait: LOOK, signal })
+        const gossip = await look<Gossip>(http, '/v1/tribune/gossip', params, { index, wait: LOOK, signal })
         if (isRefused(gossip)) return signal.aborted ? 0 : fail(`Error reading gossip: ${gossip.why}`)
-        const trace = await look<GossipEntry[]>(http, '/v1/tribune/gossip/trace', {}, { index: 0, wait: LOOK, signal })
+        const trace = await look<GossipEntry[]>(http, '/v1/tribune/gossip/trace', params, { index: 0, wait: LOOK, signal })
         if (isRefused(trace)) return signal.aborted ? 0 : fail(`Error reading the trace: ${trace.why}`)
         view.show(gossip.value, trace.value)
         if (flags.once) return 0

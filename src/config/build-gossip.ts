@@ -71,8 +71,8 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan,
 }
 
 const FOUND = 'the agents of a simulation are one cluster and need not look for each other'
-const DEFAULT_PORT = 8301
-const DEFAULT_WAN_PORT = 8302
+export const DEFAULT_PORT = 8301
+export const DEFAULT_WAN_PORT = 8302
 const PORT_MAX = 65_535
 
 /** `host`, `host:port`, `ip6` or `[ip6]:port`. */

@@ -13,6 +13,10 @@ export type StatsSource = {
   /** Of the datacenter; none where they are not known yet. */
   members: readonly Pick<Member, 'status' | 'tags'>[]
   healthScore: number
+  /** The same of the servers of all datacenters. */
+  wan: { members: readonly Pick<Member, 'status'>[]; healthScore: number }
+  /** How many there are, the own one too; counted at servers only. */
+  datacenters: number
   view: View
   /** How many run on this thread. */
   actors: number
@@ -39,7 +43,7 @@ export function agentStats(source: StatsSource): Record<string, Record<string, s
       version: `node ${process.version}`,
     },
     serf_lan: poolStats(source),
-    ...(server && { serf_wan: ALONE }),
+    ...(server && { serf_wan: poolStats({ ...source, ...source.wan }) }),
     tribune: { version: facts.version },
   }
 }
@@ -60,7 +64,11 @@ const ALONE = {
 }
 
 /** Members of a pool are all that it remembers, those that failed or left too, as in Serf. */
-function poolStats({ facts, members, healthScore }: StatsSource): Record<string, string> {
+function poolStats({
+  facts,
+  members,
+  healthScore,
+}: Pick<StatsSource, 'facts' | 'healthScore'> & Pick<StatsSource['wan'], 'members'>): Record<string, string> {
   const count = (wanted: Member['status']) => String(members.filter(({ status }) => status === wanted).length)
   return {
     ...ALONE,
@@ -73,7 +81,7 @@ function poolStats({ facts, members, healthScore }: StatsSource): Record<string,
 }
 
 /** Who shares the log with nobody leads. */
-function serverStats({ facts, view }: StatsSource): Record<string, Record<string, string>> {
+function serverStats({ facts, view, datacenters }: StatsSource): Record<string, Record<string, string>> {
   const index = String(lastIndex(view))
   const leader = leaderOf(view)
   const isLeader = leader === undefined || leader === facts.nodeId
@@ -84,7 +92,7 @@ function serverStats({ facts, view }: StatsSource): Record<string, Record<string
     consul: {
       acl: 'disabled',
       bootstrap: String(leader === undefined),
-      known_datacenters: '1',
+      known_datacenters: String(datacenters),
       leader: String(isLeader),
       leader_addr: isLeader ? placeOf(facts.address, facts.ports.server) : leaderAddress,
       server: 'true',

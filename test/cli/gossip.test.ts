@@ -52,6 +52,13 @@ test('gossip trace says in sentences who accused whom, and over whom it came', a
   )
 })
 
+test('with -wan, gossip watch and trace are about the servers of all datacenters', async (t) => {
+  const answers = { [GOSSIP]: { json: gossip({ Members: [] }) }, [TRACE]: { json: [] } }
+  const watched = await tryCommand(['gossip', 'watch', '-once', '-wan'], answers)
+  t.deepEqual(watched.seen, [`${GOSSIP}?wan=1`, `${TRACE}?wan=1`])
+  t.deepEqual((await tryCommand(['gossip', 'trace', '-wan', 'n1.dc2'], answers)).seen, [`${TRACE}?member=n1.dc2&wan=1`])
+})
+
 test('gossip trace has a sentence for each thing that may become known', (t) => {
   for (const What of ['joined', 'withdrawn', 'failed', 'leaving', 'left', 'pruned', 'silent', 'conflict']) {
     t.regex(sentenceOf(entry({ What })), /^2026-11-23T07:00:00Z .*no answer \[.*\]$/)

@@ -60,7 +60,7 @@ test('tokens cannot be set without access control lists', (t) => {
   }
 })
 
-const facts = { node: 'n1', address: '10.0.0.1', ports: { serfLan: 8301, serfWan: 8302 } }
+const facts = { node: 'n1', datacenter: 'dc1', server: true, address: '10.0.0.1', ports: { serfLan: 8301, serfWan: 8302 } }
 
 test('joining asks the members at an address, and says why it did not work', async (t) => {
   const join = (address: string, answer?: unknown) => run('PUT', `/v1/agent/join/${address}`, { facts, join: answer })
@@ -71,7 +71,7 @@ test('joining asks the members at an address, and says why it did not work', asy
   for (const [address, answer, why] of [
     ['10.0.0.2', { joined: 0, failed }, 'it speaks no gossip'],
     ['10.0.0.2', refuse('invalid', 'this agent does not gossip'), 'this agent does not gossip'],
-    ['10.0.0.2?wan=1', undefined, 'this version knows only its own datacenter'],
+    ['10.0.0.2?wan=1', refuse('invalid', 'this agent does not gossip'), 'this agent does not gossip'],
     ['10.0.0.2:x', undefined, '"10.0.0.2:x" must be host or host:port'],
   ] as const) {
     const text = `1 error occurred:\n\t* Failed to join ${address.replace(/\?.*/, '')}: ${why}\n\n`
@@ -79,9 +79,27 @@ test('joining asks the members at an address, and says why it did not work', asy
   }
 })
 
+test('servers join those of other datacenters at their port; clients cannot', async (t) => {
+  const join = (answers: Record<string, unknown>) => run('PUT', '/v1/agent/join/10.0.0.2?wan=1', { facts, ...answers })
+  const failed = [{ address: { host: '10.0.0.2', port: 8302 }, why: 'for the test' }]
+  const [yes, no] = [
+    { joined: 1, failed: [] },
+    { joined: 0, failed },
+  ]
+  t.deepEqual(await join({ 'wan-membership/join': yes, 'membership/join': no }), {})
+  t.like(await join({ 'wan-membership/join': no, 'membership/join': yes }), { status: 500 })
+  t.deepEqual(await join({ facts: { ...facts, server: false } }), { status: 500, text: 'Must be a server to join WAN cluster' })
+})
+
 test('a failed member can be made to leave; one that nobody knows cannot, and this agent stays', async (t) => {
   const leave = (name: string, answer?: unknown) => run('PUT', `/v1/agent/force-leave/${name}`, { facts, forceLeave: answer })
   t.deepEqual(await leave('n1'), {})
   t.deepEqual(await leave('n2?prune', null), {})
   t.deepEqual(await leave('x', refuse('missing', 'no member x')), { status: 500, text: `agent: No node found with name 'x'` })
+  const wide = (answer: unknown) =>
+    run('PUT', '/v1/agent/force-leave/n2', { facts, 'membership/forceLeave': null, 'wan-membership/forceLeave': answer })
+  t.deepEqual(await wide(refuse('missing', 'no member n2.dc1')), {})
+  t.like(await wide(refuse('busy', 'for the test')), { refused: 'busy' })
+  const name = 's1.dc2'
+  t.deepEqual(await leave(name, refuse('missing', `no member ${name}`)), { status: 500, text: `agent: No node found with name '${name}'` })
 })

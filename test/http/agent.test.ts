@@ -148,7 +148,9 @@ test('the agent tells who it is, in a version that clients accept', async (t) =>
       { Name: 'n1', Addr: '10.0.0.1', Port: 8301, Tags: { role: 'consul', port: '8300', build: '1.10.12:' }, Status: 1, DelegateCur: 4 },
     ],
   })
-  t.like(await run('GET', '/v1/agent/members?wan=1', { facts }), { json: [{ Name: 'n1.dc1', Port: 8302 }] })
+  const alone = (await run('GET', '/v1/agent/members?wan=1', { facts })) as { json: { Tags: object }[] }
+  t.like(alone, { json: [{ Name: 'n1.dc1', Port: 8302, Tags: { role: 'consul', dc: 'dc1' } }] })
+  t.false('wan_join_port' in (alone.json[0]?.Tags ?? {}))
 })
 
 test('members are shown with the numbers that Serf has for how they are', async (t) => {
@@ -167,12 +169,25 @@ test('members are shown with the numbers that Serf has for how they are', async 
   ])
 })
 
+test('a server shows those of all datacenters, a client none', async (t) => {
+  const { facts } = localArgs()
+  const known = ['n1.dc1', 'n1.dc2'].map((name) => ({
+    ...{ name, id: '', peer: 'p', address: '10.0.0.1', port: 8302, tags: { role: 'consul' } },
+    ...{ incarnation: 1, status: 'alive', statusLtime: 1, isSelf: false },
+  }))
+  const shown = await run('GET', '/v1/agent/members?wan=1', { facts, 'wan-membership/members': known, 'membership/members': [] })
+  t.like(shown, { json: [{ Name: 'n1.dc1' }, { Name: 'n1.dc2', Port: 8302 }] })
+  t.deepEqual(await run('GET', '/v1/agent/members?wan=1', { facts: { ...facts, server: false } }), { json: null })
+})
+
 test('the agent tells its statistics as texts, and no place in the network when it keeps none', async (t) => {
   const answers: Record<string, unknown> = {
     facts: localArgs().facts,
     list: { services: [web], checks: [up] },
     whereabouts: { coordinate: origin(), members: 1 },
     health: { score: 2 },
+    'wan-membership/health': { score: 1 },
+    show: { datacenters: [{}, {}] },
   }
   const tables = emptyTables()
   const host = { ports: { tables }, stats: () => [{}, {}] }
@@ -182,8 +197,8 @@ test('the agent tells its statistics as texts, and no place in the network when 
     const context = {
       host,
       settings: { ...settings, coordinates },
-      asked: async (_to: unknown, name: string) => answers[name],
-      awaited: async () => ({ value: members, index: 1 }),
+      asked: async ({ actor }: { actor: string }, name: string) => answers[`${actor}/${name}`] ?? answers[name],
+      awaited: async ({ actor }: { actor: string }) => ({ value: actor === 'membership' ? members : members.slice(1, 4), index: 1 }),
     }
     return 'run' in route ? await route.run(request, context as never) : undefined
   }
@@ -196,7 +211,7 @@ test('the agent tells its statistics as texts, and no place in the network when 
         agent: { services: '1', check_ttls: '1' },
         raft: { state: 'Leader', term: '2' },
         serf_lan: serf,
-        serf_wan: { members: '1' },
+        serf_wan: { ...serf, members: '3', failed: '1', health_score: '1' },
       },
     },
   })

@@ -36,6 +36,20 @@ const ENTRY: TraceEntry = {
   why: 'no answer',
 }
 
+test('with wan it is about the servers of all datacenters, of whom a client does not know', async (t) => {
+  const [lan, wan] = [[member('n1')], [member('n1', { name: 'n1.dc1', isSelf: true }), member('n2', { name: 'n2.dc2' })]]
+  const trace = { 'membership/traced': [], 'wan-membership/traced': [ENTRY] }
+  const answers = { facts: { server: true }, 'membership/members': lan, 'wan-membership/members': wan, health: HEALTH, ...trace }
+  const shown = (await run('GET', '/v1/tribune/gossip?wan', answers)) as { json: { Node: string; Members: { Name: string }[] } }
+  t.is(shown.json.Node, 'n1.dc1')
+  t.deepEqual(shown.json.Members.map(({ Name }) => Name).sort(), ['n1.dc1', 'n2.dc2'])
+  t.like(await run('GET', '/v1/tribune/gossip/trace?wan', answers), { json: [{ Member: 'n2' }] })
+  for (const path of ['gossip?wan', 'gossip/trace?wan']) {
+    const text = 'wan: only servers know the servers of all datacenters'
+    t.deepEqual(await run('GET', `/v1/tribune/${path}`, { ...answers, facts: { server: false } }), { status: 400, text })
+  }
+})
+
 test('/v1/tribune/gossip shows the members in the order of the ring, and how gossip is here', async (t) => {
   const members = [member('n1', { isSelf: true }), member('n2', { status: 'suspect' }), member('n3')]
   const reply = await run('GET', '/v1/tribune/gossip', { members, health: HEALTH })

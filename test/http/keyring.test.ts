@@ -4,28 +4,39 @@ import { run } from '../kit/http.ts'
 
 const PATH = '/v1/operator/keyring'
 const [ONE, TWO] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(16, 2).toString('base64')]
-const FACTS = { server: true, datacenter: 'dc1' }
+const FACTS = { server: true, datacenter: 'dc1', ports: { serfWan: 8302 } }
 
 function answer(name: string, more: Partial<KeyAnswer> = {}): KeyAnswer {
   return { name, isServer: true, keys: [ONE, TWO], why: '', ...more }
 }
 
-function ask(method: string, query: string, answers: KeyAnswer[], body: unknown = '', facts = FACTS) {
-  return run(method, `${PATH}${query}`, { facts, keyring: answers }, {}, body)
+/** `wide`: what the servers of all datacenters answer; those of this one if not given. */
+function ask(
+  method: string,
+  query: string,
+  answers: KeyAnswer[],
+  body: unknown = '',
+  facts = FACTS,
+  wide = answers.filter(({ isServer }) => isServer).map((one) => ({ ...one, name: `${one.name}.dc1` })),
+) {
+  return run(method, `${PATH}${query}`, { facts, 'membership/keyring': answers, 'wan-membership/keyring': wide }, {}, body)
 }
 
-test('keys are counted over all members, and over the servers', async (t) => {
+test('keys are counted over all members, and over the servers of all datacenters', async (t) => {
   const answers = [answer('n1'), answer('n2', { keys: [TWO, ONE] }), answer('n3', { isServer: false, keys: [ONE] })]
   const lan = { WAN: false, Datacenter: 'dc1', Segment: '', Keys: { [ONE]: 3, [TWO]: 2 }, PrimaryKeys: { [ONE]: 2, [TWO]: 1 }, NumNodes: 3 }
   const wan = { ...lan, WAN: true, Keys: { [ONE]: 2, [TWO]: 2 }, PrimaryKeys: { [ONE]: 1, [TWO]: 1 }, NumNodes: 2 }
   t.deepEqual(await ask('GET', '?relay-factor=2', answers), { json: [wan, lan] })
   t.deepEqual(await ask('GET', '?local-only=true', answers), { json: [lan] })
   for (const method of ['POST', 'PUT', 'DELETE']) t.deepEqual(await ask(method, '', answers, { Key: ONE }), {})
+  const wide = [answer('n1.dc1'), answer('n1.dc2', { keys: [ONE] })]
+  t.like(await ask('GET', '', answers, '', FACTS, wide), { json: [{ WAN: true, Keys: { [ONE]: 2, [TWO]: 1 }, NumNodes: 2 }, lan] })
+  t.deepEqual(await ask('GET', '', answers, '', { ...FACTS, ports: { serfWan: -1 } }), { json: [lan] })
 })
 
 test('who refuses is named with the reason, who is silent is missing among those that succeed', async (t) => {
   const why = 'Keyring is empty (encryption not enabled)'
-  t.deepEqual(await ask('GET', '', [answer('n1', { isServer: false, keys: [], why })]), {
+  t.deepEqual(await ask('GET', '', [answer('n1', { keys: [], why })]), {
     status: 500,
     text: [
       '4 errors occurred:',

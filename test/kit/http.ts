@@ -3,6 +3,7 @@ import type { EdgeContext } from '../../src/http/context.ts'
 import type { EdgeSettings, HttpReply, HttpRequest, Question, Route } from '../../src/http/route.ts'
 import { createRouter } from '../../src/http/router.ts'
 import { routes } from '../../src/http/routes/index.ts'
+import type { Ref } from '../../src/kernel/protocol.ts'
 import { isRefused, type Refusal } from '../../src/kernel/refusal.ts'
 import type { View } from '../../src/kernel/tables.ts'
 
@@ -76,7 +77,7 @@ export function asked(method: string, url: string, body: unknown = ''): Question
   return route.ask(request, settings)
 }
 
-/** What an endpoint answers when actors answer as given, by the name of the call; feeds give their one value. */
+/** What an endpoint answers when actors answer as given, by the name of the call, or by `actor/name` for one of them; feeds give their one value. */
 export async function run(
   method: string,
   url: string,
@@ -92,14 +93,20 @@ export async function run(
     return 'to' in question ? route.reply(answers[question.name] as never, request, settings) : question
   }
   type Wanted = (value: unknown, index: number) => boolean
-  const found = (name: string, wanted: Wanted) =>
-    name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined
+  const nameIn = ({ actor }: { actor: string }, name: string) => (`${actor}/${name}` in answers ? `${actor}/${name}` : name)
+  const found = (to: Ref, given: string, wanted: Wanted) => {
+    const name = nameIn(to, given)
+    return name in answers && wanted(answers[name], 1) ? { value: answers[name], index: 1 } : undefined
+  }
   const context = {
     settings,
-    asked: (_to: unknown, name: string) => Promise.resolve(answers[name]),
-    awaited: (_to: unknown, name: string, _request: unknown, wanted: Wanted) => Promise.resolve(found(name, wanted)),
-    untilFound: (_to: unknown, name: string, _request: unknown, wanted: Wanted, _withinMs: number, done: (value: unknown) => void) =>
-      done(found(name, wanted)),
+    asked(to: Ref, name: string, request: unknown) {
+      const answer = answers[nameIn(to, name)]
+      return Promise.resolve(typeof answer === 'function' ? answer(request) : answer)
+    },
+    awaited: (to: Ref, name: string, _request: unknown, wanted: Wanted) => Promise.resolve(found(to, name, wanted)),
+    untilFound: (to: Ref, name: string, _request: unknown, wanted: Wanted, _withinMs: number, done: (value: unknown) => void) =>
+      done(found(to, name, wanted)),
   } as unknown as EdgeContext
   return 'begin' in route ? new Promise((resolve) => route.begin(request, context, resolve)) : route.run(request, context)
 }

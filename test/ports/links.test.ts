@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import type { LinksRequest } from '../../src/kernel/link-ports.ts'
 import { type Ref, refOf } from '../../src/kernel/protocol.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { type AgentOptions, arms, echoRef, type LinkedAgent, type LinkedAgents, linkedAgents, simulatedAgents } from './links-arms.ts'
@@ -48,6 +49,41 @@ for (const { name, make } of arms) {
       why: '"secret" of kv cannot be asked from another machine',
     })
     t.deepEqual(await say(one, new Uint8Array(), 's9'), { refused: 'gone', why: 'no member s9' })
+  })
+
+  test(`${name}: one server of each datacenter is asked for it, each for itself; without any, the reason is said`, async (t) => {
+    const world = make()
+    const [one, , s3] = await agents(t, world, ['s1', 's2', 's3', 's4'])
+    const byOf = async (datacenter: string) => {
+      const answer = await one.host.asked({ ...echoRef, datacenter }, 'echo', { bytes: new Uint8Array() }, WITHIN_MS)
+      return isRefused(answer) ? `${answer.refused} ${answer.why}` : answer.by
+    }
+    const none = 'gone No path to datacenter'
+    const all = async () => [
+      await byOf('dc2'),
+      await byOf('dc3'),
+      await say(one, new Uint8Array(), 's4').then((got) => !isRefused(got) && got.by),
+    ]
+    t.deepEqual(await all(), [none, none, 's4'])
+    const choose = async (request: LinksRequest) => {
+      const outcome = await one.ask(request)
+      await heard()
+      return outcome
+    }
+    t.deepEqual(await choose({ do: 'use', node: 's2', datacenter: 'dc2' }), {})
+    t.deepEqual(await choose({ do: 'use', node: 's3', datacenter: 'dc3' }), {})
+    t.deepEqual(await all(), ['s2', 's3', 's4'])
+    t.deepEqual(await choose({ do: 'use', node: 's4', datacenter: 'dc2' }), {})
+    t.deepEqual(await all(), ['s4', 's3', 's4'])
+    t.deepEqual(await choose({ do: 'use-none', datacenter: 'dc2', why: 'for the test' }), {})
+    t.deepEqual(await all(), ['gone for the test', 's3', 's4'])
+    await s3.close()
+    await world.lookout.until(() => one.events.length > 0)
+    await heard()
+    t.like(one.events, [{ did: 'lost', node: 's3', datacenter: 'dc3' }])
+    t.regex(await byOf('dc3'), /^gone (?!No path)/)
+    t.deepEqual(await choose({ do: 'use-none', datacenter: 'dc3', why: '' }), {})
+    t.deepEqual(await all(), ['gone for the test', none, 's4'])
   })
 
   test(`${name}: a client asks the server in use; another server takes over, its feeds too; without any it is refused`, async (t) => {

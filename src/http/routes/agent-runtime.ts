@@ -1,7 +1,7 @@
 import { agentRef } from '../../../actors/agent.ts'
 import { localRef } from '../../../actors/local/protocol.ts'
-import { membershipRef } from '../../../actors/membership/protocol.ts'
-import { readGossipAddress } from '../../config/build-gossip.ts'
+import { membershipRef, wanMembershipRef } from '../../../actors/membership/protocol.ts'
+import { DEFAULT_PORT, DEFAULT_WAN_PORT, readGossipAddress } from '../../config/build-gossip.ts'
 import type { LogLevel, ProcessOutcome } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import type { EdgeContext } from '../context.ts'
@@ -56,19 +56,20 @@ export const agentJoinRoute: Route = {
     if (address === '') return { status: 500, text: joinFailed('', 'no address is given') }
     const facts = await asked(localRef, 'facts', null)
     if (isRefused(facts)) return facts
-    const { address: own, ports } = facts
-    const read = readGossipAddress(address, query.has('wan') ? ports.serfWan : ports.serfLan)
+    const { address: own, ports, server } = facts
+    const isWan = query.has('wan')
+    if (isWan && !server) return { status: 500, text: 'Must be a server to join WAN cluster' }
+    const port = isWan ? ports.serfWan : ports.serfLan
+    const read = readGossipAddress(address, port > 0 ? port : isWan ? DEFAULT_WAN_PORT : DEFAULT_PORT)
     if (isRefused(read)) return { status: 500, text: joinFailed(address, read.why) }
-    const port = query.has('wan') ? ports.serfWan : ports.serfLan
     if (read.host === own && read.port === port) return {}
-    if (query.has('wan')) return { status: 500, text: joinFailed(address, 'this version knows only its own datacenter') }
-    const result = await asked(membershipRef, 'join', { addresses: [read] }, JOIN_WITHIN_MS)
+    const result = await asked(isWan ? wanMembershipRef : membershipRef, 'join', { addresses: [read] }, JOIN_WITHIN_MS)
     if (isRefused(result)) return { status: 500, text: joinFailed(address, result.why) }
     return result.joined > 0 ? {} : { status: 500, text: joinFailed(address, result.failed[0]?.why ?? 'no answer') }
   },
 }
 
-/** PUT /v1/agent/force-leave/:node: whoever is alive stays, this agent too. */
+/** PUT /v1/agent/force-leave/:node: whoever is alive stays, this agent too. A server leaves the pool of all datacenters as well. */
 export const agentForceLeaveRoute: Route = {
   method: 'PUT',
   path: '/v1/agent/force-leave/*node',
@@ -76,9 +77,11 @@ export const agentForceLeaveRoute: Route = {
     const facts = await asked(localRef, 'facts', null)
     if (isRefused(facts)) return facts
     if (name === facts.node) return {}
-    const result = await asked(membershipRef, 'forceLeave', { name, prune: query.has('prune') })
-    if (!isRefused(result)) return {}
-    return result.refused === 'missing' ? { status: 500, text: `agent: No node found with name '${name}'` } : result
+    const prune = query.has('prune')
+    const result = await asked(membershipRef, 'forceLeave', { name, prune })
+    if (isRefused(result)) return result.refused === 'missing' ? { status: 500, text: `agent: No node found with name '${name}'` } : result
+    const wide = facts.server ? await asked(wanMembershipRef, 'forceLeave', { name: `${name}.${facts.datacenter}`, prune }) : null
+    return isRefused(wide) && wide.refused !== 'missing' ? wide : {}
   },
 }
 

@@ -1,8 +1,9 @@
 import type { Coordinate } from '../../../actors/coordinates/tables.ts'
+import { datacentersRef } from '../../../actors/datacenters/protocol.ts'
 import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
-import { type Member, membershipRef } from '../../../actors/membership/protocol.ts'
+import { type Member, membershipRef, wanMembershipRef } from '../../../actors/membership/protocol.ts'
 import { isRefused } from '../../kernel/refusal.ts'
-import { memberTags } from '../../member-tags.ts'
+import { memberTags, wideTags } from '../../member-tags.ts'
 import { agentStats } from '../agent-stats.ts'
 import type { Route } from '../route.ts'
 
@@ -21,6 +22,11 @@ export const agentSelfRoute: Route = {
     const members = await awaited(membershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
     const health = await asked(membershipRef, 'health', null)
     if (isRefused(health)) return health
+    const wanMembers = server ? await awaited(wanMembershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS) : undefined
+    const wanHealth = server ? await asked(wanMembershipRef, 'health', null) : health
+    if (isRefused(wanHealth)) return wanHealth
+    const known = server ? await asked(datacentersRef, 'show', null) : { datacenters: [] }
+    if (isRefused(known)) return known
     return {
       json: {
         Config: {
@@ -40,6 +46,8 @@ export const agentSelfRoute: Route = {
           list,
           members: members?.value ?? [],
           healthScore: health.score,
+          wan: { members: wanMembers?.value ?? [], healthScore: wanHealth.score },
+          datacenters: known.datacenters.length,
           view: host.ports.tables.view(),
           actors: host.stats().length,
         }),
@@ -50,7 +58,7 @@ export const agentSelfRoute: Route = {
   },
 }
 
-/** GET /v1/agent/members: whom this agent knows, at least itself. */
+/** GET /v1/agent/members: whom this agent knows, at least itself; `wan`: the servers of all datacenters. */
 export const agentMembersRoute: Route = {
   method: 'GET',
   path: '/v1/agent/members',
@@ -60,12 +68,13 @@ export const agentMembersRoute: Route = {
     if (segment !== '' && segment !== '_all') return { status: 500, text: 'Network segments are not supported in this version of Consul' }
     const facts = await asked(localRef, 'facts', null)
     if (isRefused(facts)) return facts
-    const own = ownShape(facts)
     if (query.has('wan')) {
-      return { json: facts.server ? [{ ...own, Name: `${facts.node}.${facts.datacenter}`, Port: facts.ports.serfWan }] : null }
+      if (!facts.server) return { json: null }
+      const wide = await awaited(wanMembershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
+      return { json: wide === undefined || wide.value.length === 0 ? [ownWideShape(facts)] : wide.value.map(memberShape) }
     }
     const members = await awaited(membershipRef, 'members', null, () => true, MEMBERS_WITHIN_MS)
-    return { json: members === undefined || members.value.length === 0 ? [own] : members.value.map(memberShape) }
+    return { json: members === undefined || members.value.length === 0 ? [ownShape(facts)] : members.value.map(memberShape) }
   },
 }
 
@@ -76,6 +85,19 @@ function shownPlace({ vec, error, adjustment, height }: Coordinate): object {
 function ownShape(facts: AgentFacts): Record<string, unknown> {
   const { node: name, address, ports } = facts
   return memberShape({ name, address, port: ports.serfLan, tags: memberTags(facts), status: 'alive' })
+}
+
+/** Among the servers of all datacenters. */
+function ownWideShape(facts: AgentFacts): Record<string, unknown> {
+  const { node, datacenter, taggedAddresses, address, ports } = facts
+  const name = `${node}.${datacenter}`
+  return memberShape({
+    name,
+    address: taggedAddresses['wan'] ?? address,
+    port: ports.serfWan,
+    tags: wideTags(memberTags(facts)),
+    status: 'alive',
+  })
 }
 
 function memberShape({

@@ -1,9 +1,18 @@
-import { type Member, type MembershipHealth, membershipRef, type Recorded, type TraceEntry } from '../../../actors/membership/protocol.ts'
+import { localRef } from '../../../actors/local/protocol.ts'
+import {
+  type Member,
+  type MembershipHealth,
+  membershipRef,
+  type Recorded,
+  type TraceEntry,
+  wanMembershipRef,
+} from '../../../actors/membership/protocol.ts'
 import { placeOf } from '../../../actors/membership/ring.ts'
 import { parseDuration } from '../../config/durations.ts'
 import type { GossipFigures } from '../../kernel/ports.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { waitOf } from '../blocking.ts'
+import type { EdgeContext } from '../context.ts'
 import { goTime } from '../go-time.ts'
 import { question, type Route } from '../route.ts'
 
@@ -13,7 +22,7 @@ const RECORD_MS_MAX = 600_000
 /** What the answer may take once a recording is over. */
 const RECORDED_MS = 15_000
 
-/** GET /v1/tribune/gossip: the members as this agent sees them, in the order of the ring, and how gossip is here. Blocks until a member changes. */
+/** GET /v1/tribune/gossip[?wan]: the members as this agent sees them, in the order of the ring, and how gossip is here. Blocks until a member changes. */
 export const gossipRoute: Route = {
   method: 'GET',
   path: '/v1/tribune/gossip',
@@ -22,15 +31,20 @@ export const gossipRoute: Route = {
     if (!('waitMs' in wait)) return wait
     // An index of an earlier life of the agent is not waited for.
     const isWanted = (_members: readonly Member[], index: number) => wait.index === 0 || shownIndex(index) !== wait.index
-    const found = await context.awaited(membershipRef, 'members', null, isWanted, wait.waitMs)
-    const health = await context.asked(membershipRef, 'health', null)
+    const pool = await poolOf(query, context)
+    if ('status' in pool) return pool
+    const found = await context.awaited(pool, 'members', null, isWanted, wait.waitMs)
+    const health = await context.asked(pool, 'health', null)
     if (!found) return { status: 503, text: 'the members cannot be had now' }
     if (isRefused(health)) return health
-    return { headers: { 'X-Consul-Index': String(shownIndex(found.index)) }, json: shownGossip(context.settings.node, found.value, health) }
+    return {
+      headers: { 'X-Consul-Index': String(shownIndex(found.index)) },
+      json: shownGossip(nameIn(found.value, context.settings.node), found.value, health),
+    }
   },
 }
 
-/** GET /v1/tribune/gossip/trace?member=: what became known here of accusations and verdicts, the newest last. Blocks like a read. */
+/** GET /v1/tribune/gossip/trace?member=[&wan]: what became known here of accusations and verdicts, the newest last. Blocks like a read. */
 export const gossipTraceRoute: Route = {
   method: 'GET',
   path: '/v1/tribune/gossip/trace',
@@ -39,7 +53,9 @@ export const gossipTraceRoute: Route = {
     if (!('waitMs' in wait)) return wait
     const member = query.get('member') ?? ''
     const isWanted = (_entries: readonly TraceEntry[], index: number) => wait.index === 0 || shownIndex(index) !== wait.index
-    const found = await context.awaited(membershipRef, 'traced', { member }, isWanted, wait.waitMs)
+    const pool = await poolOf(query, context)
+    if ('status' in pool) return pool
+    const found = await context.awaited(pool, 'traced', { member }, isWanted, wait.waitMs)
     if (!found) return { status: 503, text: 'the trace of gossip cannot be had now' }
     return { headers: { 'X-Consul-Index': String(shownIndex(found.index)) }, json: found.value.map(shownEntry) }
   },
@@ -65,6 +81,14 @@ export const gossipRecordRoute: Route = {
 
 export const gossipRoutes: readonly Route[] = [gossipRoute, gossipTraceRoute, gossipRecordRoute]
 
+/** `wan`: the servers of all datacenters, of whom only servers know. */
+async function poolOf(query: URLSearchParams, { asked }: EdgeContext): Promise<typeof membershipRef | { status: number; text: string }> {
+  if (!query.has('wan')) return membershipRef
+  const facts = await asked(localRef, 'facts', null)
+  if (isRefused(facts)) return { status: 503, text: facts.why }
+  return facts.server ? wanMembershipRef : { status: 400, text: 'wan: only servers know the servers of all datacenters' }
+}
+
 function shownGossip(node: string, members: readonly Member[], { score, connections, watched, rates, totals, spread }: MembershipHealth) {
   const rows = members.map((member) => ({ member, place: placeOf(member.id) }))
   rows.sort((a, b) => a.place - b.place || (a.member.name < b.member.name ? -1 : 1))
@@ -77,6 +101,11 @@ function shownGossip(node: string, members: readonly Member[], { score, connecti
     Spread: spread ? { Rumours: spread.rumours, MedianMs: spread.medianMs, P99Ms: spread.mostMs, StepsMax: spread.stepsMax } : null,
     Members: rows.map(({ member, place }) => shownMember(member, place, watched.includes(member.name))),
   }
+}
+
+/** What this agent is called in the pool. */
+function nameIn(members: readonly Member[], node: string): string {
+  return members.find(({ isSelf }) => isSelf)?.name ?? node
 }
 
 /** Never 0: nobody could wait for what comes after that. */

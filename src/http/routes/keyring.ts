@@ -1,5 +1,5 @@
 import { localRef } from '../../../actors/local/protocol.ts'
-import { type KeyAnswer, type KeyRequest, membershipRef } from '../../../actors/membership/protocol.ts'
+import { type KeyAnswer, type KeyRequest, membershipRef, wanMembershipRef } from '../../../actors/membership/protocol.ts'
 import { listedErrors } from '../../config/errors.ts'
 import { readGossipKey } from '../../gossip-key.ts'
 import { isRefused, type Result } from '../../kernel/refusal.ts'
@@ -8,7 +8,7 @@ import type { HttpReply, Route } from '../route.ts'
 
 /**
  * /v1/operator/keyring: GET shows, POST installs, PUT uses and DELETE removes keys of gossip. Asks every member; one that refuses or is silent
- * makes it fail as a whole, with the reason of each. Servers of one datacenter have one ring of keys, so it stands under WAN as well.
+ * makes it fail as a whole, with the reason of each. Both pools are asked: that of this datacenter, and that of the servers of all.
  */
 export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE'] as const).map(
   (method): Route => ({
@@ -20,16 +20,19 @@ export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE']
       const facts = await asked(localRef, 'facts', null)
       if (isRefused(facts)) return facts
       if (!facts.server) return { status: 500, text: 'keyring operations must run against a server node' }
-      const { datacenter } = facts
+      const { datacenter, ports } = facts
       const fault = keyFault(wanted.request)
-      if (fault !== undefined) return failed([`WAN error: ${fault}`, `${datacenter} (LAN) error: ${fault}`])
-      const answers = await asked(membershipRef, 'keyring', wanted.request, ANSWER_WITHIN_MS)
+      const isWide = !wanted.isLocal && ports.serfWan > 0
+      const local = `${datacenter} (LAN)`
+      if (fault !== undefined) return failed([...(isWide ? ['WAN'] : []), local].map((label) => `${label} error: ${fault}`))
+      const [answers, wide] = await Promise.all([
+        asked(membershipRef, 'keyring', wanted.request, ANSWER_WITHIN_MS),
+        isWide ? asked(wanMembershipRef, 'keyring', wanted.request, ANSWER_WITHIN_MS) : [],
+      ])
       if (isRefused(answers)) return answers
-      // An agent that is alone and does not gossip has told nobody that it is a server.
-      const servers = answers.length === 1 ? answers : answers.filter(({ isServer }) => isServer)
-      const wide = servers.map((answer) => ({ ...answer, name: `${answer.name}.${datacenter}` }))
-      const pools = wanted.isLocal ? [] : [{ label: 'WAN', answers: wide, isWide: true }]
-      pools.push({ label: `${datacenter} (LAN)`, answers, isWide: false })
+      if (isRefused(wide)) return wide
+      const pools: { label: string; answers: KeyAnswer[]; isWide: boolean }[] = isWide ? [{ label: 'WAN', answers: wide, isWide }] : []
+      pools.push({ label: local, answers, isWide: false })
       const errors = pools.flatMap(({ label, answers }) => errorsOf(label, answers))
       if (errors.length > 0) return failed(errors)
       return method === 'GET' ? { json: pools.map(({ isWide, answers }) => shown(isWide, datacenter, answers)) } : {}
