@@ -111,12 +111,14 @@ export function unreachedReply(refusal: Refusal): HttpReply {
   const { refused, why } = refusal
   if (why.includes(NO_PATH)) return { status: 500, text: NO_PATH }
   if (why.includes(NOBODY_THERE)) return { status: 500, text: NOBODY_THERE }
-  if (refused === 'gone' && DIALLED.test(why)) return { status: 500, text: `rpc error getting client: failed to get conn: ${why}` }
-  return unansweredReply(refusal)
+  const [, address] = DIALLED.exec(why) ?? []
+  if (refused !== 'gone' || address === undefined) return unansweredReply(refusal)
+  const dialled = why.includes('ECONNREFUSED') ? `dial tcp ${address}: connect: connection refused` : why
+  return { status: 500, text: `rpc error getting client: failed to get conn: ${dialled}` }
 }
 
 /** What is said of a dial begins with where to. */
-const DIALLED = /^\S+:\d+: /
+const DIALLED = /^(\S+:\d+): /
 
 /** Another try would meet the same. */
 function isWithoutAnybody({ why }: Refusal): boolean {
