@@ -6,9 +6,9 @@ export type EtcdKeys = {
   readonly log: string
   /** A value that is changed at short intervals while there are appends. Each append compares it. */
   readonly fence: string
-  /** The server that leads: its id and its lease, for as long as that lasts. */
+  /** The server that leads: its id, its lease, and something that changes all the time while it lives. */
   readonly leader: string
-  /** For each server that lives, under its id: the revision of the last entry that it has. */
+  /** For each server that lives, under its id: the revision of the last entry that it has durably. */
   readonly servers: KeyRange
   /** For each server that lacks entries which are not in etcd any more, under an id of its own: the lease for what it is given. */
   readonly wanted: KeyRange

@@ -78,9 +78,9 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     joined.resolve(follower)
     void follower.run()
     const give = async () => (isMissing ? undefined : transfer && giveTables(transfer, id))
-    const housekeeping = new Upkeep({ etcd, keys, id, follower, clock, print, retainMs, give })
+    const housekeeping = new Upkeep({ etcd, keys, id, follower, durable: () => replica.durable().mark, clock, print, retainMs, give })
     const upkeep = (lease: bigint, leads: boolean) => housekeeping.run(lease, leads)
-    await holdSession({ etcd, keys, id, print, elected, upkeep }, ended.signal)
+    await holdSession({ etcd, keys, id, clock, print, elected, upkeep }, ended.signal)
   }
 
   /** Puts the tables of another server in the place of these. */

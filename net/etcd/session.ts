@@ -9,6 +9,7 @@ export type SessionOptions = {
   keys: EtcdKeys
   /** The server's id. */
   id: string
+  clock: Pick<Ports['clock'], 'monotonicMs'>
   print: Ports['print']
   /** This server leads from now on. */
   elected(): void
@@ -16,23 +17,26 @@ export type SessionOptions = {
   upkeep(lease: bigint, leads: boolean): void
 }
 
-/** A server that is not heard of for this long leads no more. etcd may make it longer. */
+/** What a server keeps in etcd goes when it was not heard of for this long. etcd may make it longer, above all when its own leader is lost. */
 const LEASE_S = 3
 const BEAT_MS = 700
 const UPKEEP_BEATS = 5
+/** A leader that says nothing new for this long, by the clock of whoever looks, leads no more. */
+const SILENT_MS = 2_400
 
 /** Stands for election whenever nobody leads, for as long as the server runs. Ends with the lease given back, if etcd can be reached. */
 export async function holdSession(options: SessionOptions, ended: AbortSignal): Promise<void> {
   const { etcd, print } = options
-  let lease = 0n
-  let isLeader = false
+  let [lease, isLeader] = [0n, false]
+  let seen: Seen = { word: undefined, sinceMs: 0 }
   for (let beats = 0; !ended.aborted; beats++) {
-    const held: Result<{ lease: bigint; leads: boolean }> = await beat(options, lease)
+    const held: Result<Standing> = await stand(options, lease, seen)
     if (isRefused(held)) {
       if (isLeader) print('warn', 'log', 'It is not known whether this server still leads', { reason: held.why })
       isLeader = false
     } else {
       lease = held.lease
+      seen = held.seen
       if (held.leads && !isLeader && !ended.aborted) options.elected()
       isLeader = held.leads
       if (beats % UPKEEP_BEATS === 0) options.upkeep(lease, isLeader)
@@ -42,21 +46,34 @@ export async function holdSession(options: SessionOptions, ended: AbortSignal): 
   if (lease !== 0n) await etcd.revoke(lease)
 }
 
-/** Keeps the lease or takes a new one, and says whether this server leads. */
-async function beat({ etcd, keys, id }: SessionOptions, lease: bigint): Promise<Result<{ lease: bigint; leads: boolean }>> {
+/** What was last seen of the leader, and since when it is the same. */
+export type Seen = { word: string | undefined; sinceMs: number }
+export type Standing = { lease: bigint; leads: boolean; seen: Seen }
+
+/**
+ * Keeps the lease or takes a new one, and says whether this server leads. Whoever leads changes its word each time; it is followed by whoever
+ * first sees that it does not, if that has not changed meanwhile.
+ */
+export async function stand(
+  { etcd, keys, id, clock }: Pick<SessionOptions, 'etcd' | 'keys' | 'id' | 'clock'>,
+  lease: bigint,
+  before: Seen,
+): Promise<Result<Standing>> {
   const kept = lease === 0n ? undefined : await etcd.keepAlive(lease)
   if (isRefused(kept)) return kept
   const granted = kept && kept.ttlS > 0 ? kept : await etcd.grant(LEASE_S)
   if (isRefused(granted)) return granted
-  const held = { lease: granted.id, leads: false }
-  const seen = await etcd.range({ key: keys.leader })
-  if (isRefused(seen)) return seen
-  const leader = seen.found[0]?.value.toString()
-  const own = `${id} ${granted.id}`
-  if (leader !== undefined) return { ...held, leads: leader === own }
+  const found = await etcd.range({ key: keys.leader })
+  if (isRefused(found)) return found
+  const word = found.found[0]?.value.toString()
+  const nowMs = clock.monotonicMs()
+  const seen = word === before.word ? before : { word, sinceMs: nowMs }
+  const isOther = word !== undefined && !word.startsWith(`${id} `)
+  if (isOther && nowMs - seen.sinceMs < SILENT_MS) return { lease: granted.id, leads: false, seen }
   const answer = await etcd.txn({
-    when: [{ key: keys.leader, absent: true }],
-    then: [{ do: 'put', key: keys.leader, value: own, lease: granted.id }],
+    when: [word === undefined ? { key: keys.leader, absent: true } : { key: keys.leader, value: word }],
+    then: [{ do: 'put', key: keys.leader, value: `${id} ${granted.id} ${nowMs}`, lease: granted.id }],
   })
-  return isRefused(answer) ? answer : { ...held, leads: answer.succeeded }
+  if (isRefused(answer)) return answer
+  return { lease: granted.id, leads: answer.succeeded, seen }
 }

@@ -99,6 +99,7 @@ test('three servers and three clients lose one machine after the other: nothing 
       servers.delete('s4')
       fill(filler)
       for (let number = 0; number < 20; number++) await machines.any().http('PUT', `/v1/kv/large/${number}`, LARGE)
+      await full.line(/etcd ended and is started again/, { withinMs: LONG_MS })
     })
     rmSync(filler)
     await until(
