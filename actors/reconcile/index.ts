@@ -14,6 +14,7 @@ type ReconcileOwn = {
   members: Cast<{ members: readonly Member[] }>
   led: Cast<null>
   round: Cast<null>
+  again: Cast<null>
   settled: Cast<{ step: Step; result: Result<null> }>
 }
 type ReconcileState = ReconcileArgs & {
@@ -21,10 +22,16 @@ type ReconcileState = ReconcileArgs & {
   members: readonly Member[] | undefined
   /** Nodes, by key, that no member stood for when it was looked last. */
   unknown: ReadonlySet<string>
+  /** How long it is waited after the next refusal, and whether it is waited already. */
+  retryMs: number
+  isWaiting: boolean
 }
 
 /** Source: internals, leader duties. */
 const ROUND_MS = 60_000
+/** What was refused is looked at again later and later, and from the beginning once something was taken. */
+const RETRY_MS_MIN = 1_000
+const RETRY_MS_MAX = 60_000
 
 /**
  * Makes the catalog agree with the members of the datacenter: whose agent lives has `serfHealth` passing, whose agent failed has it critical,
@@ -40,7 +47,7 @@ export const reconcile = defineActor<object, ReconcileOwn, ReconcileState, Recon
       turn.timer('round', ROUND_MS, { name: 'round', request: null })
       wakeWhenLed(turn)
     }
-    return { ...args, members: undefined, unknown: new Set() }
+    return { ...args, members: undefined, unknown: new Set(), retryMs: RETRY_MS_MIN, isWaiting: false }
   },
   on: {
     members(state, { members }, turn) {
@@ -59,9 +66,22 @@ export const reconcile = defineActor<object, ReconcileOwn, ReconcileState, Recon
       reap(state, turn)
     },
 
-    settled(_state, { step, result }, turn) {
-      if (!isRefused(result)) return
-      turn.print('warn', `a member's ${step.what} did not get into the catalog`, { node: step.node, error: result.why, retryMs: ROUND_MS })
+    again(state, _request, turn) {
+      state.isWaiting = false
+      agree(state, turn)
+    },
+
+    settled(state, { step, result }, turn) {
+      if (!isRefused(result)) {
+        state.retryMs = RETRY_MS_MIN
+        return
+      }
+      if (state.isWaiting) return
+      const { retryMs } = state
+      turn.print('warn', `a member's ${step.what} did not get into the catalog`, { node: step.node, error: result.why, retryMs })
+      turn.timer('again', retryMs, { name: 'again', request: null })
+      state.isWaiting = true
+      state.retryMs = Math.min(RETRY_MS_MAX, retryMs * 2)
     },
   },
 })

@@ -2,6 +2,7 @@ import test from 'ava'
 import { catalogNode, serviceOn } from '../../actors/catalog/queries.ts'
 import type { Member, MemberStatus } from '../../actors/membership/protocol.ts'
 import { reconcile } from '../../actors/reconcile/index.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
 import { check, registration } from '../kit/catalog.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -91,4 +92,25 @@ test('only the server that leads does it, and a new leader at once; a server alo
   alone.a.value('members', [member(1)])
   t.deepEqual(alone.health(1), PASSING)
   t.deepEqual(make({ enabled: false }).a.effects(), [])
+})
+
+test('what the log does not take is proposed again, soon at first; one line tells of many', (t) => {
+  const a = tryActor(reconcile, { args: { enabled: true, id: idOf(1) }, commits: 'keep' })
+  const refuseAll = () => {
+    const count = a.effects().filter(({ did }) => did === 'commit').length
+    for (let number = 0; number < count; number++) a.answer('commit', refuse('busy', 'No cluster leader'))
+    return [count, a.effects().filter(({ did }) => did === 'print').length]
+  }
+  a.value('members', [member(1), member(2)])
+  t.deepEqual(refuseAll(), [2, 1])
+  for (const waitMs of [1_000, 2_000, 4_000]) {
+    a.wait(waitMs - 1)
+    t.deepEqual(a.effects(), [])
+    a.wait(1)
+    t.deepEqual(refuseAll(), [2, 1])
+  }
+  a.wait(8_000)
+  a.answer('commit', null)
+  a.answer('commit', refuse('busy', 'No cluster leader'))
+  t.like(a.effects().at(-1), { did: 'print', facts: { retryMs: 1_000 } })
 })
