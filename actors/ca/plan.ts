@@ -49,6 +49,6 @@ export function planOf(view: View, options: PlanOptions): CaPlan {
 }
 
 /** How people read of a member of the mesh. */
-export function nameOf({ node, serviceId }: { node: string; serviceId: string }): string {
-  return `${node}/${serviceId}`
+export function nameOf({ node, serviceId, native }: { node: string; serviceId: string; native?: true }): string {
+  return `${node}/${serviceId}${native ? ' (native)' : ''}`
 }

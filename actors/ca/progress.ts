@@ -16,7 +16,7 @@ export type RotationProgress = {
   rotation: CaRotationRecord
   /** `spreading`: who trusts the new root. `active`: who presents a leaf of it. `retiring`: all do; leaves of the old root end. */
   phase: RotationPhase
-  /** Of `proxies` that tell, so many are through this phase; who is not, as `node/service`. */
+  /** Of `proxies` that tell, so many are through this phase; who is not, as `node/service`, with ` (native)` for applications. */
   proxies: number
   done: number
   waitingFor: string[]

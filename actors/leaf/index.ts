@@ -108,6 +108,13 @@ export const leaf = defineActor<LeafProtocol, LeafOwn, LeafState, LeafArgs>({
       return LATER
     },
 
+    find({ entries, kept }, { service, serial }) {
+      const found = entries.get(service)?.leaf ?? kept.get(service)
+      if (found?.serial !== serial) return null
+      const { signingKeyId, validBeforeMs, issuedMs, renewAtMs, renewalWhy } = found
+      return { signingKeyId, validBeforeMs, issuedMs, renewAtMs, renewalWhy }
+    },
+
     roots(state, bundle, turn) {
       state.bundle = bundle
       turn.cancel('no-roots')

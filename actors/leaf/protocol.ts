@@ -7,7 +7,11 @@ export type LeafProtocol = {
   leaf: Feed<{ service: string; token: Token }, Leaf>
   /** The present leaf, from the active root. Refused as the authority refused. */
   get: Call<{ service: string; token: Token }, { leaf: Leaf; cached: boolean; ageMs: number }>
+  /** What is known of the service's present leaf if that has this serial number; null otherwise. Makes none. */
+  find: Call<{ service: string; serial: string }, LeafFacts | null>
 }
+
+export type LeafFacts = Pick<Leaf, 'signingKeyId' | 'validBeforeMs' | 'issuedMs' | 'renewAtMs' | 'renewalWhy'>
 
 export type Leaf = {
   service: string

@@ -11,6 +11,7 @@ import type { FeedsProtocol } from '../feeds/protocol.ts'
 import type { LeafProtocol } from '../leaf/protocol.ts'
 import { localRef } from '../local/protocol.ts'
 import { type ProxyArgs, type ProxyStatus, proxyRef } from '../proxy/protocol.ts'
+import { type Applications, type ApplicationsOwn, fellSilent, noApplications, takeEnd, takeTold } from './applications.ts'
 import { withCentralSettings } from './central.ts'
 import { commandOf, type Daemons, daemonPlanOf, noDaemons, shownDaemon, tellDaemons } from './daemons.ts'
 import { type Plan, type ProxySettings, planOf } from './plan.ts'
@@ -20,19 +21,20 @@ import { hasNews, newReporting, type Reported, type Reporting, type ReportingOwn
 
 export type ProxiesArgs = { enabled: boolean; settings: ProxySettings; feeds: Ref<FeedsProtocol>; leaf: Ref<LeafProtocol> }
 
-export type ProxiesOwn = ReportingOwn & {
-  loaded: Cast<Result<StoreOutcome>>
-  loadAgain: Cast<null>
-  services: Cast<readonly ServiceDefinition[]>
-  status: Cast<{ serviceId: string; status: ProxyStatus }>
-  shutDown: Cast<{ serviceId: string; ending: number }>
-  announce: Cast<{ serviceId: string }>
-  announced: Cast<{ serviceId: string; result: Result<null> }>
-  portsAgain: Cast<null>
-  centralChanged: Cast<null>
-  daemonStatuses: Cast<readonly DaemonStatus[]>
-  kept: Cast<{ serviceId: string; result: Result<StoreOutcome> }>
-}
+export type ProxiesOwn = ReportingOwn &
+  ApplicationsOwn & {
+    loaded: Cast<Result<StoreOutcome>>
+    loadAgain: Cast<null>
+    services: Cast<readonly ServiceDefinition[]>
+    status: Cast<{ serviceId: string; status: ProxyStatus }>
+    shutDown: Cast<{ serviceId: string; ending: number }>
+    announce: Cast<{ serviceId: string }>
+    announced: Cast<{ serviceId: string; result: Result<null> }>
+    portsAgain: Cast<null>
+    centralChanged: Cast<null>
+    daemonStatuses: Cast<readonly DaemonStatus[]>
+    kept: Cast<{ serviceId: string; result: Result<StoreOutcome> }>
+  }
 
 type Entry = {
   serviceId: string
@@ -67,6 +69,7 @@ export type ProxiesState = {
   subscribers: Subscriber<readonly ManagedProxy[]>[]
   told: number
   reporting: Reporting
+  applications: Applications
   daemons: Daemons
 }
 
@@ -100,6 +103,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       subscribers: [],
       told: 0,
       reporting: newReporting(),
+      applications: noApplications(),
       daemons: noDaemons(),
     }
   },
@@ -120,6 +124,30 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       state.stopping = [...(state.stopping ?? []), caller]
       answerStopped(state, turn)
       return LATER
+    },
+
+    applicationTells(state, { token, ...told }, turn) {
+      const denied = authorize(turn.view, token, { resource: 'service', name: told.service, access: 'write' })
+      if (denied) return denied
+      if (state.entries.has(told.serviceId))
+        return refuse('conflict', `service ${JSON.stringify(told.serviceId)} has a managed proxy, which tells for it`)
+      const refused = takeTold(state.applications, told, turn)
+      if (refused) return refused
+      reportSoon(state.reporting, turn)
+      return null
+    },
+
+    applicationEnds(state, { serviceId, service, process, token }, turn) {
+      const denied = authorize(turn.view, token, { resource: 'service', name: service, access: 'write' })
+      if (denied) return denied
+      takeEnd(state.applications, serviceId, process, turn)
+      reportSoon(state.reporting, turn)
+      return null
+    },
+
+    applicationSilent(state, { serviceId, process }, turn) {
+      fellSilent(state.applications, serviceId, process, turn)
+      reportSoon(state.reporting, turn)
     },
 
     proxies(state, _request, turn, subscriber) {
@@ -213,7 +241,7 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
 
     report(state, _request, turn) {
       // Before everything is known, what others were told in an earlier life is not wrong.
-      if (state.loaded && state.services) tellCluster(state.reporting, reportedOf(state), turn)
+      if (state.loaded && state.services) tellCluster(state.reporting, reportedOf(state), state.applications, turn)
     },
 
     reported({ reporting }, result, turn) {

@@ -1,9 +1,9 @@
 import { type Call, type Feed, refOf } from '../../src/kernel/protocol.ts'
 import type { Token } from '../authorize.ts'
 import type { WantedDaemon } from '../daemons/protocol.ts'
-import type { ProxyPair, ProxyStatus } from '../proxy/protocol.ts'
+import type { InForce, ProxyPair, ProxyStatus } from '../proxy/protocol.ts'
 
-/** The sidecars that this agent runs for its services. */
+/** The sidecars that this agent runs for its services, and what applications without one tell. */
 export type ProxiesProtocol = {
   /** All of them, ordered by service id. */
   list: Call<{ token: Token }, ManagedProxy[]>
@@ -11,6 +11,11 @@ export type ProxiesProtocol = {
   open: Call<null, OpenConnections[]>
   /** The agent ends: sidecars that are to wait for their connections take no more. Answered once they have waited. */
   drain: Call<null, null>
+  /** A process of an application that is in the mesh by itself says what it has in force. Whoever asks has seen that the service is
+   * registered here as native. `conflict`: a sidecar runs for it; `busy`: too many processes tell of it. */
+  applicationTells: Call<ApplicationTold & { token: Token }, null>
+  /** A process ends, and takes no connections any more. One that never told has ended already. */
+  applicationEnds: Call<{ serviceId: string; service: string; process: string; token: Token }, null>
   /** The same as `list`, again whenever one changes. The index counts values. */
   proxies: Feed<null, readonly ManagedProxy[]>
   /** The programs of others that are to run as managed proxies, ordered by id; first once they are known. The index counts values. */
@@ -25,6 +30,17 @@ export type ManagedProxy = {
   why: string
   /** None before it was started. */
   status: ProxyStatus | null
+}
+
+/** It holds for `withinMs`, and is told again before. `process`: whatever it calls itself, to be told apart from others of the service. */
+export type ApplicationTold = {
+  serviceId: string
+  service: string
+  process: string
+  withinMs: number
+  /** `leafKeyId` is '' where it is not known who signed the leaf. */
+  inForce: InForce
+  open: number
 }
 
 export type OpenConnections = { serviceId: string; service: string; pairs: ProxyPair[] }

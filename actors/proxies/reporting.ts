@@ -9,6 +9,7 @@ import { commit } from '../ledger.ts'
 import type { ProxyStatus } from '../proxy/protocol.ts'
 import { inForce, mattersOf, type NewReport, saysNothingNew } from '../reports/commands.ts'
 import { proxyReportTable } from '../reports/tables.ts'
+import { type Applications, applicationReports } from './applications.ts'
 import type { ProxiesOwn } from './index.ts'
 
 /** One command is under way at most; what changes meanwhile goes with the next. */
@@ -41,10 +42,10 @@ export function reportSoon(state: Reporting, turn: Turn<ProxiesOwn>): void {
 }
 
 /**
- * Compares what the sidecars have in force with what the cluster was told of them, and proposes the difference. Comes back when the
- * cluster's record changes: it may be lost with a node or a service that others took out of the catalog.
+ * Compares what the sidecars and applications have in force with what the cluster was told of them, and proposes the difference. Comes
+ * back when the cluster's record changes: it may be lost with a node or a service that others took out of the catalog.
  */
-export function tellCluster(state: Reporting, proxies: Iterable<Reported>, turn: Turn<ProxiesOwn>): void {
+export function tellCluster(state: Reporting, proxies: Iterable<Reported>, applications: Applications, turn: Turn<ProxiesOwn>): void {
   state.soon = false
   if (state.underWay) return
   const { view, reads } = recordReads(turn.view)
@@ -52,11 +53,12 @@ export function tellCluster(state: Reporting, proxies: Iterable<Reported>, turn:
   const known = new Map([...view.range(proxyReportTable, { prefix })].map(([key, record]) => [key.slice(prefix.length), record]))
   const gone = new Set(known.keys())
   const reports: NewReport[] = []
-  for (const proxy of proxies) {
-    gone.delete(proxy.serviceId)
-    const report = reportOf(proxy)
-    if (!report || !view.get(nodeServiceTable, nodeServiceKey(turn.node, proxy.serviceId))) continue
-    if (!saysNothingNew(known.get(proxy.serviceId), report)) reports.push(report)
+  const wanted = applicationReports(applications, known, view, turn)
+  for (const proxy of proxies) wanted.set(proxy.serviceId, reportOf(proxy))
+  for (const [serviceId, report] of wanted) {
+    gone.delete(serviceId)
+    if (!report || !view.get(nodeServiceTable, nodeServiceKey(turn.node, serviceId))) continue
+    if (!saysNothingNew(known.get(serviceId), report)) reports.push(report)
   }
   turn.wake('reports', reads, { name: 'report', request: null })
   if (reports.length === 0 && gone.size === 0) return

@@ -5,16 +5,16 @@ import { bump, type CommandFunction } from '../command.ts'
 import type { InForce } from '../proxy/protocol.ts'
 import { PROXY_REPORTS, type ProxyReport, proxyReportTable } from './tables.ts'
 
-/** What an agent tells of one of its sidecars. */
+/** What an agent tells of one of its sidecars, or of an application. */
 export type NewReport = Omit<ProxyReport, 'node' | 'modifyIndex'>
 export type ConnectReport = {
   node: string
   reports: NewReport[]
-  /** Ids of services whose sidecars run no more. */
+  /** Ids of services whose sidecars run no more, and of native ones that have said that they end. */
   gone: string[]
 }
 
-/** Keeps what the sidecars of an agent have in force. Of services that are not in the catalog nothing is kept: a report may be later
+/** Keeps what the sidecars and applications of an agent have in force. Of services that are not in the catalog nothing is kept: a report may be later
  * than the removal. What says nothing new takes no index. */
 export const connectReport: CommandFunction<ConnectReport, null> = (tx, { index }, { node, reports, gone }) => {
   for (const report of reports) {
@@ -34,7 +34,8 @@ export function removeReport(tx: Transaction, index: number, node: string, servi
 
 /** Counters alone are not worth a write; how long something took belongs to the index that it was for. */
 export function saysNothingNew(before: ProxyReport | undefined, report: NewReport): boolean {
-  return before !== undefined && before.service === report.service && same(mattersOf(before), mattersOf(report))
+  if (before === undefined || before.service !== report.service) return false
+  return same(before.native, report.native) && same(mattersOf(before), mattersOf(report))
 }
 
 /** What is in force, without what is counted. */

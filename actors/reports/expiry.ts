@@ -1,6 +1,6 @@
 import type { View } from '../../src/kernel/tables.ts'
 import { caRoots } from '../ca/queries.ts'
-import { type MeshProxy, meshMembers, type SilentMember } from './queries.ts'
+import { fellSilent, type MeshProxy, meshMembers, type SilentMember } from './queries.ts'
 import type { ProxyReport } from './tables.ts'
 
 /** From this part of its life on, a leaf should have been renewed. */
@@ -10,6 +10,7 @@ export type LeafLife = Pick<
   ProxyReport,
   'node' | 'serviceId' | 'service' | 'leafSerial' | 'leafKeyId' | 'leafIssuedMs' | 'leafRenewAtMs' | 'leafValidUntilMs'
 > & {
+  native?: true
   /** How much of its life is over, from 0 on; 1 is its end. */
   lived: number
   /** Why it is at risk; '' if it is not. */
@@ -19,7 +20,7 @@ export type RootLife = { id: string; name: string; active: boolean; notAfterMs: 
 
 export type Expiry = {
   index: number
-  /** Of sidecars that report, those that end first standing first. */
+  /** Of sidecars and applications that report, those that end first standing first. */
   leaves: LeafLife[]
   /** The one made first. */
   oldest: LeafLife | undefined
@@ -45,21 +46,21 @@ export function expiry(view: View, nowMs: number): Expiry {
     oldest: leaves.toSorted((a, b) => a.leafIssuedMs - b.leafIssuedMs)[0],
     nextRenewal: leaves.toSorted((a, b) => a.leafRenewAtMs - b.leafRenewAtMs)[0],
     atRisk: leaves.filter(({ why }) => why !== ''),
-    without: proxies
-      .filter(({ report }) => !report || report.leafSerial === '')
-      .map(({ node, serviceId, service }) => ({ node, serviceId, service })),
+    without: proxies.filter(({ report }) => !report || report.leafSerial === '').map(({ report: _report, ...who }) => who),
     silent,
     roots: (found?.roots ?? []).map(({ id, name, active, notAfterMs }) => ({ id, name, active, notAfterMs })),
   }
 }
 
-/** How far the leaf of a sidecar is, by the reader's clock. */
+/** How far the leaf of a sidecar or an application is, by the reader's clock. */
 export function lifeOf(report: ProxyReport, nowMs: number): LeafLife {
   const { node, serviceId, service, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, leafWhy } = report
   const lived = Math.max(0, (nowMs - leafIssuedMs) / Math.max(1, leafValidUntilMs - leafIssuedMs))
   const age =
     lived >= 1 ? 'it has ended' : lived > RISK_FROM ? `it is past ${Math.floor(RISK_FROM * 100)} % of its life and was not renewed` : ''
   const failing = leafWhy === '' ? '' : `renewing fails: ${leafWhy}`
-  const why = [age, failing].filter((part) => part !== '').join('; ')
-  return { node, serviceId, service, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, lived, why }
+  const silence = fellSilent(report) && age !== '' ? 'its application does not tell any more what it has' : ''
+  const why = [age, failing, silence].filter((part) => part !== '').join('; ')
+  const who = { node, serviceId, service, ...(report.native && { native: true as const }) }
+  return { ...who, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, lived, why }
 }

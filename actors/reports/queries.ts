@@ -13,9 +13,10 @@ export function proxyReports(view: View): { index: number; reports: ProxyReport[
   return { index: indexOf(view, PROXY_REPORTS), reports: [...view.range(proxyReportTable)].map(([, report]) => report) }
 }
 
-/** A sidecar that an agent runs itself, with what was told of it, if anything was yet. */
-export type MeshProxy = { node: string; serviceId: string; service: string; report: ProxyReport | undefined }
-/** Somebody in the mesh of whom nobody knows what it has in force: a proxy that some other program runs, or a service that is native. */
+/** A sidecar that an agent runs itself, with what was told of it, if anything was yet; or a native application that has told. */
+export type MeshProxy = { node: string; serviceId: string; service: string; native?: true; report: ProxyReport | undefined }
+/** Somebody in the mesh of whom nobody knows what it has in force: a proxy that some other program runs, or a native application that
+ * never told. */
 export type SilentMember = { node: string; serviceId: string; service: string; kind: 'proxy' | 'native' }
 export type MeshMembers = { index: number; proxies: MeshProxy[]; silent: SilentMember[] }
 
@@ -30,15 +31,30 @@ export function meshMembers(view: View, destination: string = WILDCARD): MeshMem
     if (instance.proxy?.reports) {
       const serviceId = instance.proxy.destinationServiceId
       members.proxies.push({ node: node.name, serviceId, service, report: reportOf(view, node.name, serviceId) })
-    } else {
-      members.silent.push({ node: node.name, serviceId: instance.id, service, kind: instance.native ? 'native' : 'proxy' })
+      continue
     }
+    const who = { node: node.name, serviceId: instance.id, service }
+    const report = instance.native ? reportOf(view, node.name, instance.id) : undefined
+    if (report?.native) members.proxies.push({ ...who, native: true, report })
+    else members.silent.push({ ...who, kind: instance.native ? 'native' : 'proxy' })
   }
   return members
 }
 
+/** Whether an application has told, and then not again when it was due: whatever it told may hold no more. */
+export function fellSilent(report: ProxyReport | undefined): boolean {
+  return report?.native !== undefined && report.native.processes.length === 0
+}
+
 /** Whether one sidecar has the intentions in force. `closed` and `ms` are 0 while it has not. */
-export type EnforcedProxy = Omit<MeshProxy, 'report'> & { done: boolean; intentionIndex: number; closed: number; ms: number }
+export type EnforcedProxy = Omit<MeshProxy, 'report'> & {
+  done: boolean
+  intentionIndex: number
+  closed: number
+  ms: number
+  /** An application that told once, and is silent now. */
+  fellSilent?: true
+}
 export type Enforcement = {
   index: number
   destination: string
@@ -65,9 +81,11 @@ export function enforcement(view: View, { destination, index: wanted, since = 0 
   const { index, proxies: members, silent } = meshMembers(view, destination)
   const proxies = members.map(({ report, ...who }): EnforcedProxy => {
     const has = report?.intentionIndex ?? 0
-    const done = report !== undefined && has >= intentionIndex
+    const silence = fellSilent(report) ? { fellSilent: true as const } : {}
+    const done = report !== undefined && !fellSilent(report) && has >= intentionIndex
     const counts = done && report.modifyIndex > since
-    return { ...who, done, intentionIndex: has, closed: counts ? report.closedConnections : 0, ms: done ? report.enforcedMs : 0 }
+    const closed = counts ? report.closedConnections : 0
+    return { ...who, done, intentionIndex: has, closed, ms: done ? report.enforcedMs : 0, ...silence }
   })
   return { index: Math.max(index, newest), destination, intentionIndex, proxies, silent, done: proxies.every(({ done }) => done) }
 }
@@ -89,15 +107,15 @@ export function bundleProgress(view: View, rootId: string): BundleProgress {
   const keyId = caRoots(view)?.roots.find(({ id }) => id === rootId)?.signingKeyId
   const proxies = members.map(({ report, ...who }) => ({
     ...who,
-    has: report?.bundle.includes(rootId) ?? false,
-    presents: keyId !== undefined && report?.leafKeyId === keyId,
+    has: report !== undefined && !fellSilent(report) && report.bundle.includes(rootId),
+    presents: keyId !== undefined && report?.leafKeyId === keyId && !fellSilent(report),
   }))
   const having = proxies.filter(({ has }) => has).length
   const presenting = proxies.filter(({ presents }) => presents).length
   return { index, proxies, silent, having, presenting, done: having === proxies.length }
 }
 
-/** Sidecars that present a leaf signed by the key with this identifier, and when the last of these ends; 0 if there is none. */
+/** Sidecars and applications that present a leaf signed by the key with this identifier, and when the last of these ends; 0 if there is none. */
 export function leavesSignedBy(view: View, keyId: string): { index: number; reports: ProxyReport[]; lastEndMs: number } {
   const { index, reports } = proxyReports(view)
   const signed = reports.filter(({ leafKeyId, leafSerial }) => leafSerial !== '' && leafKeyId === keyId)

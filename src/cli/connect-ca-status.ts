@@ -20,7 +20,7 @@ type Status = {
   }[]
   Rotation: { FromRootID: string; ToRootID: string; Phase: string; CanAbort: boolean; NotReporting: number; Says: string } | null
 }
-type Leaf = { Node: string; ServiceID: string; Issued: string; RenewAt: string; ValidBefore: string; Risk: string }
+type Leaf = { Node: string; ServiceID: string; Kind?: string; Issued: string; RenewAt: string; ValidBefore: string; Risk: string }
 /** Answer of /v1/tribune/connect/expiry. */
 type Expiry = { Oldest: Leaf | null; NextRenewal: Leaf | null; AtRisk: Leaf[]; WithoutLeaf: { Node: string; ServiceID: string }[] }
 
@@ -120,6 +120,6 @@ function radar({ Oldest: oldest, NextRenewal: next, AtRisk: risky, WithoutLeaf: 
   return lines
 }
 
-function nameOf({ Node: node, ServiceID: id }: { Node: string; ServiceID: string }): string {
-  return `${node}/${id}`
+function nameOf({ Node: node, ServiceID: id, Kind: kind }: { Node: string; ServiceID: string; Kind?: string }): string {
+  return `${node}/${id}${kind === 'native' ? ' (native)' : ''}`
 }

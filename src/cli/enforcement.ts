@@ -39,23 +39,30 @@ export async function sayEnforced(
   const found = await http.json<EnforcementBody>('/v1/tribune/enforcement', params)
   if (isRefused(found)) return fail(`Error asking which proxies are missing: ${found.why}`)
   const { IntentionIndex: index, Proxies: proxies, Silent: silent } = found.value
-  for (const { Node, ServiceID, IntentionIndex } of proxies.filter(({ Enforced }) => !Enforced)) {
-    io.err(
-      `missing: ${ServiceID} on ${Node}, ${IntentionIndex === 0 ? 'has told of none' : `has those of index ${IntentionIndex}`}, not ${index}`,
-    )
-  }
+  for (const proxy of proxies.filter(({ Enforced }) => !Enforced))
+    io.err(`missing: ${nameOf(proxy)} on ${proxy.Node}, ${missing(proxy, index)}`)
   for (const { Node, ServiceID, Kind } of silent) {
-    const who = Kind === 'native' ? 'a service that is in the mesh by itself' : 'a proxy that the agent does not run'
+    const who = Kind === 'native' ? 'an application in the mesh by itself that tells nothing' : 'a proxy that the agent does not run'
     io.err(`not known: ${ServiceID} on ${Node}, ${who}`)
   }
   return isDone ? 0 : EXIT_MISSING
 }
 
-/** As the API shows it. */
+/** As the API shows it. Agents of earlier versions say neither of what kind somebody is nor that it fell silent. */
 type EnforcementBody = {
   IntentionIndex: number
-  Proxies: { Node: string; ServiceID: string; Enforced: boolean; IntentionIndex: number }[]
+  Proxies: Told[]
   Silent: { Node: string; ServiceID: string; Kind: string }[]
+}
+type Told = { Node: string; ServiceID: string; Kind?: string; Enforced: boolean; IntentionIndex: number; FellSilent?: boolean }
+
+function nameOf({ ServiceID, Kind }: Told): string {
+  return Kind === 'native' ? `${ServiceID} (native)` : ServiceID
+}
+
+function missing({ IntentionIndex, FellSilent }: Told, wanted: number): string {
+  if (FellSilent) return 'an application that does not tell any more what it has in force'
+  return `${IntentionIndex === 0 ? 'has told of none' : `has those of index ${IntentionIndex}`}, not ${wanted}`
 }
 
 const EXIT_MISSING = 2

@@ -113,6 +113,11 @@ export function encodePath(text: string): string {
   return encodeURIComponent(text.toWellFormed()).replaceAll('%2F', '/')
 }
 
+/** The same answer with its index, 0 if it has none. */
+export function indexed<Value>({ value, ...read }: Read<Value>): Read<{ index: number; value: Value }> {
+  return { ...read, value: (reply) => ({ index: Number(reply.headers['x-consul-index'] ?? 0), value: value(reply) }) }
+}
+
 /** The body, whose shape is the API's promise. */
 export function json<Value>({ text }: Pick<Reply, 'text'>): Value {
   return JSON.parse(text) as Value

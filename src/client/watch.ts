@@ -10,6 +10,8 @@ export type WatchOptions = AskOptions & {
   /** Told of failures after which it is asked again. */
   onError?: (error: unknown) => void
 }
+/** Where values say where they stand, an answer with the same text may stand further on. */
+type FollowOptions<Value> = WatchOptions & { onSame?: ((value: Value) => void) | undefined }
 
 const WAIT_MS = 300_000
 /** What says neither index nor hash is asked for at this interval. */
@@ -23,7 +25,7 @@ const INTERVAL_MS = 5_000
 export async function* follow<Value>(
   transport: Transport,
   read: Read<Value>,
-  { waitMs = WAIT_MS, onError, ...options }: WatchOptions = {},
+  { waitMs = WAIT_MS, onError, onSame, ...options }: FollowOptions<Value> = {},
 ): AsyncGenerator<Value, void, undefined> {
   const { signal } = options
   let seen: Seen = {}
@@ -34,7 +36,11 @@ export async function* follow<Value>(
       failures = 0
       if (isNothing(answer.seen) && shown !== undefined) await pause(INTERVAL_MS, signal)
       seen = seenAfter(seen, answer.seen)
-      if (answer.text === shown || signal?.aborted) continue
+      if (signal?.aborted) return
+      if (answer.text === shown) {
+        onSame?.(answer.value)
+        continue
+      }
       shown = answer.text
       yield answer.value
     } catch (error) {

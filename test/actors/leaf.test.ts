@@ -385,3 +385,16 @@ test('kept leaves that have ended are forgotten', (t) => {
   a.outcome('store', { records: [{ kind: 'leaf', key: 'web', record }] })
   t.deepEqual(a.acts('store')[0], { do: 'remove', kind: 'leaf', key: 'web' })
 })
+
+test('a leaf is found by its service and serial number as long as it is the present one, and finding makes none', (t) => {
+  const { a, issue } = tryLeaf()
+  a.value('roots', BUNDLE)
+  t.is(a.call('find', { service: 'web', serial: '01' }).result, null)
+  t.deepEqual(a.acts('signer'), [])
+  a.call('get', WEB)
+  issue()
+  const found = a.call('find', { service: 'web', serial: '01' }).result
+  t.like(found, { signingKeyId: 'k1', issuedMs: 1_000_000, renewalWhy: '' })
+  t.is(a.call('find', { service: 'web', serial: '02' }).result, null)
+  t.is(a.call('find', { service: 'db', serial: '01' }).result, null)
+})

@@ -1,10 +1,11 @@
 import test from 'ava'
+import { behindActive } from '../../actors/ca/progress.ts'
 import { lastIndex } from '../../actors/command.ts'
 import { expiry } from '../../actors/reports/expiry.ts'
 import { bundleProgress, enforcement, leavesSignedBy, meshMembers, proxyReports } from '../../actors/reports/queries.ts'
 import { foundCa, rotateCa } from '../kit/ca.ts'
 import { instance, proxyTo, registration } from '../kit/catalog.ts'
-import { report, tell, withSidecar } from '../kit/reports.ts'
+import { nativeReport, report, tell, withNative, withSidecar } from '../kit/reports.ts'
 import { emptyTables, type TestTables } from '../kit/tables.ts'
 
 const idsOf = (tables: TestTables) => proxyReports(tables.view()).reports.map(({ node, serviceId }) => `${node}/${serviceId}`)
@@ -207,4 +208,59 @@ test('a service with a proxy of its own program is not waited for', (t) => {
   deny(tables, 'web', 'db')
   t.true(enforcement(tables.view(), { destination: 'db' }).done)
   t.is(meshMembers(tables.view()).silent.length, 1)
+})
+
+test('an application that tells counts like a sidecar; one that never told is silent, one that stopped is missing', (t) => {
+  const tables = emptyTables()
+  for (const name of ['db', 'mute']) withNative(tables, 'n1', name)
+  const index = deny(tables, 'web', '*')
+  t.like(enforcement(tables.view(), { destination: 'db' }), { proxies: [], done: true })
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index - 1 })])
+  const who = { node: 'n1', serviceId: 'db', service: 'db', native: true as const }
+  t.deepEqual(enforcement(tables.view(), { destination: 'db' }).proxies, [
+    { ...who, done: false, intentionIndex: index - 1, closed: 0, ms: 0 },
+  ])
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index, enforcedMs: 3, closedConnections: 2 })])
+  const found = enforcement(tables.view(), { destination: '*' })
+  t.true(found.done)
+  t.deepEqual(found.proxies, [{ ...who, done: true, intentionIndex: index, closed: 2, ms: 3 }])
+  t.deepEqual(found.silent, [{ node: 'n1', serviceId: 'mute', service: 'mute', kind: 'native' }])
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index, native: { processes: [], withinMs: 0 } })])
+  t.deepEqual(enforcement(tables.view(), { destination: 'db' }).proxies, [
+    { ...who, done: false, intentionIndex: index, closed: 0, ms: 0, fellSilent: true },
+  ])
+  tell(tables, 'n1', [], ['db'])
+  t.is(enforcement(tables.view(), { destination: 'db' }).silent.length, 1)
+})
+
+test('what an application told goes with its service, and counts no more once that is not native', (t) => {
+  const tables = emptyTables()
+  withNative(tables, 'n1', 'db')
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db' })])
+  withNative(tables, 'n1', 'db', false)
+  t.deepEqual(meshMembers(tables.view()).proxies, [])
+  withNative(tables, 'n1', 'db')
+  t.is(meshMembers(tables.view()).proxies.length, 1)
+  deregister(tables, 'db')
+  t.deepEqual(idsOf(tables), [])
+})
+
+test('a root waits for applications by name, and the radar has their leaves', (t) => {
+  const tables = emptyTables()
+  foundAuthority(tables)
+  withNative(tables, 'n1', 'db')
+  const force = { serviceId: 'db', leafIssuedMs: 0, leafValidUntilMs: 1_000 }
+  tell(tables, 'n1', [nativeReport(force)])
+  t.deepEqual(behindActive(tables.view()), ['n1/db (native)'])
+  const renewed = { ...force, bundle: ['root-1', 'root-2'], leafKeyId: 'key-of-root-2' }
+  tell(tables, 'n1', [nativeReport(renewed)])
+  t.deepEqual(behindActive(tables.view()), [])
+  t.like(expiry(tables.view(), 500), { leaves: [{ serviceId: 'db', native: true, why: '' }], silent: [] })
+  tell(tables, 'n1', [nativeReport({ ...renewed, native: { processes: [], withinMs: 0 } })])
+  t.deepEqual(behindActive(tables.view()), ['n1/db (native)'])
+  t.is(expiry(tables.view(), 500).atRisk.length, 0)
+  t.is(
+    expiry(tables.view(), 950).atRisk[0]?.why,
+    'it is past 90 % of its life and was not renewed; its application does not tell any more what it has',
+  )
 })

@@ -228,6 +228,8 @@ const ENFORCEMENT = {
         { Node: 'n1', ServiceID: 'db-1', Service: 'db', Enforced: true, IntentionIndex: 830 },
         { Node: 'n2', ServiceID: 'db-2', Service: 'db', Enforced: false, IntentionIndex: 812 },
         { Node: 'n3', ServiceID: 'db-3', Service: 'db', Enforced: false, IntentionIndex: 0 },
+        { Node: 'n6', ServiceID: 'db-6', Service: 'db', Kind: 'native', Enforced: false, IntentionIndex: 812, FellSilent: false },
+        { Node: 'n7', ServiceID: 'db-7', Service: 'db', Kind: 'native', Enforced: false, IntentionIndex: 830, FellSilent: true },
       ],
       Silent: [
         { Node: 'n4', ServiceID: 'db-envoy', Service: 'db', Kind: 'proxy' },
@@ -247,16 +249,18 @@ test('create -wait says once every proxy has it in force', async (t) => {
 })
 
 test('create -wait names the proxies that have it not, what they have, and those that tell nothing', async (t) => {
-  const answers = { ...ENFORCEMENT, 'POST /v1/connect/intentions': { json: { ID: INTENTION.ID }, headers: proof('1/3', '1', '2') } }
+  const answers = { ...ENFORCEMENT, 'POST /v1/connect/intentions': { json: { ID: INTENTION.ID }, headers: proof('1/5', '1', '2') } }
   const { out, err, code, seen } = await tryCommand(['intention', 'create', '-deny', '-wait=10s', 'web', 'db'], answers)
-  t.is(out, 'Created: web => db (deny)\nenforced on 1 of 3 proxies after 5000 ms, 1 connection closed\n')
+  t.is(out, 'Created: web => db (deny)\nenforced on 1 of 5 proxies after 5000 ms, 1 connection closed\n')
   t.is(
     err,
     [
       'missing: db-2 on n2, has those of index 812, not 830',
       'missing: db-3 on n3, has told of none, not 830',
+      'missing: db-6 (native) on n6, has those of index 812, not 830',
+      'missing: db-7 (native) on n7, an application that does not tell any more what it has in force',
       'not known: db-envoy on n4, a proxy that the agent does not run',
-      'not known: db-native on n5, a service that is in the mesh by itself',
+      'not known: db-native on n5, an application in the mesh by itself that tells nothing',
       '',
     ].join('\n'),
   )

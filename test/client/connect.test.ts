@@ -6,23 +6,13 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { targetOfHost } from '../../src/client/connect/target.ts'
-import {
-  ClientError,
-  type ConnectEvent,
-  ConnectionError,
-  type ConnectOptions,
-  type ConnectServer,
-  connect,
-  DialError,
-  ResponseError,
-  type Target,
-} from '../../src/client/index.ts'
+import { ClientError, ConnectionError, connect, DialError, ResponseError, type Target } from '../../src/client/index.ts'
 import { until } from '../kit/running.ts'
 import { closedPort, listening } from '../kit/servers.ts'
 import { nameless, twoNamed } from '../net/mesh/fixtures.ts'
 import { forge, uriName } from '../net/mesh/forge.ts'
 import { type Material, serviceId } from '../net/mesh/kit.ts'
-import { kit, meshAgent } from './mesh-agent.ts'
+import { kit, openMesh } from './mesh-agent.ts'
 
 const HOST = '127.0.0.1'
 const authority = kit.authority()
@@ -389,35 +379,7 @@ test('closing ends connections, handshakes and questions; a drain waits for thos
   await Promise.all([web.close(), t.throwsAsync(listening, gone), t.throwsAsync(dialled)])
 })
 
-/** An agent with a CA, and services in this process that are closed with the test. `events` are those of all. */
-async function mesh(t: ExecutionContext) {
-  const agent = await meshAgent(t)
-  const events: ConnectEvent[] = []
-  agent.roots([authority.certPem])
-  for (const service of ['web', 'api', 'db']) agent.leaf(service, authority.issue(serviceId(service)))
-  const options: ConnectOptions = { address: agent.address, env: {}, log: (event) => events.push(event) }
-  const open = async (name: string) => {
-    const service = await connect.service(name, options)
-    t.teardown(service.close)
-    return service
-  }
-  /** Answers each piece with who sent it. */
-  const echo = async (name: string): Promise<ConnectServer> => {
-    const server = await connect.listen(
-      name,
-      (socket, { service }) => {
-        socket.on('error', () => socket.destroy())
-        socket.on('data', (piece) => socket.write(`${piece} from ${service}`))
-        socket.on('end', () => socket.end())
-      },
-      { ...options, host: HOST },
-    )
-    t.teardown(() => server.close())
-    agent.instances(name, [{ port: server.port }])
-    return server
-  }
-  return { agent, events, open, echo }
-}
+const mesh = (t: ExecutionContext) => openMesh(t, authority)
 
 /** What comes back for a text; '' if the connection was closed. */
 function answer(socket: TLSSocket, text: string): Promise<string> {

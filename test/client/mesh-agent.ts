@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ExecutionContext } from 'ava'
 import { createSigner } from '../../net/signer.ts'
-import type { Intention } from '../../src/client/index.ts'
+import { type ConnectEvent, type ConnectOptions, type ConnectServer, connect, type Intention } from '../../src/client/index.ts'
 import { listening } from '../kit/servers.ts'
 import { certificateKit, type Material, serviceId, TRUST_DOMAIN } from '../net/mesh/kit.ts'
 
@@ -15,6 +15,12 @@ export type MeshAgent = {
   readonly address: string
   /** Bodies of the questions for an authorisation that came in. */
   readonly authorizations: Record<string, unknown>[]
+  /** What was told of services, each with its `id`, the newest last. */
+  readonly reports: Record<string, unknown>[]
+  /** Ids of services that have said that they end. */
+  readonly ended: string[]
+  /** What a report is answered with, if not 200. */
+  reportStatus: number
   /** Gives a service this certificate from now on. */
   leaf(service: string, material: Material, uri?: string): void
   roots(rootsPem: readonly string[], trustDomain?: string): void
@@ -34,6 +40,8 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
   const answers = new Map<string, Answer>()
   const parked = new Set<() => void>()
   const authorizations: Record<string, unknown>[] = []
+  const reports: Record<string, unknown>[] = []
+  const ended: string[] = []
   let index = 1
   let isAway = false
   const set = (path: string, body: unknown, status = 200) => {
@@ -56,6 +64,9 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
   }
   const agent: Omit<MeshAgent, 'address'> = {
     authorizations,
+    reports,
+    ended,
+    reportStatus: 200,
     defaultAllow: true,
     get isAway() {
       return isAway
@@ -92,6 +103,14 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
     let text = ''
     request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
     request.on('end', () => {
+      const { pathname } = new URL(request.url ?? '', 'http://agent')
+      if (pathname.startsWith(REPORT)) {
+        const id = decodeURIComponent(pathname.slice(REPORT.length))
+        if (request.method === 'DELETE') ended.push(id)
+        else reports.push({ ...JSON.parse(text), id })
+        response.statusCode = agent.reportStatus
+        return void response.end()
+      }
       if (!request.url?.endsWith('/authorize')) return void response.end()
       authorizations.push(JSON.parse(text))
       response.end(JSON.stringify({ Authorized: agent.defaultAllow, Reason: 'Default behavior configured by ACLs' }))
@@ -102,6 +121,37 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
   return Object.assign(agent, { address: `127.0.0.1:${port}` })
 }
 
+/** An agent with a CA, and services in this process that are closed with the test. `events` are those of all. */
+export async function openMesh(t: ExecutionContext, authority: ReturnType<typeof kit.authority>) {
+  const agent = await meshAgent(t)
+  const events: ConnectEvent[] = []
+  agent.roots([authority.certPem])
+  for (const service of ['web', 'api', 'db']) agent.leaf(service, authority.issue(serviceId(service)))
+  const options: ConnectOptions = { address: agent.address, env: {}, log: (event) => events.push(event) }
+  const open = async (name: string) => {
+    const service = await connect.service(name, options)
+    t.teardown(service.close)
+    return service
+  }
+  /** Answers each piece with who sent it. */
+  const echo = async (name: string): Promise<ConnectServer> => {
+    const server = await connect.listen(
+      name,
+      (socket, { service }) => {
+        socket.on('error', () => socket.destroy())
+        socket.on('data', (piece) => socket.write(`${piece} from ${service}`))
+        socket.on('end', () => socket.end())
+      },
+      { ...options, host: '127.0.0.1' },
+    )
+    t.teardown(() => server.close())
+    agent.instances(name, [{ port: server.port }])
+    return server
+  }
+  return { agent, events, open, echo }
+}
+
+const REPORT = '/v1/tribune/report/'
 const MATCH = '/v1/connect/intentions/match'
 
 function emptyMatch(url: URL): unknown {

@@ -77,7 +77,8 @@ export function asked(method: string, url: string, body: unknown = ''): Question
   return route.ask(request, settings)
 }
 
-/** What an endpoint answers when actors answer as given, by the name of the call, or by `actor/name` for one of them; feeds give their one value. */
+/** What an endpoint answers when actors answer as given, by the name of the call, or by `actor/name` for one of them; a function is
+ * given the request. Feeds give their one value. */
 export async function run(
   method: string,
   url: string,

@@ -23,6 +23,16 @@ export function report(given: Partial<NewReport> & { serviceId: string }): NewRe
   }
 }
 
+/** What a native application tells, by one process. */
+export function nativeReport(given: Partial<NewReport> & { serviceId: string }): NewReport {
+  return report({ native: { processes: ['p1'], withinMs: 30_000 }, ...given })
+}
+
+/** Registers a service (its id is its name) that is in the mesh by itself. */
+export function withNative(tables: TestTables, node: string, name: string, native = true): void {
+  tables.apply([{ kind: 'catalog.register', atMs: 0, request: registration({ node, service: instance({ name, native }) }) }])
+}
+
 /** Tells what sidecars of a node have in force. */
 export function tell(tables: TestTables, node: string, reports: NewReport[], gone: string[] = []): unknown {
   return tables.apply([{ kind: 'connect.report', atMs: 0, request: { node, reports, gone } }])[0]

@@ -7,7 +7,7 @@ export type ConnectEvent =
   /** A connection that was let in was closed, because an intention does not allow it any more. */
   | { did: 'closed'; from: string; why: string; source: string; serial: string }
   /** What is tried again; what was known before stays in force. */
-  | { did: 'failed'; what: 'leaf' | 'roots' | 'intentions' | 'registration'; error: unknown }
+  | { did: 'failed'; what: 'leaf' | 'roots' | 'intentions' | 'registration' | 'report'; error: unknown }
   /** A listener that stopped by itself, or could not take a connection. */
   | { did: 'listener-failed'; error: unknown }
 

@@ -15,6 +15,8 @@ export type Guarded = {
 }
 
 export type Guards = {
+  /** Of the service's instance that it serves as, with the agent. */
+  id: string
   identity: Identity
   rules: Rules
   log: Log
@@ -29,7 +31,7 @@ type Entry = { readonly socket: TLSSocket; readonly peer: Peer; readonly from: s
  * Stands between a TLS server and whoever serves its connections: each is judged first, all again when intentions change. Those who
  * listen for `secureConnection` now hear only of what is let in, later. Also keeps the server's TLS material up to date.
  */
-export function guard(server: Server, { identity, rules, log, peers }: Guards): Guarded {
+export function guard(server: Server, { id, identity, rules, log, peers }: Guards): Guarded {
   const entries = new Set<Entry>()
   const sockets = new Set<{ destroy(): void }>()
   const waiting: (() => void)[] = []
@@ -70,15 +72,25 @@ export function guard(server: Server, { identity, rules, log, peers }: Guards): 
     if (!(verdict instanceof Promise)) return settle(entry, verdict)
     // Nobody reads meanwhile, so what it sends waits.
     socket.on('error', ignore)
-    // The intentions may have changed while the agent answered.
-    void verdict.then((answer) => settle(entry, answer)).then(() => judgeAgain(entry))
+    void settleAsked(entry, verdict)
   }
-  const judgeAgain = async (entry: Entry) => {
-    if (!entries.has(entry)) return
+  /** Intentions that came while the agent answered decide: they may be said to be in force by then. */
+  const settleAsked = async (entry: Entry, asked: Promise<Verdict>) => {
+    for (let verdict: Verdict | Promise<Verdict> = asked; ; verdict = rules.judge(entry.peer)) {
+      const { changes } = rules
+      const answer = await verdict
+      if (changes === rules.changes) return settle(entry, answer)
+    }
+  }
+  /** Whether it was closed. */
+  const judgeAgain = async (entry: Entry): Promise<boolean> => {
     const { allowed, reason } = await rules.judge(entry.peer)
-    if (allowed || !entries.has(entry)) return
+    if (allowed || !entries.has(entry)) return false
     log({ did: 'closed', from: entry.from, why: reason, source: entry.peer.uri, serial: entry.peer.serial })
+    // Not among those that a later change closes.
+    entries.delete(entry)
     entry.socket.destroy()
+    return true
   }
   const failed = (error: Error, socket: TLSSocket) => {
     // Whoever only looks whether somebody listens says nothing and goes.
@@ -99,8 +111,9 @@ export function guard(server: Server, { identity, rules, log, peers }: Guards): 
   renew(identity.material())
   const endings = [
     identity.onRenewed(renew),
-    rules.onChange(() => {
-      for (const entry of entries) void judgeAgain(entry)
+    rules.onChange(id, async () => {
+      const closed = await Promise.all([...entries].map(judgeAgain))
+      return closed.filter(Boolean).length
     }),
   ]
   return {

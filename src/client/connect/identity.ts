@@ -3,7 +3,7 @@ import { parseIdentity } from '../../../actors/spiffe.ts'
 import { isRefused } from '../../kernel/refusal.ts'
 import { TLS_RULES } from '../../tls-rules.ts'
 import { ClientError } from '../errors.ts'
-import { reads } from '../reads.ts'
+import { indexed, reads } from '../reads.ts'
 import type { CaRoots, ConnectLeaf } from '../shapes.ts'
 import type { Transport } from '../transport.ts'
 import type { Log } from './events.ts'
@@ -16,12 +16,16 @@ export type Material = {
   readonly key: string
   /** Every trusted root. */
   readonly ca: readonly string[]
+  /** The same by their IDs, and the index of the list. */
+  readonly rootIds: readonly string[]
+  readonly rootsIndex: number
   readonly context: SecureContext
   readonly uri: string
   /** In lower case. */
   readonly trustDomain: string
   readonly datacenter: string
   readonly serial: string
+  readonly validFrom: Date
   readonly validUntil: Date
 }
 
@@ -39,7 +43,7 @@ export type Identity = {
 /** Follows the leaf of a service and the roots of the mesh. */
 export function followIdentity(transport: Transport, service: string, signal: AbortSignal, log: Log): Identity {
   let leaf: ConnectLeaf | undefined
-  let roots: CaRoots | undefined
+  let roots: IndexedRoots | undefined
   let material: Material | undefined
   const told = new Set<(material: Material) => void>()
   const renew = () => {
@@ -48,7 +52,7 @@ export function followIdentity(transport: Transport, service: string, signal: Ab
     const renewed = materialOf(leaf, roots)
     material = renewed
     for (const tell of told) tell(renewed)
-    if (!isFirst) log({ did: 'renewed', serial: renewed.serial, validUntil: renewed.validUntil, activeRootId: roots.ActiveRootID })
+    if (!isFirst) log({ did: 'renewed', serial: renewed.serial, validUntil: renewed.validUntil, activeRootId: roots.value.ActiveRootID })
   }
   const following = {
     leaf: keepFollowing(transport, reads.leaf(service), {
@@ -59,7 +63,7 @@ export function followIdentity(transport: Transport, service: string, signal: Ab
         renew()
       },
     }),
-    roots: keepFollowing(transport, reads.roots(), {
+    roots: keepFollowing(transport, indexed(reads.roots()), {
       signal,
       failed: (error) => log({ did: 'failed', what: 'roots', error }),
       took(value) {
@@ -82,7 +86,9 @@ export function followIdentity(transport: Transport, service: string, signal: Ab
   }
 }
 
-function materialOf(leaf: ConnectLeaf, roots: CaRoots): Material {
+type IndexedRoots = { index: number; value: CaRoots }
+
+function materialOf(leaf: ConnectLeaf, { index, value: roots }: IndexedRoots): Material {
   const identity = parseIdentity(leaf.ServiceURI)
   if (isRefused(identity) || identity.kind !== 'service') throw new ClientError(`${leaf.ServiceURI} is not the identity of a service`)
   const ca = roots.Roots.map(({ RootCert }) => RootCert)
@@ -90,11 +96,14 @@ function materialOf(leaf: ConnectLeaf, roots: CaRoots): Material {
     cert: leaf.CertPEM,
     key: leaf.PrivateKeyPEM,
     ca,
+    rootIds: roots.Roots.map(({ ID }) => ID),
+    rootsIndex: index,
     context: createSecureContext({ cert: leaf.CertPEM, key: leaf.PrivateKeyPEM, ca, ...TLS_RULES }),
     uri: leaf.ServiceURI,
     trustDomain: roots.TrustDomain.toLowerCase(),
     datacenter: identity.datacenter,
     serial: leaf.SerialNumber,
+    validFrom: new Date(leaf.ValidAfter),
     validUntil: new Date(leaf.ValidBefore),
   }
 }

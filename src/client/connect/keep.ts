@@ -11,6 +11,8 @@ export type Keeping<Value> = {
   signal: AbortSignal
   /** Each answer that differs from the one before. What it throws counts as a failure. */
   took: (value: Value) => void
+  /** Each answer that says the same as the one before, but may stand at another index. */
+  same?: (value: Value) => void
   failed: (error: unknown) => void
 }
 
@@ -21,7 +23,7 @@ export type Keeping<Value> = {
 export function keepFollowing<Value>(
   transport: Transport,
   read: Read<Value>,
-  { signal, took, failed }: Keeping<Value>,
+  { signal, took, same, failed }: Keeping<Value>,
 ): { first: Promise<void>; ended: Promise<void> } {
   let begun: () => void = () => undefined
   let refused: (error: unknown) => void = () => undefined
@@ -32,7 +34,7 @@ export function keepFollowing<Value>(
   const keep = async () => {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        for await (const value of follow(transport, read, { signal, waitMs: WAIT_MS, onError: failed })) {
+        for await (const value of follow(transport, read, { signal, waitMs: WAIT_MS, onError: failed, onSame: same })) {
           took(value)
           failures = 0
           begun()

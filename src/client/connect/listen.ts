@@ -7,6 +7,7 @@ import type { Transport } from '../transport.ts'
 import { type Guards, guard } from './guard.ts'
 import type { Peer } from './peer.ts'
 import { keepRegistered } from './registration.ts'
+import type { Reported, Reporter } from './report.ts'
 
 export type ListenOptions = {
   /** Default: one that is free. */
@@ -15,6 +16,9 @@ export type ListenOptions = {
   host?: string
   /** Registers the service with the agent as one that speaks Connect by itself; with fields of its own, such as `ID`, `Tags`, `Check`. */
   register?: boolean | (Partial<ServiceRegistration> & { Name?: never; Port?: never })
+  /** ID of the service with the agent where somebody else registers it: what is in force here is told for that one. Default: that of
+   * `register`, or the service's name. */
+  serviceId?: string
   /** How long a handshake may take. Default: 10 s. */
   handshakeMs?: number
   /** Default: no limit. */
@@ -49,7 +53,7 @@ export function listenHttp(around: Around, handler: RequestListener, options: Li
 }
 
 /** What a server of a service needs. */
-export type Around = Guards & { service: string; transport: Transport; signal: AbortSignal }
+export type Around = Omit<Guards, 'id'> & { service: string; transport: Transport; signal: AbortSignal; reporter: Reporter }
 
 const HANDSHAKE_MS = 10_000
 
@@ -69,8 +73,10 @@ function serverOptions({ identity }: Around, { handshakeMs = HANDSHAKE_MS, alpnP
 }
 
 async function listen<Server extends TlsServer>(around: Around, server: Server, options: ListenOptions): Promise<ConnectServer<Server>> {
-  const { service, transport, signal, log } = around
-  const guarded = guard(server, around)
+  const { service, transport, signal, log, reporter } = around
+  const fields = options.register === true ? {} : options.register || undefined
+  const id = options.serviceId ?? fields?.ID ?? service
+  const guarded = guard(server, { ...around, id })
   if (options.connectionsMax !== undefined) server.maxConnections = options.connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -85,19 +91,21 @@ async function listen<Server extends TlsServer>(around: Around, server: Server, 
   server.on('error', (error) => log({ did: 'listener-failed', error }))
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-  const fields = options.register === true ? {} : options.register
   const registered = fields ? keepRegistered(transport, { ...fields, Name: service, Port: port }, signal, log) : undefined
+  let reported: Reported | undefined
   const end = async ({ drainMs = 0 }: { drainMs?: number }) => {
     await registered?.end()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     if (drainMs > 0) await within(drainMs, guarded.drained())
     guarded.end()
     await closed
+    await reported?.end()
   }
   let ending: Promise<void> | undefined
   const close = (how: { drainMs?: number } = {}): Promise<void> => (ending ??= end(how))
   try {
     await registered?.ready
+    reported = await reporter.begin(id, () => guarded.open)
   } catch (error) {
     await close()
     throw error

@@ -1,5 +1,5 @@
 import { type Decision, decide, type Rule } from '../../../actors/intentions/decide.ts'
-import { json, reads } from '../reads.ts'
+import { indexed, json, reads } from '../reads.ts'
 import type { Authorization, Intention } from '../shapes.ts'
 import type { Transport } from '../transport.ts'
 import type { Log } from './events.ts'
@@ -11,12 +11,21 @@ export type Rules = {
   readonly ready: Promise<void>
   /** What the intentions say; what the agent says where none matches and what holds then is not known yet. Never rejects. */
   judge(peer: Peer): Verdict | Promise<Verdict>
-  /** Calls whenever the intentions change. The answer ends it. */
-  onChange(changed: () => void): () => void
+  /** Grows whenever the intentions change. */
+  readonly changes: number
+  /** Calls whenever the intentions change, for whoever serves as the instance `id`: it closes what they forbid, and says how many that
+   * were. The answer ends it. */
+  onChange(id: string, changed: () => Promise<number>): () => void
+  /** The newest intentions by which everything has been closed that they forbid. */
+  inForce(): InForce
+  /** Calls whenever that changes. The answer ends it. */
+  onEnforced(enforced: () => void): () => void
   /** Lets the agent know of a refusal, so that its record of decisions has it; of each caller one at a time. */
   record(peer: Peer): void
   readonly ended: Promise<unknown>
 }
+/** `index`: of the intentions. `tookMs`: from hearing of them until the last connection was closed. `closed`: how many, by instance. */
+export type InForce = { readonly index: number; readonly tookMs: number; readonly closed: ReadonlyMap<string, number> }
 export type Verdict = Pick<Decision, 'allowed' | 'reason'>
 
 /** The agent answers at once or not at all, and a caller waits. */
@@ -31,20 +40,37 @@ export function followRules(transport: Transport, service: string, signal: Abort
   /** What holds where no intention matches: the agents' default, which lasts as long as they run. */
   let defaultAllow: boolean | undefined
   let isInterrupted = false
-  const told = new Set<() => void>()
+  let changes = 0
+  let inForce: InForce & { change: number } = { index: 0, tookMs: 0, closed: new Map(), change: 0 }
+  const told = new Map<() => Promise<number>, string>()
+  const toldEnforced = new Set<() => void>()
   const recording = new Set<string>()
-  const following = keepFollowing(transport, reads.intentionsMatching('destination', service), {
+  const enforce = async (index: number) => {
+    const change = ++changes
+    const beganMs = performance.now()
+    const counts = await Promise.all([...told].map(async ([changed, id]) => [id, await changed()] as const))
+    // What came meanwhile is in force already, and more than this.
+    if (change < inForce.change) return
+    const closed = new Map<string, number>()
+    for (const [id, count] of counts) closed.set(id, (closed.get(id) ?? 0) + count)
+    inForce = { index, tookMs: Math.ceil(performance.now() - beganMs), closed, change }
+    for (const tell of toldEnforced) tell()
+  }
+  const following = keepFollowing(transport, indexed(reads.intentionsMatching('destination', service)), {
     signal,
     failed(error) {
       isInterrupted = true
       log({ did: 'failed', what: 'intentions', error })
     },
-    took(intentions) {
-      rules = intentions.map(ruleOf)
+    took({ index, value }) {
+      rules = value.map(ruleOf)
       // An agent that was away may have been started with another default.
       if (isInterrupted) defaultAllow = undefined
       isInterrupted = false
-      for (const tell of told) tell()
+      void enforce(index)
+    },
+    same({ index }) {
+      if (index !== inForce.index) void enforce(index)
     },
   })
   const asked = async ({ uri, serial }: Peer): Promise<Authorization> => {
@@ -67,9 +93,17 @@ export function followRules(transport: Transport, service: string, signal: Abort
       const decision = decide(rules, peer.service, service, defaultAllow ?? false)
       return decision.rule === undefined && defaultAllow === undefined ? ask(peer) : decision
     },
-    onChange(changed) {
-      told.add(changed)
+    get changes() {
+      return changes
+    },
+    onChange(id, changed) {
+      told.set(changed, id)
       return () => told.delete(changed)
+    },
+    inForce: () => inForce,
+    onEnforced(enforced) {
+      toldEnforced.add(enforced)
+      return () => toldEnforced.delete(enforced)
     },
     record(peer) {
       if (recording.has(peer.uri)) return

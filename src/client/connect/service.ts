@@ -10,6 +10,7 @@ import { ConnectAgent, type Connector, connectorOf } from './http-agent.ts'
 import { followIdentity, TLS_MIN } from './identity.ts'
 import { type Around, type ConnectServer, type ListenOptions, listenHttp, listenTls, type SocketHandler } from './listen.ts'
 import { calledFault, type Peer, serverNameOf } from './peer.ts'
+import { createReporter } from './report.ts'
 import { followRules } from './rules.ts'
 import { type Target, targetOfHost } from './target.ts'
 
@@ -47,8 +48,9 @@ export type ConnectService = {
    * client: `target` is whom it expects; without one it believes nobody.
    */
   tlsOptions(target?: { service: string; datacenter?: string }): ConnectTlsOptions
-  /** Makes a server of one's own, made with `tlsOptions()`, follow certificates and intentions. After all its listeners are there. */
-  guard(server: TlsServer): Promise<Guarded>
+  /** Makes a server of one's own, made with `tlsOptions()`, follow certificates and intentions. After all its listeners are there.
+   * `serviceId`: with the agent; what is in force here is told for that one. Default: the service's name. */
+  guard(server: TlsServer, options?: { serviceId?: string }): Promise<Guarded>
   /** Who is at the other end of a connection that was let in or dialled here. */
   peer(socket: object): Peer | undefined
   /** Ends its servers with their connections, its agents, and all that it follows. What was dialled stays. */
@@ -83,8 +85,12 @@ export async function openService(transport: Transport, name: string, options: S
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop)
   const identity = followIdentity(transport, name, ending.signal, log)
-  const rules = () => (following ??= followRules(transport, name, ending.signal, log))
-  let following: ReturnType<typeof followRules> | undefined
+  const follow = () => {
+    const rules = followRules(transport, name, ending.signal, log)
+    return { rules, reporter: createReporter(transport, { identity, rules, signal: ending.signal, log }) }
+  }
+  /** Who only dials judges nobody, and has nothing to tell. */
+  let following: ReturnType<typeof follow> | undefined
   const peers = new WeakMap<object, Peer>()
   const dialer = createDialer(transport, identity.material)
   const agents = new Set<HttpAgent>()
@@ -106,8 +112,9 @@ export async function openService(transport: Transport, name: string, options: S
   /** Nobody is let in before the intentions are known. */
   const around = async (): Promise<Around> => {
     if (closing) throw closed()
-    await rules().ready
-    return { service: name, transport, signal: ending.signal, identity, rules: rules(), log, peers }
+    following ??= follow()
+    await following.rules.ready
+    return { service: name, transport, signal: ending.signal, identity, ...following, log, peers }
   }
   /** One that came to be while the service was closed goes with it. */
   const kept = async <Server extends { close(): Promise<void> }>(server: Server): Promise<Server> => {
@@ -120,7 +127,7 @@ export async function openService(transport: Transport, name: string, options: S
     await Promise.all([...servers].map((server) => server.close()))
     ending.abort(closed())
     for (const agent of agents) agent.destroy()
-    await Promise.all([identity.ended, following?.ended])
+    await Promise.all([identity.ended, following?.rules.ended])
     transport.close()
   }
   const close = () => (closing ??= end())
@@ -155,10 +162,23 @@ export async function openService(transport: Transport, name: string, options: S
     },
     connector: () => connectorOf(dialHost),
     tlsOptions: (target) => tlsOptions(identity.material, target),
-    async guard(server) {
-      const guarded = guard(server, await around())
-      await kept({ close: async () => guarded.end() })
-      return guarded
+    async guard(server, { serviceId = name } = {}) {
+      const { reporter, ...parts } = await around()
+      const guarded = guard(server, { ...parts, id: serviceId })
+      const reported = reporter.begin(serviceId, () => guarded.open)
+      const end = async () => {
+        guarded.end()
+        await (await reported).end()
+      }
+      await kept({ close: end })
+      await reported
+      return {
+        get open() {
+          return guarded.open
+        },
+        drained: guarded.drained,
+        end: () => void end(),
+      }
     },
     peer: (socket) => peers.get(socket),
     close,

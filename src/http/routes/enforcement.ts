@@ -45,7 +45,7 @@ export const expiryRoute: Route = {
         NextRenewal: found.nextRenewal ? shownLeaf(found.nextRenewal) : null,
         AtRisk: found.atRisk.map(shownLeaf),
         Leaves: found.leaves.map(shownLeaf),
-        WithoutLeaf: found.without.map(shownMember),
+        WithoutLeaf: found.without.map(shownTeller),
         Silent: found.silent.map(shownSilent),
         Roots: found.roots.map(shownRoot),
       },
@@ -53,11 +53,17 @@ export const expiryRoute: Route = {
   },
 }
 
-function shownProxy({ done, intentionIndex, closed, ms, ...who }: EnforcedProxy): object {
-  return { ...shownMember(who), Enforced: done, IntentionIndex: intentionIndex, ClosedConnections: closed, EnforcedMs: ms }
+function shownProxy({ done, intentionIndex, closed, ms, fellSilent, ...who }: EnforcedProxy): object {
+  const inForce = { Enforced: done, IntentionIndex: intentionIndex, ClosedConnections: closed, EnforcedMs: ms }
+  return { ...shownTeller(who), ...inForce, FellSilent: fellSilent === true }
 }
 
-function shownMember({ node, serviceId, service }: Omit<MeshProxy, 'report'>): object {
+/** Somebody who tells: a sidecar or an application. */
+function shownTeller({ native, ...who }: Omit<MeshProxy, 'report'>): object {
+  return { ...shownMember(who), Kind: native ? 'native' : 'proxy' }
+}
+
+function shownMember({ node, serviceId, service }: Omit<MeshProxy, 'report' | 'native'>): object {
   return { Node: node, ServiceID: serviceId, Service: service }
 }
 
@@ -67,7 +73,7 @@ function shownSilent({ kind, ...who }: SilentMember): object {
 
 function shownLeaf(leaf: LeafLife): object {
   return {
-    ...shownMember(leaf),
+    ...shownTeller(leaf),
     SerialNumber: leaf.leafSerial,
     SigningKeyID: leaf.leafKeyId,
     Issued: goTime(leaf.leafIssuedMs),

@@ -59,6 +59,7 @@ import { operatorRoutes } from './operator.ts'
 import { operatorServersRoutes } from './operator-servers.ts'
 import { proxiesRoute } from './proxies.ts'
 import { queryRoutes } from './queries.ts'
+import { reportEndRoute, reportRoute } from './report.ts'
 import { sessionRoutes } from './sessions.ts'
 import { snapshotRestoreRoute, snapshotSaveRoute } from './snapshot.ts'
 import { leaderRoute, peersRoute } from './status.ts'
@@ -124,6 +125,8 @@ export const routes: readonly Route[] = [
   actorsRoute,
   proxiesRoute,
   decisionsRoute,
+  reportRoute,
+  reportEndRoute,
   ...gossipRoutes,
   connectWhyRoute,
   caRootsRoute,
