@@ -118,13 +118,16 @@ export function upstreamWrong(upstream: UpstreamDefinition, datacenter: string):
   if (path.length > SOCKET_PATH_MAX) return `.local_bind_socket_path: must have ${SOCKET_PATH_MAX} characters at most`
   if (!/^[0-7]{0,4}$/.test(mode)) return `.local_bind_socket_mode: ${JSON.stringify(mode)} is not a file mode like "0660"`
   if (upstream.datacenter !== '' && upstream.datacenter !== datacenter) {
-    return `.destination_datacenter: ${JSON.stringify(upstream.datacenter)} is not this agent's datacenter, and this version reaches no other`
+    return `.destination_datacenter: ${JSON.stringify(upstream.datacenter)} is not this agent's datacenter, and ${OWN_AUTHORITIES}`
   }
   if (meshGateway.mode === 'local' || meshGateway.mode === 'remote') {
-    return `.mesh_gateway.mode: ${JSON.stringify(meshGateway.mode)} leads to other datacenters, and this version reaches no other`
+    return `.mesh_gateway.mode: ${JSON.stringify(meshGateway.mode)} leads to other datacenters, and ${OWN_AUTHORITIES}`
   }
   return ['', 'none'].includes(meshGateway.mode) ? undefined : `.mesh_gateway.mode: ${JSON.stringify(meshGateway.mode)} is unknown`
 }
+
+/** Neither side could prove to the other who it is. */
+const OWN_AUTHORITIES = 'sidecars trust only the certificate authority of their own'
 
 /** The system's limit for a socket's path on Linux, without its end. */
 const SOCKET_PATH_MAX = 107
