@@ -16,9 +16,9 @@ async function until<Found>(look: () => Promise<Found | undefined>): Promise<Fou
   }
 }
 
-function membersOf(agent: Agent, count: number): Promise<true> {
+function membersOf(agent: Agent, count: number, of: '' | '?wan=1' = ''): Promise<true> {
   return until(async () => {
-    const found = await agent.json<{ Status: number }[]>('/v1/agent/members')
+    const found = await agent.json<{ Status: number }[]>(`/v1/agent/members${of}`)
     return found.filter(({ Status }) => Status === 1).length === count || undefined
   })
 }
@@ -76,6 +76,7 @@ test('keys change without a stop: installed, used and removed everywhere, and ke
   const n2 = await startMember(t, { name: 'n2', key: old, to: n1.ports })
   const n3 = await startMember(t, { name: 'n3', key: old, to: n1.ports, directory })
   for (const agent of [n1, n2, n3]) await membersOf(agent, 3)
+  for (const agent of [n1, n2, n3]) await membersOf(agent, 3, '?wan=1')
   const list = (counts: [string, number][]) =>
     ['WAN', 'dc1 (LAN)'].map((pool) => `\n${pool}:\n${counts.map(([key, count]) => `  ${key} [${count}/3]\n`).join('')}`).join('')
   const shown = async (agent: Agent) => (await agent.tribune('keyring', '-list')).out
@@ -95,6 +96,7 @@ test('keys change without a stop: installed, used and removed everywhere, and ke
   n3.signal('SIGKILL')
   const again = await startMember(t, { name: 'n3', key: old, directory, ports: n3.ports })
   await membersOf(again, 3)
+  await membersOf(again, 3, '?wan=1')
   t.is(await shown(again), gathering + list([[fresh, 3]]))
   const alone = await startAgent(t)
   const { status, text } = await alone.http('GET', '/v1/operator/keyring')
