@@ -124,6 +124,7 @@ function keep(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void
   if (state.events.length > KEPT_MAX) state.events.shift()
   state.count += 1
   turn.count('events.kept')
+  turn.count('serf.events')
   for (const { name, token, subscriber } of state.followers) {
     if (name === '' || name === event.name) turn.emit(subscriber, state.count, recentEvents(state, name, token, turn))
   }

@@ -47,6 +47,7 @@ export function accused(state: MembershipState, turn: MembershipTurn, news: Accu
     const what = suspicion.accusers.size === 1 ? 'accused' : 'confirmed'
     noteIn(state, turn, { what, member: name, incarnation, by: accuser, via, why: 'no answer, neither directly nor over others' })
     turn.count(`membership.${what}`)
+    turn.count('memberlist.msg.suspect')
   }
   if (isLoud) becomeLoud(state, suspicion)
   if (!isNew) return false

@@ -84,6 +84,7 @@ function take(state: MembershipState, turn: MembershipTurn, record: MemberRecord
   state.lamportTime = Math.max(state.lamportTime, record.ltime)
   state.version++
   if (wasThere !== isThere(record) || before?.place !== record.place) state.isMoved = true
+  const goneSinceMs = state.goneSinceMs.get(name)
   if (isThere(record)) state.goneSinceMs.delete(name)
   else if (wasThere || before === undefined) state.goneSinceMs.set(name, state.nowMs)
   const suspicion = state.suspicions.get(name)
@@ -96,6 +97,22 @@ function take(state: MembershipState, turn: MembershipTurn, record: MemberRecord
   if (what === undefined) return
   noteIn(state, turn, { what, member: name, incarnation: record.incarnation, by: via[0] ?? state.self.name, via, why })
   turn.count(`membership.${what}`)
+  for (const metric of serfMetrics(what, before)) turn.count(metric)
+  if (goneSinceMs !== undefined && before?.status === 'failed' && isThere(record) && state.nowMs - goneSinceMs <= FLAP_MS) {
+    turn.count('serf.member.flap')
+  }
+}
+
+/** Who is back so soon after it failed flaps. Source: Serf. */
+const FLAP_MS = 60_000
+
+/** What dashboards made for Consul ask for. A member that had failed joins when it is back. */
+function serfMetrics(what: TraceEntry['what'], before: MemberRecord | undefined): string[] {
+  if (what === 'failed') return ['serf.member.failed', 'memberlist.msg.dead']
+  if (what === 'left') return ['serf.member.left']
+  if (what === 'joined') return ['serf.member.join', 'memberlist.msg.alive']
+  if (what !== 'refuted') return []
+  return before?.status === 'failed' ? ['serf.member.join', 'memberlist.msg.alive'] : ['memberlist.msg.alive']
 }
 
 function happened(record: MemberRecord, before: MemberRecord | undefined, wasSuspect: boolean): TraceEntry['what'] | undefined {

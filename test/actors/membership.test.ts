@@ -333,6 +333,16 @@ test('an agent alone leaves at once', (t) => {
   t.is(listening().call('leave', null).result, null)
 })
 
+test('what becomes of members is counted under the names that Serf has for it', (t) => {
+  const a = listening()
+  for (const other of [n2, n3, n4]) connect(a, other)
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  say(a, n2, { is: 'member', member: { ...n3, incarnation: 2 } })
+  say(a, n4, { is: 'member', member: { ...n4, incarnation: 2, status: 'left' } })
+  const counted = ['join', 'failed', 'flap', 'left'].map((what) => a.counters.get(`serf.member.${what}`))
+  t.deepEqual(counted, [5, 1, 1, 1], 'the first one to join is the agent itself')
+})
+
 test('failed members can be made to leave and be forgotten; those that are alive stay', (t) => {
   const a = listening([n2, { ...n3, status: 'failed' }, { ...n4, status: 'failed' }])
   t.like(a.call('forceLeave', { name: 'nobody', prune: false }).result, { refused: 'missing' })
