@@ -32,12 +32,14 @@ export class Apis {
     return api.request(method, path, request, done)
   }
 
-  /** What a GET on a node that is up finds now, without anything that was kept. */
+  /** What a GET on a node that is up finds now, without anything that was kept; of a client what a server finds. */
   readNow(name: string, url: string): { status: number; body: string } {
-    const { edge: host, config, layout } = this.#run.cluster.node(name)
+    const { edge: host, config, layout } = this.#run.cluster.stateFor(name)
     const found = { status: 0, body: '' }
+    // At once: whoever asks the log first would answer later.
+    const asked = config.etcd ? `${url}${url.includes('?') ? '&' : '?'}stale` : url
     createApi({ host, config, layout, routes }).handle(
-      { method: 'GET', url, headers: {}, from: '127.0.0.1', readBody: (_bytesMax, done) => done(NO_BODY) },
+      { method: 'GET', url: asked, headers: {}, from: '127.0.0.1', readBody: (_bytesMax, done) => done(NO_BODY) },
       ({ status, bytes }) => Object.assign(found, { status, body: bytes.toString() }),
     )
     return found

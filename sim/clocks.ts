@@ -29,10 +29,14 @@ export class Clocks {
     }
   }
 
-  /** When the clock of a machine was set last; -Infinity if it never was. */
+  /** When a clock was set last by which a machine's certificates are made: its own or, on a client, that of a server; -Infinity if none ever was. */
   setAtMs(name: string): number {
     this.look()
-    return this.#known.get(name)?.setAtMs ?? Number.NEGATIVE_INFINITY
+    const { cluster } = this.#run
+    const signers = cluster.nodes.get(name)?.isServer === false ? cluster.servers : []
+    return Math.max(
+      ...[name, ...signers.map((server) => server.name)].map((one) => this.#known.get(one)?.setAtMs ?? Number.NEGATIVE_INFINITY),
+    )
   }
 
   /** Whether a clock is right, and has been for a while. */

@@ -1,10 +1,12 @@
 import type { CheckDefinition } from '../actors/definitions.ts'
+import type { EtcdConfig } from '../src/config/config.ts'
 import { localLog } from '../src/local-log.ts'
 import type { Role } from '../src/placement.ts'
 import type { Application, Estate } from './estate.ts'
+import { GivenMembers } from './given-members.ts'
 import type { Mutations } from './mutants/index.ts'
 import { networkOf } from './network-of.ts'
-import { SEPARATE, SimNode, TOGETHER } from './node.ts'
+import { type LogLife, SEPARATE, SimNode, TOGETHER } from './node.ts'
 import { SimLog } from './ports/log.ts'
 import type { CertificateFacts, SimHandshake } from './ports/mesh-identity.ts'
 import type { SimNetwork } from './ports/network.ts'
@@ -36,7 +38,11 @@ export class Cluster {
   readonly estate: Estate
   readonly network: SimNetwork
   readonly nodes = new Map<string, SimNode>()
-  /** The log that all servers share. A lone agent needs none. */
+  /** Those that have the cluster's state, in the order of the estate. */
+  readonly servers: readonly SimNode[]
+  /** Those that ask a server instead. */
+  readonly clients: readonly SimNode[]
+  /** The log that all servers share. A lone one needs none. */
   readonly log: SimLog | undefined
   /** What was ordered by the log of a lone agent. */
   readonly recording = new Recording()
@@ -53,24 +59,29 @@ export class Cluster {
     this.estate = estate
     this.network = networkOf(world)
     for (const { name, address } of estate.agents) this.network.addNode(name, address)
-    this.log = estate.agents.length > 1 ? this.#sharedLog() : undefined
-    const shared = estate.agents.length > OWN_STATES_MAX ? new SharedStates<State>() : undefined
+    const servers = estate.agents.filter(({ config }) => config.server)
+    const members = servers.length < estate.agents.length ? new GivenMembers(estate.agents, world) : undefined
+    this.log = servers.length > 1 ? this.#sharedLog(servers.map(({ name }) => name)) : undefined
+    const shared = servers.length > OWN_STATES_MAX ? new SharedStates<State>() : undefined
+    const createLog = (name: string, life: LogLife) =>
+      this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life)
     for (const { name, config } of estate.agents) {
       const { threads, mutations, printed } = options
       const layout = threads === 'separate' ? SEPARATE : TOGETHER
       const node: SimNode = new SimNode({
         world,
         network: this.network,
-        config,
+        config: members && config.server && this.log ? { ...config, etcd: SHARED } : config,
         layout,
+        members,
         mutations,
         printed,
         clock: this.#drawClock(name),
-        sharedStates: shared,
+        sharedStates: config.server ? shared : undefined,
         recording: this.log ? undefined : this.recording,
         signed: options.signed,
         judged: (handshake) => options.judged(node, handshake),
-        createLog: (life) => this.log?.attach(name, shared ? { ...life, apply: shared.apply(life.apply) } : life) ?? localLog(life),
+        createLog: (life) => createLog(name, life),
         ended: () => this.#ended(node),
         threadRestarted: (roles) => roles.includes('edge') && options.booted(node),
       })
@@ -78,6 +89,8 @@ export class Cluster {
       for (const check of config.checks) this.#answer(node, check, 'passing')
       this.nodes.set(name, node)
     }
+    this.servers = [...this.nodes.values()].filter(({ isServer }) => isServer)
+    this.clients = [...this.nodes.values()].filter(({ isServer }) => !isServer)
     this.#correctClocks()
   }
 
@@ -95,11 +108,10 @@ export class Cluster {
     return { skewMs: stream.int(-SKEW_MS_MAX, SKEW_MS_MAX), driftPart: (stream.next() * 2 - 1) * DRIFT_PART_MAX }
   }
 
-  #sharedLog(): SimLog {
-    const { world, estate } = this
+  #sharedLog(members: readonly string[]): SimLog {
+    const { world } = this
     return new SimLog({
-      members: estate.agents.map(({ name }) => name),
-      learners: estate.agents.filter(({ config }) => !config.server).map(({ name }) => name),
+      members,
       nowMs: () => world.nowMs,
       after: (ms, work) => world.after(ms, work),
       random: (stream) => world.streams.stream(`log/${stream}`),
@@ -121,6 +133,12 @@ export class Cluster {
     return node
   }
 
+  /** Whose tables show the state of the cluster as an agent may know it: its own, or those of a server that runs. */
+  stateFor(name: string): SimNode {
+    const node = this.node(name)
+    return node.isServer ? node : (this.servers.find(({ isUp }) => isUp) ?? (this.servers[0] as SimNode))
+  }
+
   /** Switches a machine on: its programs listen and its agent starts. */
   boot(name: string): void {
     const node = this.node(name)
@@ -136,14 +154,14 @@ export class Cluster {
   crash(name: string, forMs: number, how: 'aloud' | 'silently' = 'aloud'): void {
     const node = this.up(name)
     if (!node) return
-    this.log?.crash(name)
+    if (node.isServer) this.log?.crash(name)
     node.crash(how)
     this.#restart(name, forMs)
   }
 
   /** An agent that ended by itself is started again, as by any service manager. */
   #ended(node: SimNode): void {
-    this.log?.crash(node.name)
+    if (node.isServer) this.log?.crash(node.name)
     this.#restart(node.name, RESTART_MS)
   }
 
@@ -193,6 +211,11 @@ export class Cluster {
     if (what === 'all') this.#stoppedUntil.set(name, Math.max(this.stoppedUntil(name), untilMs))
   }
 
+  /** What happens to any machine or way may be in the way of every client for so long, until it has noticed and uses another server. */
+  disturbClients(forMs: number): void {
+    for (const { name } of this.clients) this.disturb(name, forMs + CLIENT_MOVES_MS, 'way')
+  }
+
   /** Ends all trouble and switches everything on. */
   heal(): void {
     this.network.healAll()
@@ -226,6 +249,10 @@ export class Cluster {
 }
 
 const RESTART_MS = 1_000
+/** A server that says nothing counts as lost after 25 s, with a question each 10 s; then another one is dialled. */
+const CLIENT_MOVES_MS = 45_000
+/** Servers that share a log ask it before they answer. Where it is matters only to a real one. */
+const SHARED: EtcdConfig = { own: undefined, endpoints: [], caFile: '', certFile: '', keyFile: '', holdMs: 7_000 }
 /** Larger clusters share the states of their tables. */
 const OWN_STATES_MAX = 5
 const DAY_MS = 24 * 3_600_000

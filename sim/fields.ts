@@ -5,6 +5,8 @@ import { pick } from './streams.ts'
 export type DrawContext = {
   /** Every agent of the run. */
   nodes: readonly string[]
+  /** Those of them that are clients. Default: none. */
+  clients?: readonly string[]
   /** When trouble ends. */
   quietAtMs: number
   /** Which service has which upstream, on which agent. */

@@ -18,6 +18,10 @@ export type Kind = {
   perMinute: number
   /** It is about the whole cluster: drawn as often as for one agent. */
   oncePerRun?: boolean
+  /** It is about an agent that has the cluster's state: no client has it. */
+  onServers?: true
+  /** Only runs with client agents have it. */
+  withClients?: true
   /** Runs with fewer agents do not have it. */
   nodesMin?: number
   /** Runs with more agents do not have it. */

@@ -1,6 +1,7 @@
 import { applyGroup } from '../actors/commands.ts'
 import { actors } from '../actors/index.ts'
 import type { LocalArgs } from '../actors/local/state.ts'
+import { applyMirrored } from '../actors/mirror/rows.ts'
 import type { Config } from '../src/config/config.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
@@ -9,13 +10,15 @@ import type { Clock, Devices, LogLevel, Ports, Tables } from '../src/kernel/port
 import { assert, isRefused } from '../src/kernel/refusal.ts'
 import type { ChangeNotice } from '../src/kernel/tables.ts'
 import { localArgs } from '../src/local-args.ts'
-import type { LocalLogOptions } from '../src/local-log.ts'
+import { type LocalLogOptions, localLog } from '../src/local-log.ts'
 import { createThread, startActors } from '../src/node.ts'
 import { ownApi } from '../src/own-api.ts'
 import type { Layout, Role } from '../src/placement.ts'
 import { MachineClock } from './clock.ts'
 import { Crashes } from './crashes.ts'
+import type { GivenMembers } from './given-members.ts'
 import type { Mutations } from './mutants/index.ts'
+import { NodeLinks } from './node-links.ts'
 import { createSimAuthority } from './ports/authority.ts'
 import { SimDaemons } from './ports/daemons.ts'
 import { createSimMesh, type SimMesh } from './ports/mesh.ts'
@@ -42,6 +45,7 @@ const SLOW_SIGNER_MS_MAX = 10_000
 /** Roles of the threads of a simulated agent, as in production but with one of each. */
 export const SEPARATE: Layout = [['main'], ['state'], ['edge'], ['mesh']]
 export const TOGETHER: Layout = [['main', 'state', 'edge', 'mesh']]
+const MAIN = 0
 
 /** What a log may use during one life of the state thread. Nothing comes back through it once that life has ended. */
 export type LogLife = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
@@ -58,7 +62,9 @@ export type SimNodeOptions = {
   /** One thread for each role, at most. */
   layout: Layout
   mutations: Mutations
-  /** Makes the log for each life of the state thread. */
+  /** Who the members are that it has links with. Without: it has none, and the actors of a server, whatever it is. */
+  members?: GivenMembers | undefined
+  /** Makes the log for each life of the state thread of a server. */
   createLog(life: LogLife): Devices['log']
   /** Lets copies of the same tables share what they have in common. */
   sharedStates?: SharedStates<State> | undefined
@@ -107,18 +113,19 @@ export class SimNode {
   readonly #crashes = new Crashes((actor) => this.#interrupted(`actor ${actor}`))
   readonly #definitions: readonly AnyActor[]
   #threads: SimThreads | undefined
+  #links: NodeLinks | undefined
 
   constructor(options: SimNodeOptions) {
-    const { world, config } = options
+    const { world, config, members } = options
     this.#options = options
     // Who belongs to the cluster is given; finding that out is simulated by sim/members/.
-    // Whoever is no server has a copy of the log all the same, and the actors of one.
-    this.config = { ...config, gossip: undefined, server: true }
+    this.config = { ...config, gossip: undefined }
     this.#local = localArgs({ ...config, gossip: undefined })
     this.layout = options.layout
     this.name = config.node.name
     this.clock = new MachineClock({ ...options.clock, nowMs: () => world.nowMs })
-    this.#definitions = actors.map((definition) => this.#crashes.into(options.mutations.wrapActor(definition)))
+    const given = (definition: AnyActor) => members?.into(definition, config.node.name) ?? definition
+    this.#definitions = actors.map((definition) => this.#crashes.into(options.mutations.wrapActor(given(definition))))
     const stream = world.streams.stream(`disk/${this.name}`)
     const disk = new Schedule(world, this.clock)
     const after = (ms: number, work: () => void) => disk.later(ms, work)
@@ -130,6 +137,11 @@ export class SimNode {
 
   get isUp(): boolean {
     return this.#threads !== undefined
+  }
+
+  /** Whether it has a copy of the cluster's state. All others ask a server. */
+  get isServer(): boolean {
+    return this.config.server
   }
 
   /** By thread; none while the node is down. */
@@ -163,8 +175,9 @@ export class SimNode {
 
   start(): void {
     assert(!this.isUp, `${this.name} is started only while it is down`)
-    const { world, layout, threadRestarted } = this.#options
+    const { world, layout, members, threadRestarted } = this.#options
     this.files.clear()
+    members?.began(this.name)
     this.#interrupted('process')
     this.#threads = new SimThreads({
       node: this.name,
@@ -175,15 +188,25 @@ export class SimNode {
         const { config } = this
         const api = ownApi({ options: () => ({ host, config, layout, routes }) })
         const ports = this.#ports(layout[thread] ?? [], thread, schedule, (notice) => host.notify(notice), api)
-        const host = createThread({ config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions })
+        const far = this.#links?.create(thread, () => host)
+        const options = { config, layout, thread, ports, ...surroundings, packLocally: true, definitions: this.#definitions }
+        const host: Host = createThread({ ...options, ...(far && { reach: far.reach }) })
         return host
       },
-      startActors: (host) => startActors(host, this.config, layout, { local: this.#local }),
+      startActors: (host) => {
+        this.#links?.begun(host.thread)
+        startActors(host, this.config, layout, this.#startedWith())
+      },
       threadEnded: (thread) => this.#threadEnded(thread),
       threadStarted: (thread) => threadRestarted?.(layout[thread] ?? []),
       fatal: (why) => this.#end(why),
       print: (level, from, line, facts) => this.#print(level, from, line, facts),
     })
+  }
+
+  #startedWith(): Record<string, unknown> {
+    const { server, datacenter } = this.config
+    return { local: this.#local, ...(this.#links && { router: { enabled: true, server, datacenter } }) }
   }
 
   // ---------------------------------------------------------------- trouble
@@ -261,6 +284,7 @@ export class SimNode {
   #end(why: string): void {
     this.#print('error', 'agent', `cannot go on: ${why}`)
     this.mesh?.close()
+    this.#links?.close()
     this.#stop()
     this.#options.ended?.(why)
   }
@@ -268,6 +292,8 @@ export class SimNode {
   #stop(): void {
     this.#threads?.end()
     this.#threads = undefined
+    this.#links = undefined
+    this.#options.members?.ended(this.name)
     this.mesh = undefined
     this.#crashes.clear()
     this.tables.crash()
@@ -278,6 +304,7 @@ export class SimNode {
   #threadEnded(thread: number): void {
     const roles = this.layout[thread] ?? []
     for (const role of roles) this.#interrupted(role)
+    this.#links?.ended(thread)
     if (roles.includes('state')) {
       this.tables.crash()
       this.store.disk.crash()
@@ -299,6 +326,7 @@ export class SimNode {
     const { world } = this.#options
     const after = (ms: number, work: () => void) => schedule.after(ms, work)
     const clock: Clock = { wallMs: () => this.wallMs(), monotonicMs: () => this.clock.monotonicMs(), after }
+    if (thread === MAIN && this.#options.members) this.#openLinks(clock)
     return {
       clock,
       random: (stream) => world.streams.stream(`${this.name}/${thread}/${stream}`),
@@ -307,11 +335,19 @@ export class SimNode {
         ...(roles.includes('edge') && this.#edgeDevices(schedule, api)),
         ...((roles.includes('edge') || roles.includes('state')) && { snapshots: this.#snapshots(schedule, thread) }),
         ...(roles.includes('main') && this.#mainDevices(schedule)),
+        ...(thread === MAIN && this.#links && { links: this.#links.device }),
         ...(roles.includes('state') && this.#stateDevices(schedule, onCommitted)),
         ...(roles.includes('mesh') && this.#meshDevices()),
       },
       print: (level, from, line, facts) => this.#print(level, from, line, facts),
     }
+  }
+
+  #openLinks(clock: Clock): void {
+    const { world, network, layout } = this.#options
+    const { config } = this
+    const pass = (from: number, to: number, work: () => void) => this.#threads?.pass(from, to, work)
+    this.#links = new NodeLinks({ world, network, config, layout, clock, pass })
   }
 
   /** The handlers of watches run here, with chance of their own. */
@@ -356,7 +392,7 @@ export class SimNode {
     }
     const apply = recording?.of(applyGroup) ?? applyGroup
     const life = { tables, apply, onCommitted, after: (ms: number, work: () => void) => schedule.after(ms, work) }
-    const log = createLog(mutations.wrapLife(life, this.name))
+    const log = this.isServer ? createLog(mutations.wrapLife(life, this.name)) : localLog({ ...life, apply: applyMirrored })
     const store: Devices['store'] = {
       perform: (request, done, event) => this.store.perform(request, (result) => schedule.later(0, () => done(result)), event),
     }

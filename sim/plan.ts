@@ -3,7 +3,7 @@ import { faults } from './faults/index.ts'
 import type { DrawContext } from './fields.ts'
 import type { Kind } from './kind.ts'
 import { type Scenario, scenarioNamed } from './scenarios/index.ts'
-import { standardUpstreams } from './standard-estate.ts'
+import { isClient, standardUpstreams } from './standard-estate.ts'
 import { createRandom, pick } from './streams.ts'
 import { workloads } from './workloads/index.ts'
 
@@ -36,11 +36,12 @@ export function kindNamed(name: string): Kind | undefined {
 /** Draws a plan. Each run first draws which kinds of trouble exist in it, so that each is also met alone. */
 export function drawPlan(seed: string, { scenario = mixed, nodes, seconds }: DrawOptions = {}): Plan {
   const random = createRandom(`${seed}/plan`)
-  const count = nodes ?? pick(random, scenario.nodes)
-  const names = Array.from({ length: count }, (_, at) => `n${at + 1}`)
+  const servers = nodes ?? pick(random, scenario.nodes)
+  const clients = drawClients(seed, scenario)
+  const names = [...numbered('n', servers), ...numbered('c', clients)]
   const quietAtMs = (seconds ?? scenario.seconds) * 1_000
-  const context: DrawContext = { nodes: names, quietAtMs, upstreams: standardUpstreams(names) }
-  const possible = [...kinds.values()].filter((kind) => isPossible(kind, scenario, count))
+  const context = contextOf(names, quietAtMs)
+  const possible = [...kinds.values()].filter((kind) => isPossible(kind, scenario, servers, clients))
   const present = possible.filter((kind) => random.next() < chanceOf(kind, scenario))
   const threads = random.next() < 0.75 ? 'separate' : 'together'
   const events = present.flatMap((kind) => drawEvents(seed, kind, scenario.rate(kind), context))
@@ -52,8 +53,9 @@ export function drawPlan(seed: string, { scenario = mixed, nodes, seconds }: Dra
 export function drawEvents(seed: string, kind: Kind, rate: number, context: DrawContext): PlanEvent[] {
   const own = createRandom(`${seed}/plan/${kind.name}`)
   const count = Math.round(usualCount(kind, rate, context.nodes.length, context.quietAtMs) * (0.5 + own.next()))
+  const possible = kind.onServers ? context.nodes.filter((name) => !context.clients?.includes(name)) : context.nodes
   return Array.from({ length: count }, (): PlanEvent => {
-    const node = pick(own, context.nodes)
+    const node = pick(own, possible)
     const event: PlanEvent = { atMs: own.int(500, context.quietAtMs), do: kind.name, node }
     for (const [name, field] of Object.entries(kind.fields)) {
       const value = field.draw(own, context, node)
@@ -65,12 +67,13 @@ export function drawEvents(seed: string, kind: Kind, rate: number, context: Draw
 
 /** The chance that a plan has any event of a kind. */
 export function chanceDrawn(kind: Kind, { scenario = mixed, nodes, seconds }: DrawOptions = {}): number {
-  const counts = nodes === undefined ? scenario.nodes : [nodes]
+  const servers = nodes === undefined ? scenario.nodes : [nodes]
+  const counts = servers.flatMap((count) => (scenario.clients ?? [0]).map((clients) => [count, clients] as const))
   const quietAtMs = (seconds ?? scenario.seconds) * 1_000
-  const chances = counts.map((count) => {
-    if (!isPossible(kind, scenario, count)) return 0
+  const chances = counts.map(([count, clients]) => {
+    if (!isPossible(kind, scenario, count, clients)) return 0
     // There is one if the usual count, times something from 0.5 to 1.5, is at least a half.
-    const enough = 0.5 / usualCount(kind, scenario.rate(kind), count, quietAtMs)
+    const enough = 0.5 / usualCount(kind, scenario.rate(kind), count + clients, quietAtMs)
     return chanceOf(kind, scenario) * Math.min(1, Math.max(0, 1.5 - enough))
   })
   return chances.reduce((sum, chance) => sum + chance, 0) / counts.length
@@ -120,8 +123,8 @@ function planFault(plan: unknown): string | undefined {
   if (!isPositive(checkEveryMs)) return '.checkEveryMs: must be a positive number of milliseconds'
   if (!isPositive(quietAtMs)) return '.quietAtMs: must be a positive number of milliseconds'
   if (!Array.isArray(events)) return '.events: must be a list'
-  const context: DrawContext = { nodes, quietAtMs, upstreams: standardUpstreams(nodes) }
-  return eventsFault(events, context)
+  if (nodes.every(isClient)) return '.nodes: one of them at least must be a server, called otherwise than c1, c2, …'
+  return eventsFault(events, contextOf(nodes, quietAtMs))
 }
 
 /** The first mistake in a list of events, as `.events[3].forMs: …`. */
@@ -141,6 +144,7 @@ function eventFault(event: unknown, context: DrawContext): string | undefined {
   const kind = typeof what === 'string' ? kinds.get(what) : undefined
   if (!kind) return `.do: unknown kind ${JSON.stringify(what)}`
   if (typeof node !== 'string' || !context.nodes.includes(node)) return `.node: ${JSON.stringify(node)} is not one of the plan's nodes`
+  if (kind.onServers && context.clients?.includes(node)) return `.node: ${node} is a client agent, and ${kind.name} is about a server`
   for (const [name, field] of Object.entries(kind.fields)) {
     if (!field.isAllowed(rest[name], context)) return `.${name}: must be ${field.about}, got ${JSON.stringify(rest[name])}`
   }
@@ -148,8 +152,24 @@ function eventFault(event: unknown, context: DrawContext): string | undefined {
   return unknownField === undefined ? undefined : `.${unknownField}: ${kind.name} has no such field`
 }
 
-function isPossible(kind: Kind, scenario: Scenario, nodes: number): boolean {
+function isPossible(kind: Kind, scenario: Scenario, servers: number, clients: number): boolean {
+  const nodes = servers + clients
+  if (kind.withClients && clients === 0) return false
   return scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= nodes && nodes <= (kind.nodesMax ?? nodes)
+}
+
+/** In a stream of its own: what else a plan has does not depend on it. */
+function drawClients(seed: string, { clients = [0] }: Scenario): number {
+  return pick(createRandom(`${seed}/plan/clients`), clients)
+}
+
+function numbered(letter: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${letter}${at + 1}`)
+}
+
+/** What may happen in the standard estate. */
+export function contextOf(nodes: readonly string[], quietAtMs: number): DrawContext {
+  return { nodes, clients: nodes.filter(isClient), quietAtMs, upstreams: standardUpstreams(nodes) }
 }
 
 /** The chance that a run has a kind that is possible in it. */

@@ -23,7 +23,10 @@ export class Proofs {
       ({ source, destination, sinceMs }) =>
         matches(rule.source, source) && matches(rule.destination, destination) && (sinceMs <= rule.askedMs || sinceMs === nowMs),
     )
-    for (const { node, serviceId, service, done } of enforcement(at.tables.view(), { destination: rule.destination, index }).proxies) {
+    for (const { node, serviceId, service, done } of enforcement(this.#run.cluster.stateFor(at.name).tables.view(), {
+      destination: rule.destination,
+      index,
+    }).proxies) {
       const denied = pairs.filter(({ destination }) => destination === service)
       if (!done || denied.length === 0) continue
       this.#run.reach('proof looked at')

@@ -65,7 +65,7 @@ export class Queries {
     const { cluster, history, world } = this.#run
     for (const register of history.operations.keys()) {
       if (!register.startsWith(PREFIX)) continue
-      for (const { tables } of cluster.nodes.values()) {
+      for (const { tables } of cluster.servers) {
         const ttl = tables.view().get(queryTable, register.slice(PREFIX.length))?.dns.ttl ?? null
         const operation = history.begin(register, { client: 'checker', do: 'get', value: null, invokedMs: world.nowMs, outcome: ttl })
         operation.answeredMs = world.nowMs

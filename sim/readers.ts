@@ -22,6 +22,7 @@ export const readersOf = perRun((_run: Run): Reader[] => [])
 /** The edge thread of an agent begins to run, for the first time or again: clients can reach it. */
 export function edgeBegun(run: Run, node: SimNode): void {
   apisOf(run).begun(node)
+  if (!node.isServer) return
   const readers = readersOf(run)
   const living = readers.filter((reader) => reader.look() !== undefined)
   readers.splice(0, readers.length, ...living)

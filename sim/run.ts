@@ -145,7 +145,9 @@ export class Run {
   #apply(event: PlanEvent): void {
     if (this.#failure) return
     this.world.trace.add(this.world.nowMs, JSON.stringify(event))
-    kindNamed(event.do)?.apply(this, event)
+    const kind = kindNamed(event.do)
+    if (kind?.isFault) this.cluster.disturbClients(Number(event['forMs'] ?? 0))
+    kind?.apply(this, event)
   }
 
   #rest(): void {

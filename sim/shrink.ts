@@ -1,6 +1,6 @@
 import type { DrawContext } from './fields.ts'
 import { eventsFault, kindNamed, type Plan, type PlanEvent } from './plan.ts'
-import { standardUpstreams } from './standard-estate.ts'
+import { isClient, standardUpstreams } from './standard-estate.ts'
 
 export type ShrinkOptions = {
   /** Plans that may be tried. */
@@ -15,6 +15,8 @@ export type ShrinkOptions = {
   upstreams?(nodes: readonly string[]): DrawContext['upstreams']
   /** The programs behind services. Default: those of the standard estate. */
   programs?: DrawContext['programs']
+  /** Whether an agent is a client. Default: as the standard estate calls them. */
+  clients?(node: string): boolean
   /** All agents stay, whether something happens to them or not. */
   keepNodes?: boolean
 }
@@ -85,9 +87,10 @@ class Search {
   }
 
   #isPossible({ nodes, quietAtMs, events }: Plan): boolean {
+    const { programs = [], clients = isClient } = this.#options
     const upstreams = (this.#options.upstreams ?? standardUpstreams)(nodes)
-    const { programs = [] } = this.#options
-    return quietAtMs > 0 && nodes.length > 0 && eventsFault(events, { nodes, quietAtMs, upstreams, programs }) === undefined
+    const context: DrawContext = { nodes, clients: nodes.filter(clients), quietAtMs, upstreams, programs }
+    return quietAtMs > 0 && !nodes.every(clients) && eventsFault(events, context) === undefined
   }
 
   /** Leaves out what comes after the failure. */

@@ -49,6 +49,13 @@ export class SimThreads {
     for (const thread of this.#threads) this.#begin(thread, () => undefined)
   }
 
+  /** Brings work from one thread to another, after what was brought before; to itself in a turn of its own. */
+  pass(from: number, to: number, work: () => void): void {
+    const thread = this.#threads[to]
+    if (from === to) thread?.schedule.later(0, work)
+    else thread?.to.get(from)?.(work)
+  }
+
   /** A thread does nothing for so long. */
   stall(thread: number, forMs: number): void {
     this.#threads[thread]?.schedule.pause(this.#options.world.nowMs + forMs)

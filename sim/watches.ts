@@ -95,7 +95,7 @@ export class Watches {
     run.reach(isEarly ? 'watch woken by a change' : 'watch answered at its end')
     // A change that leaves the answer as it was is not told.
     if (isEarly || (status === statusBefore && text === body)) return undefined
-    const reachedAtMs = indexesOf(run).reachedAtMs(node, index) ?? nowMs
+    const reachedAtMs = indexesOf(run).reachedAtMs(run.cluster.stateFor(node).name, index) ?? nowMs
     const calmSinceMs = Math.max(waitsSinceMs, reachedAtMs, run.cluster.disturbedUntil(node))
     if (nowMs - calmSinceMs <= TOLD_WITHIN_MS) return undefined
     return `${who} waited until its end for index ${index}, which was there ${(nowMs - reachedAtMs).toFixed(0)} ms before`

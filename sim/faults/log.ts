@@ -20,6 +20,7 @@ const leaderLost = defineFault({
 const logLag = defineFault({
   name: 'log-lag',
   about: 'entries of the log come late to one agent for a while',
+  onServers: true,
   perMinute: 2,
   nodesMin: 2,
   fields: { lagMs: ms(50, 4_000), forMs: ms(500, 10_000) },
@@ -32,6 +33,7 @@ const logLag = defineFault({
 const outcomesUnknown = defineFault({
   name: 'outcomes-unknown',
   about: 'an agent is not told what became of its changes for a while',
+  onServers: true,
   perMinute: 2,
   nodesMin: 2,
   fields: { forMs: ms(200, 6_000) },

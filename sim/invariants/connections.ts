@@ -84,6 +84,8 @@ const knownByNode = perRun((_run: Run) => new Map<string, Known>())
 
 /** What the tables of a node deny, and since when. */
 function knownDenies(run: Run, node: SimNode): Deny[] {
+  // A client is told of them by feeds, not by tables.
+  if (!node.isServer) return []
   const view = node.tables.view()
   const index = indexOf(view, 'intentions')
   const all = knownByNode(run)

@@ -55,5 +55,5 @@ export const watchesMissNothing: Invariant = {
 function isSettled(run: Run, { node, toldMs, waitsSinceMs }: Watch): boolean {
   // Whoever asks for what comes after an index that a restore took back has to wait for it.
   if (snapshotsOf(run).mayRestoreBetween(toldMs, run.world.nowMs)) return false
-  return waitsSinceMs !== undefined && run.world.nowMs - indexesOf(run).changedAtMs(node) > TOLD_WITHIN_MS
+  return waitsSinceMs !== undefined && run.world.nowMs - indexesOf(run).changedAtMs(run.cluster.stateFor(node).name) > TOLD_WITHIN_MS
 }

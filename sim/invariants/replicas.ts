@@ -48,7 +48,7 @@ function readingFault({ view }: Replay, { node, key, value, head }: Reading): st
 }
 
 function tablesFault({ cluster }: Pick<Run, 'cluster'>, replay: Replay): string | undefined {
-  for (const { name, tables } of [...cluster.nodes.values()].slice(0, COMPARED_MAX)) {
+  for (const { name, tables } of cluster.servers.slice(0, COMPARED_MAX)) {
     const difference = tableDifference(replay.view, tables.view())
     if (difference !== undefined) return `the log and the tables of ${name} differ: ${difference}`
   }

@@ -18,7 +18,7 @@ export const snapshotsAreWhole: Invariant = {
   broken(run) {
     const { saved, wrong } = snapshotsOf(run)
     if (wrong !== undefined || saved.length === 0) return wrong
-    const [lone] = run.cluster.nodes.values()
+    const [lone] = run.cluster.servers
     const entries = run.cluster.log?.entries ?? run.cluster.recording.upTo(lone ? lastIndex(lone.tables.view()) : 0)
     const replay = new Replay(entries, saved)
     const left = saved.slice(-COMPARED_MAX)

@@ -11,7 +11,6 @@ export type { SimLogEntry, SimLogLife } from './log-member.ts'
 export type SimLogOptions = LogWorld & {
   members: readonly string[]
   /** Those of the members that never vote. */
-  learners?: readonly string[]
 }
 
 /** So many of the members vote, at most; the others only learn what was committed. */
@@ -38,13 +37,13 @@ export class SimLog {
   /** What former leaders had: the next leader knows what becomes of it. */
   #orphans: Proposal[] = []
 
-  constructor({ members, learners = [], ...world }: SimLogOptions) {
+  constructor({ members, ...world }: SimLogOptions) {
     this.#world = world
     for (const name of members) {
       assert(!this.#members.has(name), `every member of the log has a name of its own; there are two "${name}"`)
       this.#members.set(name, { name, life: undefined, tables: undefined, lagMs: 0, lagUntilMs: 0, unknownUntilMs: 0 })
     }
-    this.#voters = [...this.#members.values()].filter(({ name }) => !learners.includes(name)).slice(0, VOTERS_MAX)
+    this.#voters = [...this.#members.values()].slice(0, VOTERS_MAX)
     assert(this.#voters.length > 0, 'a log has members')
     this.#leadership = new Leadership({
       world,

@@ -7,6 +7,7 @@ import { meshMembers, proxyReports } from '../../actors/reports/queries.ts'
 import type { ProxyReport } from '../../actors/reports/tables.ts'
 import { heldTable, lockDelayTable, termTable } from '../../actors/sessions/tables.ts'
 import type { View } from '../../src/kernel/tables.ts'
+import type { Cluster } from '../cluster.ts'
 import { membersOf } from '../members/group.ts'
 import type { SimNode } from '../node.ts'
 import type { Run } from '../run.ts'
@@ -39,11 +40,11 @@ const agentsRun: Condition = {
 
 const replicasFollow: Condition = {
   name: 'replicas-follow',
-  sentence: 'once all trouble has ended, every agent has applied the whole log',
+  sentence: 'once all trouble has ended, every server has applied the whole log',
   notYet({ cluster }) {
     const { log } = cluster
     if (!log) return undefined
-    for (const name of cluster.nodes.keys()) {
+    for (const { name } of cluster.servers) {
       if (log.appliedOf(name) < log.head) return `${name} has applied ${log.appliedOf(name)} of ${log.head} entries`
     }
     return undefined
@@ -57,8 +58,7 @@ const catalogAgrees: Condition = {
     for (const node of cluster.nodes.values()) {
       const own = said.get(node.name)
       if (!own) return `${node.name} does not answer`
-      const lookers = cluster.nodes.size <= COMPARED_MAX ? cluster.nodes.values() : [node]
-      for (const looker of lookers) {
+      for (const looker of lookersAt(cluster, node)) {
         const difference = catalogDifference(looker.tables.view(), node, own)
         if (difference !== undefined) return `${difference} in the catalog of ${looker.name}`
       }
@@ -85,8 +85,7 @@ const upstreamsWork: Condition = {
   notYet({ cluster }, { echoedMs, beganMs }) {
     for (const upstream of cluster.estate.upstreams) {
       const { node, source, destination } = upstream
-      const at = cluster.node(node)
-      if (!mayConnect(at, source, destination)) continue
+      if (!mayConnect(cluster.stateFor(node), source, destination)) continue
       if ((echoedMs.get(upstream) ?? -1) < beganMs) return `${source} on ${node} does not reach ${destination}`
     }
     return undefined
@@ -97,7 +96,7 @@ const reportsAreTrue: Condition = {
   name: 'reports-are-true',
   sentence: 'once all trouble has ended, the cluster knows of every sidecar what it has in force, and of no others',
   notYet({ cluster }) {
-    for (const looker of cluster.nodes.values()) {
+    for (const looker of cluster.servers) {
       const view = looker.tables.view()
       const { proxies } = meshMembers(view)
       for (const { node, serviceId, service, report } of proxies) {
@@ -115,7 +114,7 @@ const sessionsEnd: Condition = {
   name: 'sessions-end',
   sentence: 'once all trouble has ended, sessions that nobody renews end, their keys are free and can be taken',
   notYet({ cluster }) {
-    for (const { name, tables } of cluster.nodes.values()) {
+    for (const { name, tables } of cluster.servers) {
       const view = tables.view()
       for (const [, { id }] of view.range(termTable, { limit: 1 })) return `session ${id} has not ended on ${name}`
       for (const [key] of view.range(lockDelayTable, { limit: 1 })) return `${key} cannot be taken yet on ${name}`
@@ -137,7 +136,13 @@ export const conditions: readonly Condition[] = [
   membersAreDone,
 ]
 
-/** What the intentions that an agent knows say about two services. */
+/** Whose catalogs must have what an agent has registered: all servers', and what a client keeps of itself. */
+function lookersAt({ nodes, servers }: Cluster, node: SimNode): readonly SimNode[] {
+  if (nodes.size > COMPARED_MAX && node.isServer) return [node]
+  return [...servers.slice(0, COMPARED_MAX), ...(node.isServer ? [] : [node])]
+}
+
+/** What the intentions that a server knows say about two services. */
 export function mayConnect({ tables, config }: SimNode, source: string, destination: string): boolean {
   const { intentions } = intentionsTo(tables.view(), destination)
   return decide(intentions, source, destination, config.acl.defaultPolicy === 'allow').allowed

@@ -4,8 +4,10 @@ import type { Kind } from '../kind.ts'
 export type Scenario = {
   name: string
   about: string
-  /** Drawn for each run, unless somebody says how many. */
+  /** Servers, drawn for each run unless somebody says how many. */
   nodes: readonly number[]
+  /** Client agents besides them. Default: none. */
+  clients?: readonly number[]
   /** Virtual seconds with trouble. */
   seconds: number
   checkEveryMs: number
@@ -99,8 +101,20 @@ const gossip: Scenario = {
   rate: ({ name }) => (name.startsWith('members.') ? 1 : 0),
 }
 
+const clients: Scenario = {
+  name: 'clients',
+  about: 'client agents that run the services, and servers that they lose, change and come back to',
+  nodes: [1, 3, 3],
+  clients: [1, 2, 3],
+  seconds: 90,
+  checkEveryMs: CHECK_EVERY_MS,
+  certain: ['traffic', 'kv.put', 'kv.get'],
+  // A client that has lost its server takes its time: there must be time between two troubles.
+  rate: ({ isFault }) => (isFault ? 0.3 : 1),
+}
+
 /** Every scenario that can be asked for by name. */
-export const scenarios: readonly Scenario[] = [mixed, calm, network, power, rotation, weeks, months, gossip]
+export const scenarios: readonly Scenario[] = [mixed, calm, network, power, clients, rotation, weeks, months, gossip]
 
 function isAboutRoots(name: string): boolean {
   return name.startsWith('ca.')

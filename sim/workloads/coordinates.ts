@@ -30,6 +30,7 @@ export const coordinateUpdate = defineWorkload({
 export const nearestAsk = defineWorkload({
   name: 'nearest.ask',
   about: 'a client asks for nodes or instances, the nearest first',
+  onServers: true,
   perMinute: 12,
   nodesMin: 2,
   marks: [{ name: 'nearest looked at', events: 10 }],

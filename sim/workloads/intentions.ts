@@ -29,6 +29,7 @@ export const rule: Field<string> = {
 export const deny = defineWorkload({
   name: 'intention.deny',
   about: 'an operator denies connections',
+  onServers: true,
   perMinute: 6,
   oncePerRun: true,
   marks: [{ name: 'intention deny', events: 4 }],
@@ -39,6 +40,7 @@ export const deny = defineWorkload({
 export const allow = defineWorkload({
   name: 'intention.allow',
   about: 'an operator allows connections',
+  onServers: true,
   perMinute: 6,
   oncePerRun: true,
   marks: [{ name: 'intention allow', events: 4 }],
@@ -49,6 +51,7 @@ export const allow = defineWorkload({
 export const forgetRule = defineWorkload({
   name: 'intention.delete',
   about: 'an operator removes a rule',
+  onServers: true,
   perMinute: 3,
   oncePerRun: true,
   marks: [{ name: 'intention none', events: 4, chance: 0.7 }],

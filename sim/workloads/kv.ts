@@ -91,7 +91,7 @@ export const kvGetOnce = defineWorkload({
 /** At rest every server has everything. */
 export function readEveryKey(run: Run): void {
   const keys = [...run.history.operations.keys()].filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length))
-  for (const node of run.cluster.nodes.values()) {
+  for (const node of run.cluster.servers) {
     for (const key of keys) {
       const { entry } = kvGet(node.tables.view(), key)
       noteRead(run, 'checker', key, run.world.nowMs, entry ? Buffer.from(entry.value).toString() : null)
@@ -116,15 +116,19 @@ function casQuery(cas: number | undefined): Record<string, string> {
 }
 
 /**
- * Notes what a client was told of a key, and lets it remember. A lone server's answer is the newest there is. One of several may
- * be behind: what it shows must have been so at the index it has reached.
+ * Notes what a client was told of a key, and lets it remember. A lone server's answer is the newest there is, and so is that of one that
+ * asks the log first. One of several others may be behind: what it shows must have been so at the index it has reached.
  */
 function noteReply(run: Run, node: string, client: string, key: string, invokedMs: number, reply: SimReply | 'lost'): void {
   if (reply === 'lost' || (reply.status !== 200 && reply.status !== 404)) return
   const [entry] = reply.status === 200 ? (reply.json as { Value: string | null; ModifyIndex: number }[]) : []
   const value = entry ? Buffer.from(entry.Value ?? '', 'base64').toString() : null
-  if (run.cluster.log) run.readings.push({ node, key, value, head: lastIndex(run.cluster.node(node).tables.view()) })
-  else noteRead(run, client, key, invokedMs, value)
+  const { log, clients } = run.cluster
+  const { isServer, tables } = run.cluster.node(node)
+  if (log && isServer) run.readings.push({ node, key, value, head: lastIndex(tables.view()) })
+  // Where there are clients, servers ask the log before they answer.
+  if (!log || clients.length > 0) noteRead(run, client, key, invokedMs, value)
+  if (!isServer) run.reach('kv read through a client')
   run.seen.set(`${client} ${node} ${key}`, { value, index: entry?.ModifyIndex ?? 0 })
   run.reach('kv read')
 }

@@ -36,6 +36,7 @@ export const queryChange = defineWorkload({
 export const queryExecute = defineWorkload({
   name: 'query.execute',
   about: 'somebody asks a prepared query, by its id, its name or what a template makes of a name',
+  onServers: true,
   perMinute: 40,
   marks: [{ name: 'query found nothing', events: 40 }],
   fields: {

@@ -5,6 +5,7 @@ import { snapshotsOf } from '../snapshots.ts'
 export const snapshotSave = defineWorkload({
   name: 'snapshot.save',
   about: 'an operator saves a snapshot',
+  onServers: true,
   perMinute: 4,
   oncePerRun: true,
   marks: [{ name: 'snapshot saved', events: 4 }],
@@ -18,6 +19,7 @@ export const snapshotSave = defineWorkload({
 export const snapshotRestore = defineWorkload({
   name: 'snapshot.restore',
   about: 'an operator restores one of the newest snapshots, or one that was damaged',
+  onServers: true,
   perMinute: 0.8,
   nodesMax: 1,
   marks: [{ name: 'snapshot restored', events: 1, chance: 0.05 }],

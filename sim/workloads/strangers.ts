@@ -57,7 +57,7 @@ const oldLeaves = perRun((_run: Run) => new Map<string, Leaf>())
 function dial(run: Run, node: SimNode, { service, destination, shows, forMs, leaf, stolenPem }: Visit): void {
   const chain = chainOf(stolenPem ?? leaf.certPem, shows === 'forged leaf')
   const keyId = chainOf(leaf.certPem, false)[0]?.keyId ?? ''
-  const { instances } = connectInstances(node.tables.view(), destination)
+  const { instances } = connectInstances(run.cluster.stateFor(node.name).tables.view(), destination)
   if (instances.length === 0 || chain.length === 0) return
   const { node: there, instance } = pick(run.world.streams.stream('strangers'), instances)
   const connections = connectionsOf(run)

@@ -15,6 +15,7 @@ const account = oneOf(...ACCOUNTS)
 export const transfer = defineWorkload({
   name: 'txn.transfer',
   about: 'a client moves something from one account to another in one transaction',
+  onServers: true,
   perMinute: 20,
   marks: [
     { name: 'transfer done', events: 20 },
