@@ -29,7 +29,7 @@ export type Side = {
   instances: readonly Instance[]
   /** Who speaks for it in the mesh: its proxies, and instances that are native. */
   members: readonly Instance[]
-  /** What agents tell of sidecars that they run. */
+  /** What agents tell of sidecars that they run, and applications that are native of themselves. */
   sidecars: readonly SidecarFact[]
 }
 
@@ -38,7 +38,9 @@ export type SidecarFact = {
   /** Of the service that it is the sidecar of. */
   serviceId: string
   inForce: Pick<InForce, 'bundle' | 'leafSerial' | 'leafKeyId' | 'leafValidUntilMs' | 'leafWhy'>
-  /** Only of those that the asked agent runs. */
+  /** An application, without a sidecar. */
+  native?: true
+  /** Only of sidecars that the asked agent runs. */
   here?: { phase: ProxyPhase | 'stopped'; why: string; upstreams: readonly UpstreamFact[] }
 }
 

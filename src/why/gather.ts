@@ -4,7 +4,7 @@ import { decisionsRef } from '../../actors/decisions/protocol.ts'
 import { intentionsRef } from '../../actors/intentions/index.ts'
 import { localRef } from '../../actors/local/protocol.ts'
 import { type ManagedProxy, proxiesRef } from '../../actors/proxies/protocol.ts'
-import { proxyReports } from '../../actors/reports/queries.ts'
+import { fellSilent, proxyReports } from '../../actors/reports/queries.ts'
 import type { ProxyReport } from '../../actors/reports/tables.ts'
 import type { EdgeContext } from '../http/context.ts'
 import type { Device, ProbeOutcome, ProbeRequest } from '../kernel/ports.ts'
@@ -58,16 +58,19 @@ function sideOf(view: View, service: string, sidecars: SidecarFact[]): Side {
   return { instances: serviceInstances(view, service).instances, members, sidecars }
 }
 
-/** What agents told of sidecars, and of those that run here what they say now. */
+/** What agents told of sidecars and applications, and of sidecars that run here what they say now. */
 function sidecarsOf(service: string, node: string, reports: readonly ProxyReport[], managed: readonly ManagedProxy[]): SidecarFact[] {
   const here = managed.filter((one) => one.service === service)
-  const elsewhere = reports.filter((report) => report.service === service && report.node !== node)
+  const told = reports.filter((report) => report.service === service && (report.node !== node || report.native) && !fellSilent(report))
   return [
     ...here.map(({ serviceId, phase, why, status }): SidecarFact => {
       const { upstreams = [], ...inForce } = status ?? NOTHING_IN_FORCE
       return { node, serviceId, inForce, here: { phase, why, upstreams } }
     }),
-    ...elsewhere.map((report): SidecarFact => ({ node: report.node, serviceId: report.serviceId, inForce: report })),
+    ...told.map((report): SidecarFact => {
+      const { node: where, serviceId, native } = report
+      return { node: where, serviceId, inForce: report, ...(native && { native: true }) }
+    }),
   ]
 }
 

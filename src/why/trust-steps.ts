@@ -21,7 +21,7 @@ export function leafStep(facts: WhyFacts): Step {
   const known = sides.flatMap(([service, { sidecars }]) => sidecars.map((sidecar) => leafText(service, sidecar, nowMs)))
   const unseen = sides.filter(([, { sidecars }]) => sidecars.length === 0).map(([service]) => quoted(service))
   if (unseen.length === 0) return { name, state: 'ok', seen: known.join('; ') }
-  const others = `the certificates of ${unseen.join(' and ')} are not to be seen: no agent runs their sidecars`
+  const others = `the certificates of ${unseen.join(' and ')} are not to be seen: no agent runs their sidecars, and no application tells`
   return { name, state: 'unknown', seen: [...known, others].join('; ') }
 }
 
@@ -55,7 +55,7 @@ export function rootsStep({ source, destination, from, to, roots, nowMs }: WhyFa
   return {
     name,
     state: 'unknown',
-    seen: `${trusted}; whether both sides know of it is not to be seen, because an agent does not run both sidecars`,
+    seen: `${trusted}; whether both sides know of it is not to be seen, because an agent does not run both sidecars, and they do not tell`,
   }
 }
 
@@ -109,8 +109,8 @@ const ADVICE: Record<RefusedKind, string> = {
 }
 
 function leafFaults(service: string, sidecars: readonly SidecarFact[], nowMs: number): string[] {
-  return sidecars.flatMap(({ node, inForce: { leafSerial, leafValidUntilMs, leafWhy } }) => {
-    const whose = `the sidecar of ${quoted(service)} on ${node}`
+  return sidecars.flatMap(({ node, native, inForce: { leafSerial, leafValidUntilMs, leafWhy } }) => {
+    const whose = `the ${native ? 'application' : 'sidecar'} of ${quoted(service)} on ${node}`
     const why = leafWhy === '' ? '' : `: ${leafWhy}`
     if (leafSerial === '') return [`${whose} has no certificate${why}`]
     return leafValidUntilMs <= nowMs ? [`the certificate of ${whose} ended ${agoText(nowMs - leafValidUntilMs)} ago${why}`] : []

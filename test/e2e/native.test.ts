@@ -81,13 +81,61 @@ test.serial('another root is taken over without losing a connection', async (t) 
   const change = { Provider: 'consul', Config: { PrivateKeyType: 'ec', PrivateKeyBits: 384 } }
   const changed = await agent.http('PUT', '/v1/connect/ca/configuration', change)
   t.is(changed.status, 200, changed.text)
+  const says = async () => (await agent.json<{ Rotation: { Says: string } | null }>('/v1/tribune/connect/ca/status')).Rotation?.Says ?? ''
+  t.regex(await says(), /^0 of 1 proxies .*, waiting for [^/]+\/db \(native\)/)
   // Leaves of the new root come within half a minute; connections work all the while.
   const areRenewed = async () => {
     t.is(await echoed(await web.dial('db'), 'new'), 'new')
     return db.serial !== before[0] && web.serial !== before[1]
   }
   await until('both have leaves of the new root', areRenewed, Boolean, 60_000)
+  await until('the change counts it', says, (text) => text.startsWith('1 of 1 proxies'))
   t.is(await echoed(socket, 'after'), 'after')
+})
+
+test.serial('a deny is proven on applications of another agent, by name; one that has not told is missing', async (t) => {
+  t.timeout(120_000)
+  const free = await freePorts()
+  const [ofServer, ofClient] = [agentPorts(free), agentPorts(free)]
+  const args = (name: string) => [`-node=${name}`, `-data-dir=${temporaryDirectory(t)}`, `-bind=${HOST}`, '-disable-host-node-id']
+  const server = await startAgent(t, { args: ['-server', '-bootstrap', ...args('s1')], ports: ofServer, files: CONNECT })
+  const join = [`-retry-join=${HOST}:${ofServer.serfLan}`, '-retry-interval=1s', '-threads=1']
+  const client = await startAgent(t, { args: [...args('c1'), ...join], ports: ofClient })
+  const { options } = watched(client)
+  const db = await connect.listen('db', (socket) => socket.pipe(socket), { ...options, host: HOST, register: { ID: 'db-1', ...REGISTER } })
+  t.teardown(() => db.close())
+  type Enforcement = { Proxies: { Node: string; ServiceID: string; Kind: string }[]; Silent: object[] }
+  const told = await until(
+    'the servers know what it has in force',
+    () => server.json<Enforcement>('/v1/tribune/enforcement?destination=db'),
+    ({ Proxies }) => Proxies.length === 1,
+  )
+  t.like(told, { Proxies: [{ Node: 'c1', ServiceID: 'db-1', Kind: 'native' }], Silent: [] })
+  const socket = await connect.dial('db', { ...options, as: 'web' })
+  t.is(await echoed(socket, 'before'), 'before')
+  const closed = once(socket, 'close')
+  const denied = await server.tribune('intention', 'create', '-deny', '-wait', 'web', 'db')
+  t.regex(denied.out, /^enforced on 1 of 1 proxy in \d+ ms, 1 connection closed$/m)
+  t.is(denied.code, 0, denied.err)
+  t.is(denied.err, '')
+  await closed
+  t.regex((await server.tribune('connect', 'ca', 'status')).out, /^Oldest leaf: +c1\/db-1 \(native\), /m)
+
+  const other = { Process: 'other', LeafSerialNumber: '7f', TrustedRoots: ['r'], IntentionIndex: 1, LeafValidAfter: '2026-01-01T00:00:00Z' }
+  const reply = await client.http('PUT', '/v1/tribune/report/db-1', { ...other, LeafValidBefore: '2099-01-01T00:00:00Z' })
+  t.is(reply.status, 200, reply.text)
+  const missing = await server.tribune('intention', 'create', '-deny', '-wait=1s', 'api', 'db')
+  t.is(missing.code, 2)
+  t.regex(missing.err, /^missing: db-1 \(native\) on c1, has those of index 1, not \d+$/m)
+  t.is((await client.http('DELETE', '/v1/tribune/report/db-1?process=other')).status, 200)
+  const last = await server.tribune('intention', 'create', '-deny', '-wait', 'cache', 'db')
+  t.is(last.code, 0, last.err)
+  await db.close()
+  await until(
+    'nothing is left of it',
+    () => server.json<Enforcement>('/v1/tribune/enforcement?destination=db'),
+    ({ Proxies, Silent }) => Proxies.length + Silent.length === 0,
+  )
 })
 
 for (const [what, args] of [

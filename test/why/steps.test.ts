@@ -367,3 +367,15 @@ test('names that somebody may have meant are near ones', (t) => {
     }),
   )
 })
+
+test('what applications tell of themselves counts as what agents tell of sidecars', (t) => {
+  const { here: _here, ...told } = sidecar('db')
+  const native = (inForce: Partial<SidecarFact['inForce']> = {}) => ({
+    sidecars: [{ ...told, native: true as const, inForce: { ...told.inForce, ...inForce } }],
+  })
+  t.regex(stateOf('leaf', { db: native() }), /^ok: .*"db" on n1 has 0a, valid for/)
+  t.regex(
+    stateOf('leaf', { db: native({ leafValidUntilMs: NOW_MS - HOUR_MS }) }),
+    /^broken: the certificate of the application of "db" on n1 ended 60 min ago/,
+  )
+})
