@@ -1,6 +1,10 @@
 import { atRest, detection, halfSplit, joinAtOnce, spread, underTrouble } from '../sim/members/measure.ts'
 import type { Benchmark, Row } from './benchmark.ts'
+import { realAtRest } from './kit/real-at-rest.ts'
+import type { Stage } from './kit/stage.ts'
 
+/** Members with real sockets, all in one process. */
+const REAL_SIZES = [10, 50] as const
 const SIZES = [10, 100, 1_000] as const
 const CRASHES = 10
 /** Members of the largest detection. */
@@ -14,10 +18,13 @@ const memberlistMs = (count: number) => Math.max(1, Math.log10(count)) * 4_000 +
 
 export const gossip: Benchmark = {
   name: 'gossip',
-  about: 'members that watch each other, in the simulator: virtual time, but for what it says of messages; takes many minutes',
+  about: 'members that watch each other: real ones at rest, then in the simulator, in virtual time; takes many minutes',
   needs: [],
-  run() {
-    return Promise.resolve([
+  async run(stage) {
+    const real: Row[] = []
+    for (const count of REAL_SIZES) real.push(...(await realRows(stage, count)))
+    return [
+      ...real,
       ...SIZES.map(restRow),
       ...SIZES.map((count) => detectionRow(count, Math.min(CRASHES, count / 2))),
       detectionRow(MANY, MANY_CRASHES),
@@ -25,8 +32,19 @@ export const gossip: Benchmark = {
       ...SIZES.slice(1).map(spreadRow),
       ...SIZES.slice(1).map(joinRow),
       ...SIZES.slice(1).map(splitRow),
-    ])
+    ]
   },
+}
+
+async function realRows(stage: Stage, count: number): Promise<Row[]> {
+  const { messages, bytes, wireBytes, connections, cpuMs, rssBytes } = await realAtRest(stage, count)
+  const on =
+    wireBytes === undefined ? 'bytes on the wire unknown: no network namespaces here' : `${Math.round(wireBytes)} bytes/s on the wire`
+  const note = `${on}, ${Math.round(bytes)} of messages; ${connections.toFixed(1)} connections; ${(rssBytes / 1e6).toFixed(0)} MB for all`
+  return [
+    { name: `gossip: messages of each real member at rest, ${members(count)}`, ours: messages, unit: '/s', note },
+    { name: `gossip: CPU of each real member in a second, ${members(count)}`, ours: cpuMs, unit: 'ms' },
+  ]
 }
 
 function restRow(count: number): Row {
