@@ -81,7 +81,7 @@ type Asked = { question: { name: string; type: number }; settings: DnsSettings; 
 
 function answerFrom(host: Host, node: string, source: DnsSource, asked: Asked, done: (answer: Result<Answer>) => void): void {
   const { question, settings, turn, isFromAbroad = false } = asked
-  const answer = attempt(host, question, source, settings, turn)
+  const answer = attempt(host, question, () => answerTo(question, source, settings, turn))
   if (isRefused(answer) || !answer.elsewhere) return done(answer)
   const { elsewhere, ...otherwise } = answer
   if ('datacenter' in elsewhere) {
@@ -90,8 +90,11 @@ function answerFrom(host: Host, node: string, source: DnsSource, asked: Asked, d
   }
   failOver(host, { node, datacenter: settings.datacenter }, elsewhere.failover, ({ datacenter, instances: found }) => {
     if (found.length === 0) return done(otherwise)
-    const instances = found.map((instance) => dnsInstance(settings.translateWanAddrs ? fromAbroad(instance) : instance))
-    done(attempt(host, question, source, settings, { ...turn, failedOver: { datacenter, instances } }))
+    const complete = () => {
+      const instances = found.map((instance) => dnsInstance(settings.translateWanAddrs ? fromAbroad(instance) : instance))
+      return answerTo(question, source, settings, { ...turn, failedOver: { datacenter, instances } })
+    }
+    done(attempt(host, question, complete))
   })
 }
 
@@ -117,9 +120,9 @@ function askAbroad(
 }
 
 /** What others send may be anything, so nothing is thrown. */
-function attempt(host: Host, question: Asked['question'], source: DnsSource, settings: DnsSettings, turn: AnswerTurn): Result<Answer> {
+function attempt(host: Host, question: Asked['question'], work: () => Answer): Result<Answer> {
   try {
-    return answerTo(question, source, settings, turn)
+    return work()
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
     host.ports.print('error', 'dns', 'a DNS query could not be answered', { question: question.name, error: why })

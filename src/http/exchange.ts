@@ -244,7 +244,7 @@ export class Exchange {
   #look(route: ReadRoute, request: HttpRequest, wait: Wait): ApiAnswer | undefined {
     const { parked, host } = this.#api
     const otherwise = route.otherwise?.(request, host.ports.tables.view(), this.#settings())
-    if (otherwise) return void otherwise(this.#context(), (result) => this.#attempt(() => this.#longer(route, result)))
+    if (otherwise) return void otherwise(this.#context(), (make) => this.#attempt(() => this.#encode(make())))
     const found = parked.read(
       keyOf(request),
       route,

@@ -35,7 +35,8 @@ export function failOver(host: Host, here: Here, wanted: Failover, done: (found:
     if (datacenter === undefined) return finish({ datacenter: here.datacenter, instances: [], asked })
     host.ask({ ...exchangeRef, datacenter }, 'execute', wanted, EXECUTE_WITHIN_MS, (result) => {
       if (isOver) return
-      if (!isRefused(result) && result.instances.length > 0) return finish({ datacenter, instances: result.instances, asked: asked + 1 })
+      const instances = isRefused(result) || !Array.isArray(result.instances) ? [] : result.instances
+      if (instances.length > 0) return finish({ datacenter, instances, asked: asked + 1 })
       if (isRefused(result)) {
         host.ports.print('warn', 'query', 'A datacenter does not answer for a prepared query', { datacenter, error: result.why })
       }

@@ -62,7 +62,8 @@ export function createForward(host: Host, node: string, datacenter?: string): Fo
       if (bytesHere >= bytesTotal) return finish({ ...answer, bytes: pieces.length === 1 ? answer.bytes : Buffer.concat(pieces) })
       const took = whileWaiting<Result<{ bytes: Uint8Array }>>((result) => {
         if (isRefused(result)) return finish(result)
-        if (result.bytes.byteLength === 0) return finish(refuse('gone', 'the answer of the server is shorter than it said'))
+        if (!(result.bytes instanceof Uint8Array) || result.bytes.byteLength === 0)
+          return finish(refuse('gone', 'the answer of the server is shorter than it said'))
         gather(answer, bytesTotal, [...pieces, result.bytes], bytesHere + result.bytes.byteLength)
       })
       host.ask(to, 'more', { number, from: bytesHere }, PIECE_WITHIN_MS, took)
@@ -76,6 +77,7 @@ export function createForward(host: Host, node: string, datacenter?: string): Fo
           return otherwise(result)
         }
         const { bytesTotal, ...answer } = result
+        if (!isWhole(answer)) return finish(refuse('gone', 'the answer of the server is malformed'))
         gather(answer, bytesTotal, [answer.bytes], answer.bytes.byteLength)
       })
       host.ask(to, 'http', { number, request: asked }, WITHIN_MS, took)
@@ -105,6 +107,21 @@ export function answerOf({ status, headers, type, bytes }: HttpAnswered, own: re
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return { status, headers: [...own, ...headers], type: type === '' ? undefined : type, bytes: buffer }
 }
+
+/** Servers may be of another version, or lie. */
+function isWhole({ status, headers, type, bytes }: HttpAnswered): boolean {
+  const texts: unknown[] = Array.isArray(headers) ? [type, ...headers] : [undefined]
+  const isStatus = Number.isInteger(status) && status >= 200 && status < 600
+  return (
+    isStatus &&
+    bytes instanceof Uint8Array &&
+    texts.length % 2 === 1 &&
+    texts.every((text) => typeof text === 'string' && !UNSENDABLE.test(text))
+  )
+}
+
+/** What cannot stand in a header. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/
 
 /** The same where no server of another datacenter answered. Source: http-api §16. */
 export function unreachedReply(refusal: Refusal): HttpReply {

@@ -110,7 +110,8 @@ export type BeginRoute = Common & {
   begin: (request: HttpRequest, context: EdgeContext, done: (reply: HttpReply | Refusal) => void) => void
 }
 
-type Longer = (context: EdgeContext, done: (reply: HttpReply | Refusal) => void) => void
+/** `done` gets what makes the reply: others have told what it is made of, so making it may fail. */
+type Longer = (context: EdgeContext, done: (make: () => HttpReply) => void) => void
 
 /** Anything longer: several questions, streams. */
 export type RunRoute = Common & {

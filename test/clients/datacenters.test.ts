@@ -191,6 +191,33 @@ test('where servers are among those of all datacenters', (t) => {
   ])
 })
 
+test('a server that answers with garbage is not believed', (t) => {
+  const { ask, lie, tables } = world()
+  const sane = { status: 200, headers: [], type: '', bytes: new Uint8Array(1), bytesTotal: 1 }
+  for (const answer of [
+    { ...sane, status: 99 },
+    { ...sane, status: 'ok' },
+    { ...sane, headers: ['X'] },
+    { ...sane, headers: ['X', 'a\nb'] },
+    { ...sane, headers: null },
+    { ...sane, type: 5 },
+    { ...sane, bytes: 'text' },
+    {},
+  ]) {
+    lie({ http: answer })
+    t.is(text(ask('n1', 'PUT', '/v1/kv/a?dc=dc2')), '500 rpc error making call: the answer of the server is malformed')
+  }
+  lie({ http: { ...sane, bytesTotal: 9 }, more: { bytes: 'text' } })
+  t.is(text(ask('n1', 'PUT', '/v1/kv/a?dc=dc2')), '500 rpc error making call: the answer of the server is shorter than it said')
+  const query = preparedQuery({}, { failover: { nearestN: 1, datacenters: [] } })
+  tables.n1.apply([{ kind: 'queries.create', atMs: 0, request: { id: QUERY_ID, query } }])
+  const execute = () => ask('n1', 'GET', `/v1/query/${QUERY_ID}/execute`)
+  lie({ execute: {} })
+  t.like(JSON.parse(execute().bytes.toString()), { Nodes: [], Failovers: 1 })
+  lie({ execute: { instances: [{ node: 5 }] } })
+  t.is(text(execute()), '500 internal error; the log has it')
+})
+
 test('why a datacenter is not reached is said as Consul says it', (t) => {
   const said = (why: string) => unreachedReply({ refused: 'gone', why })
   t.deepEqual(said('No path to datacenter'), { status: 500, text: 'No path to datacenter' })
@@ -214,6 +241,7 @@ type Asking = { headers?: Record<string, string>; body?: string; isFile?: boolea
 /** A server and a client of dc1, and a server of dc2. */
 function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = {}) {
   const tables = { n1: emptyTables(), d1: emptyTables() }
+  let lies: Record<string, unknown> = {}
   const datacenterOf = (node: string) => (node === 'd1' ? 'dc2' : 'dc1')
   const partsOf = (node: string) => ({
     host: kit.host(node),
@@ -232,7 +260,7 @@ function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = 
     node,
     datacenter: datacenterOf(node),
     server: true,
-    actors: [exchange, ledger, kv, catalog, coordinates, datacenters, silent],
+    actors: [node === 'd1' ? lying(() => lies) : exchange, ledger, kv, catalog, coordinates, datacenters, silent],
     tables: tables[node],
     devices: {
       api: ownApi({ options: () => partsOf(node) }),
@@ -282,6 +310,10 @@ function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = 
       if (!answer) throw new Error(`no answer to ${of[1]} ${of[2]}`)
       return answer
     },
+    /** From now on the server of dc2 answers other servers with these. */
+    lie(answers: Record<string, unknown>) {
+      lies = answers
+    },
     say(status: MemberStatus) {
       dc2 = datacenter('dc2', 'd1', status)
     },
@@ -294,6 +326,15 @@ const datacenters = defineActor<DatacentersProtocol, Record<never, never>, { kno
   init: (args) => args,
   on: { show: ({ known }) => ({ datacenters: known() }), all: () => undefined },
 })
+
+/** The actor, but for what it is told to say. */
+function lying(lies: () => Record<string, unknown>): unknown {
+  const handlers = Object.entries(exchange.on).map(([name, handler]) => {
+    const work = handler as (...told: unknown[]) => unknown
+    return [name, (...told: unknown[]) => (name in lies() ? lies()[name] : work(...told))]
+  })
+  return { ...exchange, on: Object.fromEntries(handlers) }
+}
 
 /** In the place of the actor of events: never answers. */
 const silent = defineActor<EventsProtocol, Record<never, never>, null>({

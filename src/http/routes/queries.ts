@@ -60,9 +60,8 @@ export const queryGetRoute: Route = {
     const { query, connect, limit } = execution
     if (queryInstances(view, query.service, connect).length > 0) return undefined
     return ({ host, onGone }, done) => {
-      const stop = failOver(host, settings, { query: query.service, connect, limit }, (found) => {
-        const instances = settings.wanAddresses ? found.instances.map(fromAbroad) : found.instances
-        done(answered(request, resultOf(query, instances, found.datacenter, found.asked)))
+      const stop = failOver(host, settings, { query: query.service, connect, limit }, ({ instances, datacenter, asked }) => {
+        done(() => answered(request, resultOf(query, settings.wanAddresses ? instances.map(fromAbroad) : instances, datacenter, asked)))
       })
       onGone(stop)
     }
