@@ -1,12 +1,13 @@
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
-import type { Config } from '../src/config/config.ts'
+import type { Config, PoolConfig } from '../src/config/config.ts'
 import { isRefused, type Refusal, refuse } from '../src/kernel/refusal.ts'
 import { listenOn } from './http/listen.ts'
 
 const HTTP_OPTION = 'ports.http (-http-port)'
 const DNS_OPTION = 'ports.dns (-dns-port)'
 const GOSSIP_OPTION = 'ports.serf_lan (-serf-lan-port)'
+const WAN_OPTION = 'ports.serf_wan (-serf-wan-port)'
 
 /**
  * Refused if somebody else has one of the agent's ports. Threads that share a port would not notice: the system lets every
@@ -24,11 +25,15 @@ export async function portsFree({ ports, addresses }: Config): Promise<Refusal |
   return undefined
 }
 
-/** Refused if somebody else has the port on which this agent would gossip: it would be alone and not know. */
+/** Refused if somebody else has a port on which this agent would gossip: it would be alone and not know. */
 export async function gossipPortFree({ gossip }: Config): Promise<Refusal | undefined> {
-  if (gossip === undefined || gossip.bind.port === 0) return undefined
-  const taken = await tcpTaken(gossip.bind.host, gossip.bind.port, GOSSIP_OPTION)
-  return taken && refuse(taken.refused, `Failed to start LAN Serf: ${taken.why}`)
+  return (await poolPortFree(gossip, 'LAN', GOSSIP_OPTION)) ?? (await poolPortFree(gossip?.wan, 'WAN', WAN_OPTION))
+}
+
+async function poolPortFree(pool: PoolConfig | undefined, name: 'LAN' | 'WAN', option: string): Promise<Refusal | undefined> {
+  if (pool === undefined || pool.bind.port === 0) return undefined
+  const taken = await tcpTaken(pool.bind.host, pool.bind.port, option)
+  return taken && refuse(taken.refused, `Failed to start ${name} Serf: ${taken.why}`)
 }
 
 async function tcpTaken(address: string, port: number, option: string): Promise<Refusal | undefined> {

@@ -15,6 +15,7 @@ const RETRY_MS = 2_000
 /** A connection that serves nothing stays for so long, and one that has not introduced itself. */
 const UNWANTED_MS = 10_000
 const STRANGER_MS = 5_000
+const MESH_MAX = 32
 
 /** Keeps to the connections that are wanted: dials those that are missing, ends the others. */
 export function keepConnections(state: MembershipState, turn: MembershipTurn): void {
@@ -155,7 +156,14 @@ function choose(state: MembershipState): void {
     if (watches.has(name)) continue
     watches.set(name, { stage: 'quiet', heardMs: nowMs, askedMs: nowMs, silentRounds: 0 })
   }
-  state.wanted = new Set([...neighbours, ...farOf(ring, self, members)])
+  state.wanted = new Set([...neighbours, ...elsewhere(state, self)])
+}
+
+/** With whom a member is connected beside its neighbours. Servers of all datacenters with everybody, while they are few: so they measure the
+ * way to each. */
+function elsewhere({ args, ring, members }: MembershipState, member: MemberRecord): string[] {
+  if (!args.wan || ring.length > MESH_MAX) return farOf(ring, member, members)
+  return ring.filter((name) => name !== member.name)
 }
 
 function dialWanted(state: MembershipState, turn: MembershipTurn, name: string): void {
@@ -176,5 +184,5 @@ function isUseful(state: MembershipState, peer: string, name: string): boolean {
   for (const { waiting } of state.joins.values()) if (waiting.has(peer)) return true
   if (state.comparing.has(peer)) return true
   const record = state.members.get(name)
-  return record !== undefined && isThere(record) && farOf(state.ring, record, state.members).includes(state.self.name)
+  return record !== undefined && isThere(record) && elsewhere(state, record).includes(state.self.name)
 }

@@ -15,6 +15,8 @@ export type EstateOptions = {
   messages: 'packed' | 'weighed' | 'shared'
   /** They know each other from the beginning; else each is alone until it joins. */
   isFormed: boolean
+  /** They are servers among those of all datacenters: the first half of dc1, the others of dc2. They are not formed. */
+  wan?: true
   /** A word that their names begin with. Default: m. */
   prefix?: string
   /** How long a packet takes from one to another, in ms. Default: as in the network. */
@@ -93,8 +95,9 @@ export class MemberEstate {
   readonly #met = new Set<string>()
 
   #add(name: string, known: readonly MemberRecord[]): SimMember {
-    const { messages, wrap, sent, printed } = this.#options
+    const { messages, wrap, sent, printed, wan, count } = this.#options
     const { world, network } = this
+    const datacenter = wan && this.members.length >= count / 2 ? 'dc2' : 'dc1'
     const address = addressOf(this.members.length)
     network.addNode(name, address)
     const member = new SimMember({
@@ -104,7 +107,9 @@ export class MemberEstate {
       address,
       messages,
       members: known,
+      datacenter,
       meets: (other) => this.#meet(name, other),
+      ...(wan && { wan }),
       ...(wrap && { wrap }),
       ...(sent && { sent: (message: object) => sent(name, message) }),
       ...(printed && { printed }),

@@ -1,9 +1,16 @@
-import { membership } from '../../actors/membership/index.ts'
-import { type MemberRecord, type MembershipArgs, membershipRef } from '../../actors/membership/protocol.ts'
+import { membership, wanMembership } from '../../actors/membership/index.ts'
+import {
+  type MemberRecord,
+  type MembershipArgs,
+  type MembershipProtocol,
+  membershipRef,
+  wanMembershipRef,
+} from '../../actors/membership/protocol.ts'
 import type { MembershipState } from '../../actors/membership/state.ts'
 import { Host } from '../../src/kernel/host.ts'
 import type { AnyActor } from '../../src/kernel/instance.ts'
 import type { Devices, GossipAddress, LogLevel } from '../../src/kernel/ports.ts'
+import type { Ref } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import { MachineClock } from '../clock.ts'
 import { createSimGossip, type SimGossip } from '../ports/gossip.ts'
@@ -25,6 +32,8 @@ export type SimMemberOptions = {
   address: string
   messages: 'packed' | 'weighed' | 'shared'
   datacenter?: string
+  /** It is a server, among those of all datacenters. */
+  wan?: true
   /** What it knows when it is started for the first time. */
   members?: readonly MemberRecord[]
   /** How the actor behaves, if not as it is written. */
@@ -53,19 +62,20 @@ export class SimMember {
   #schedule: Schedule | undefined
 
   constructor(options: SimMemberOptions) {
-    const { world, name, address, datacenter = 'dc1', members = [] } = options
+    const { world, name, address, datacenter = 'dc1', members = [], wan } = options
     this.#options = options
     this.name = name
     this.address = { host: address, port: GOSSIP_PORT }
     this.clock = new MachineClock({ nowMs: () => world.nowMs })
     this.args = {
       enabled: true,
-      name,
+      name: wan ? `${name}.${datacenter}` : name,
       id: idOf(name),
       datacenter,
       bind: { address, port: GOSSIP_PORT },
       advertise: { address, port: GOSSIP_PORT },
-      tags: { role: 'node', dc: datacenter, id: idOf(name), vsn: '2', build: '0.1.0' },
+      ...(wan && { wan }),
+      tags: { role: wan ? 'consul' : 'node', dc: datacenter, id: idOf(name), vsn: '2', build: '0.1.0' },
       keys: [],
       rejoinsAfterLeave: false,
       members: members as MemberRecord[],
@@ -83,7 +93,10 @@ export class SimMember {
     this.isLeaving = false
     const schedule = new Schedule(world, this.clock)
     this.#schedule = schedule
-    const devices: Partial<Devices> = { gossip: this.#openGossip(schedule), store: this.#store(schedule) }
+    const devices: Partial<Devices> = {
+      [this.args.wan ? 'gossip-wan' : 'gossip']: this.#openGossip(schedule),
+      store: this.#store(schedule),
+    }
     const print = (level: LogLevel, from: string, line: string, facts?: Record<string, unknown>) =>
       printed?.(`${Math.round(world.nowMs)} ${name} [${level}] ${from}: ${line}${facts ? ` ${JSON.stringify(facts)}` : ''}`)
     const clock = {
@@ -101,7 +114,7 @@ export class SimMember {
       soon: (work) => schedule.later(stream.next() * SOON_MS_MAX, work),
       fatal: (why) => print('error', 'kernel', `broken promise: ${why}`),
     })
-    this.#host.start('membership', '', this.args)
+    this.#host.start(this.#ref.actor, '', this.args)
   }
 
   /** Ends at once. `silently`: nobody is told, as when the power is cut. */
@@ -121,18 +134,22 @@ export class SimMember {
     addresses: readonly GossipAddress[],
     done: (result: Result<{ joined: number; failed: { why: string }[] }>) => void = () => undefined,
   ): void {
-    this.#host?.ask(membershipRef, 'join', { addresses: [...addresses] }, 20_000, done)
+    this.#host?.ask(this.#ref, 'join', { addresses: [...addresses] }, 20_000, done)
   }
 
   /** Goes, and its process ends once the others were told. */
   leave(): void {
     this.isLeaving = true
     const host = this.#host
-    host?.ask(membershipRef, 'leave', null, 20_000, (result) => {
+    host?.ask(this.#ref, 'leave', null, 20_000, (result) => {
       if (isRefused(result) || this.#host !== host) return
       this.#end()
       this.#options.network.crash(this.name, 'aloud')
     })
+  }
+
+  get #ref(): Ref<MembershipProtocol> {
+    return this.args.wan ? wanMembershipRef : membershipRef
   }
 
   ask: Host['ask'] = (...asked) => this.#host?.ask(...asked)
@@ -140,7 +157,7 @@ export class SimMember {
 
   #definition(): AnyActor {
     const { wrap = (definition: AnyActor) => definition } = this.#options
-    const definition = wrap(membership as unknown as AnyActor)
+    const definition = wrap((this.args.wan ? wanMembership : membership) as unknown as AnyActor)
     const init = (args: MembershipArgs, turn: unknown) => {
       this.state = (definition.init as unknown as (args: MembershipArgs, turn: unknown) => MembershipState)(args, turn)
       return this.state

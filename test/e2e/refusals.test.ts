@@ -31,19 +31,19 @@ test.serial('a taken DNS port is named, with its option, whether UDP or TCP', as
   t.regex(onUdp.err, named)
 })
 
-test.serial('a taken gossip port is named, with its option', async (t) => {
-  const ports = agentPorts(await freePorts())
-  await take(t, ports.serfLan)
-  const { code, err } = await (await beginAgent(t, { ports, args: ['-dev', '-bind=127.0.0.1', '-retry-join=127.0.0.1:1'] })).ended
-  t.is(code, 1)
-  t.regex(
-    err,
-    new RegExp(
-      `^==> Failed to start LAN Serf: listen 127\\.0\\.0\\.1:${ports.serfLan}: the address is already in use.*-serf-lan-port`,
-      'm',
-    ),
-  )
-})
+for (const [pool, port, option] of [
+  ['LAN', 'serfLan', '-serf-lan-port'],
+  ['WAN', 'serfWan', '-serf-wan-port'],
+] as const) {
+  test.serial(`a taken port of the gossip of the ${pool} is named, with its option`, async (t) => {
+    const ports = agentPorts(await freePorts())
+    await take(t, ports[port])
+    const { code, err } = await (await beginAgent(t, { ports, args: ['-dev', '-bind=127.0.0.1', '-retry-join=127.0.0.1:1'] })).ended
+    t.is(code, 1)
+    const why = `^==> Failed to start ${pool} Serf: listen 127\\.0\\.0\\.1:${ports[port]}: the address is already in use.*${option}`
+    t.regex(err, new RegExp(why, 'm'))
+  })
+}
 
 test.serial('two agents do not share ports', async (t) => {
   const [first, second] = [agentPorts(await freePorts()), agentPorts(await freePorts())]

@@ -56,6 +56,33 @@ for (const { name, make } of arms) {
     t.is((await a.must({ do: 'figures' })).figures?.messagesOut, 0)
   })
 
+  test(`${name}: two pools on one machine have nothing to do with each other, with other keys too`, async (t) => {
+    const { arm, ends } = await started(t, make, [[], [], [ONE], [ONE]])
+    const [lan, lanOther, wan, wanOther] = ends as [Started, Started, Started, Started]
+    await lan.must(dialling(arm, lanOther))
+    await wan.must(dialling(arm, wanOther))
+    t.true(isRefused(await wan.ask(dialling(arm, lanOther))))
+    for (const end of ends) await end.must({ do: 'join-topic', topic: 't' })
+    await arm.again(
+      () => void wan.ask({ do: 'publish', topic: 't', message: { pool: 'wan' } }),
+      () => found(wanOther, 'published'),
+    )
+    await arm.again(
+      () => void lan.ask({ do: 'publish', topic: 't', message: { pool: 'lan' } }),
+      () => found(lanOther, 'published'),
+    )
+    for (const [end, pool] of [
+      [lanOther, 'lan'],
+      [wanOther, 'wan'],
+    ] as const) {
+      for (const { message } of end.of('published')) t.deepEqual(message, { pool })
+    }
+    const [old, peer] = [wan.peer, wanOther.peer]
+    await lan.must({ do: 'listen', address: arm.host, port: 0, keys: [] })
+    await wan.must({ do: 'send', peer, message: { still: true } })
+    await arm.until(() => wanOther.of('message').some(({ from }) => from === old))
+  })
+
   test(`${name}: nothing is done before it listens`, async (t) => {
     const { arm, ends } = await started(t, make, [[]])
     const [a] = ends as [Started]

@@ -1,5 +1,7 @@
 import test from 'ava'
-import { membershipRef, type Told } from '../../actors/membership/protocol.ts'
+import { roundTripSeconds } from '../../actors/coordinates/distance.ts'
+import type { Coordinate } from '../../actors/coordinates/tables.ts'
+import { membershipRef, type Told, wanMembershipRef } from '../../actors/membership/protocol.ts'
 import { MemberEstate } from '../../sim/members/estate.ts'
 import { atRest, detection, halfSplit, joinAtOnce, spread, underTrouble } from '../../sim/members/measure.ts'
 
@@ -65,6 +67,42 @@ test('whoever has left is not looked for, and whoever is told something tells it
     told.at(-1)?.map(({ from, body }) => ({ from, body })),
     [{ from: second.name, body: { word: 'hello' } }],
   )
+})
+
+test('servers of two datacenters find each other, are calm in trouble, and know of a crash within half a minute', (t) => {
+  const isFar = (from: string, to: string) => Number(from.slice(1)) <= 5 !== Number(to.slice(1)) <= 5
+  const delayMs = (from: string, to: string) => (isFar(from, to) ? 80 : 0.3)
+  const estate = new MemberEstate({ world: 'wan', count: 10, messages: 'packed', isFormed: false, wan: true, delayMs })
+  estate.start()
+  estate.run(100)
+  for (const member of estate.members.slice(1)) member.join([estate.members[0]!.address])
+  t.not(
+    estate.until(() => estate.members.every(({ state }) => state?.ring.length === 10), 5_000),
+    undefined,
+  )
+  t.deepEqual([...(estate.members[0]?.state?.members.keys() ?? [])].sort().slice(0, 3), ['m1.dc1', 'm10.dc2', 'm2.dc1'])
+  estate.run(200_000)
+  let places: { name: string; coordinate: Coordinate }[] = []
+  estate.members[0]?.ask(wanMembershipRef, 'places', null, 1_000, (result) => {
+    if (Array.isArray(result)) places = result
+  })
+  estate.run(1_000)
+  const at = (name: string) => places.find((one) => one.name === name)?.coordinate as Coordinate
+  const near = roundTripSeconds(at('m1.dc1'), at('m2.dc1'))
+  const far = roundTripSeconds(at('m1.dc1'), at('m7.dc2'))
+  t.true(far > 0.1 && far > near * 4, `${near} s, ${far} s`)
+  const hasFailed = (name: string) => estate.up().some(({ state }) => state?.members.get(name)?.status === 'failed')
+  estate.disturb({ lost: 0.3 })
+  for (let round = 0; round < 12; round++) {
+    for (const at of [round % 10, (round + 3) % 10]) estate.members[at]?.stall(3_000)
+    estate.run(5_000)
+    for (const { args } of estate.members) t.false(hasFailed(args.name))
+  }
+  estate.disturb(undefined)
+  estate.run(10_000)
+  estate.members[9]?.crash('silently')
+  const tookMs = estate.until(() => estate.up().every(({ state }) => state?.members.get('m10.dc2')?.status === 'failed'), 60_000) ?? 60_000
+  t.true(tookMs > 8_000 && tookMs < 30_000, `${tookMs} ms`)
 })
 
 test('networks with different keys do not meet, and say why', (t) => {
