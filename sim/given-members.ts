@@ -3,7 +3,7 @@ import type { Turn } from '../src/kernel/actor.ts'
 import type { AnyActor, AnyHandler } from '../src/kernel/instance.ts'
 import type { Cast, Subscriber } from '../src/kernel/protocol.ts'
 import type { Agent } from './estate.ts'
-import { peerOf } from './node-links.ts'
+import { linksPortOf, peerOf } from './node-links.ts'
 import type { World } from './world.ts'
 
 /** Others know of a machine that has stopped after this long. */
@@ -74,7 +74,7 @@ export class GivenMembers {
       id: config.node.id,
       peer: peerOf(name),
       address,
-      port: config.ports.serfLan,
+      port: linksPortOf(config),
       tags: { role: config.server ? 'consul' : 'node', dc: config.datacenter },
       incarnation: 1,
       status: this.#status.get(name) ?? 'alive',

@@ -18,6 +18,13 @@ export type NodeLinksOptions = {
   pass(from: number, to: number, work: () => void): void
 }
 
+/** Where others reach its links: the port of gossip, also of an agent that has none. */
+export function linksPortOf({ ports }: Config): number {
+  return ports.serfLan > 0 ? ports.serfLan : SERF_PORT
+}
+
+const SERF_PORT = 8_301
+
 /** By which id others know an agent. */
 export function peerOf(node: string): string {
   return `peer of ${node}`
@@ -36,7 +43,7 @@ export class NodeLinks {
     const { name } = config.node
     const { after, monotonicMs } = clock
     this.#options = options
-    const port = config.ports.serfLan
+    const port = linksPortOf(config)
     this.#links = createSimLinks({ network, node: name, peer: peerOf(name), port, layout, after, monotonicMs })
     this.device = this.#links
   }

@@ -83,7 +83,6 @@ function noteCluster(agents: readonly ReadAgent[], notes: Notes): void {
   for (const { folder, config } of agents) {
     const expected = Number(config.keys['bootstrap_expect'])
     if (servers.length === 0) notes.add(folder.name, 'no agent says server = true: it is simulated as a server')
-    else if (!config.server) notes.add(folder.name, "a client agent: it follows the servers' log and has no vote")
     if (expected > 0 && servers.length > 0 && expected !== servers.length) {
       notes.add(
         folder.name,

@@ -1,6 +1,8 @@
 import { isRefused } from '../../src/kernel/refusal.ts'
 import type { Estate } from '../estate.ts'
 import { faults } from '../faults/index.ts'
+import type { DrawContext } from '../fields.ts'
+import type { Kind } from '../kind.ts'
 import { SOUND } from '../mutants/index.ts'
 import { drawEvents, type Plan } from '../plan.ts'
 import { type Failure, Run } from '../run.ts'
@@ -25,11 +27,13 @@ export function planOfRun({ seed, runs, seconds, faults: kinds, events }: OwnSce
   const random = createRandom(`${own}/plan`)
   // If all kinds may come, each run first draws which do, so that each is also met alone.
   const isPresent = () => kinds !== faults || random.next() < PRESENT_PART
-  const drawn = kinds
-    .filter((kind) => (kind.nodesMin ?? 1) <= context.nodes.length && isPresent())
-    .flatMap((kind) => drawEvents(own, kind, RATE, context))
+  const drawn = kinds.filter((kind) => isPossible(kind, context) && isPresent()).flatMap((kind) => drawEvents(own, kind, RATE, context))
   const all = [...events, ...drawn].sort((a, b) => a.atMs - b.atMs)
   return { format: 2, seed: own, nodes: [...context.nodes], threads: 'separate', checkEveryMs: CHECK_EVERY_MS, quietAtMs, events: all }
+}
+
+function isPossible({ nodesMin = 1, withClients }: Kind, { nodes, clients = [] }: DrawContext): boolean {
+  return nodesMin <= nodes.length && (!withClients || clients.length > 0)
 }
 
 /** The chance that a run has a kind of fault. */
@@ -78,6 +82,7 @@ export function smaller(broken: Broken, estate: Estate, isOver: () => boolean): 
     keepNodes: true,
     upstreams: () => context.upstreams,
     programs: context.programs ?? [],
+    clients: (node) => context.clients?.includes(node) === true,
     runsMax: SHRINK_RUNS_MAX,
     isOver,
   })

@@ -18,7 +18,7 @@ type Change = { index: number; firstMs: number; lastMs: number; missing: Set<str
 type Progress = { knownIndex: number; changes: Change[] }
 
 /**
- * How long changes take to be known everywhere: from the moment at which the first agent shows one until every agent does that
+ * How long changes take to be known everywhere: from the moment at which the first server shows one until every server does that
  * ran then. One that stops does not count.
  */
 export class Propagation {

@@ -65,7 +65,8 @@ export function readScenario(text: string, estate: Estate, drawnSeed: string, ov
 /** What may be drawn and named in a run of these agents. */
 export function contextOf({ agents, upstreams, applications }: Estate, quietAtMs: number): DrawContext {
   const programs = applications.map(({ node, id }) => ({ node, id }))
-  return { nodes: agents.map(({ name }) => name), quietAtMs, upstreams, programs }
+  const clients = agents.filter(({ config }) => !config.server).map(({ name }) => name)
+  return { nodes: agents.map(({ name }) => name), clients, quietAtMs, upstreams, programs }
 }
 
 /** `none`, `all` or names: as a list, or as a text with commas. */
@@ -105,12 +106,14 @@ function readEvent(written: unknown, context: DrawContext, stream: string): Resu
   const atMs = readMs(at)
   if (atMs === undefined || atMs < 0) return refuse('invalid', `.at: ${misreadTime(at)}`)
   if (atMs > context.quietAtMs) return refuse('invalid', `.at: ${atMs / 1_000}s is after the end of the run, ${context.quietAtMs / 1_000}s`)
-  const [first = ''] = context.nodes
+  const { nodes, clients = [] } = context
+  const [first = ''] = kind.onServers ? nodes.filter((name) => !clients.includes(name)) : nodes
   if (node === undefined && !kind.oncePerRun) return refuse('invalid', '.node: is missing')
   if (node !== undefined && !(typeof node === 'string' && context.nodes.includes(node))) {
     return refuse('invalid', `.node: there is no agent ${JSON.stringify(node)}; there are ${context.nodes.join(', ')}`)
   }
   if (context.nodes.length < (kind.nodesMin ?? 1)) return refuse('invalid', `.do: ${kind.name} needs ${kind.nodesMin} agents`)
+  if (kind.withClients && clients.length === 0) return refuse('invalid', `.do: ${kind.name} needs client agents`)
   const event: PlanEvent = { atMs, do: kind.name, node: typeof node === 'string' ? node : first }
   const wrong = readValues(kind, rest, event)
   if (wrong !== undefined) return wrong

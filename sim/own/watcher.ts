@@ -90,18 +90,18 @@ export class Watcher {
       open?.reset()
       // A program that stopped with its machine has asked for nothing.
       if (from.hosts !== hosts) samples.splice(samples.indexOf(sample), 1)
-      else sample.isDenied = !mayConnect(from, upstream.source, upstream.destination)
+      else sample.isDenied = !mayConnect(cluster.stateFor(from.name), upstream.source, upstream.destination)
     })
   }
 
-  /** Asks an agent for what it runs. It must answer in time, and know of everything that was decided before. */
+  /** Asks an agent for what it runs. It must answer in time and, on a server, know of everything that was decided before. */
   #tryAgent(name: string, samples: Sample[]): void {
     const { cluster, world } = this.#run
     const node = cluster.up(name)
     const sample: Sample = { atMs: world.nowMs, isGood: false }
     samples.push(sample)
     if (!node) return
-    this.propagation.follow(node)
+    if (node.isServer) this.propagation.follow(node)
     const head = cluster.log?.head ?? 0
     const edge: Host = node.edge
     let hasAnswered = false
@@ -110,7 +110,7 @@ export class Watcher {
       if (!isRefused(list)) this.#heartbeat(node, edge, list)
     })
     world.after(ANSWER_WITHIN_MS, () => {
-      sample.isGood = hasAnswered && (cluster.log === undefined || cluster.log.appliedOf(name) >= head)
+      sample.isGood = hasAnswered && (cluster.log === undefined || !node.isServer || cluster.log.appliedOf(name) >= head)
     })
   }
 
@@ -143,7 +143,10 @@ export class Watcher {
     const { cluster, world } = this.#run
     const node = cluster.up(asked)
     if (!node) return
-    const instances = serviceInstances(node.tables.view(), service).instances.filter((one) => place === '' || one.node.name === place)
+    // A client is told by a server, of which it has to have one.
+    const state = cluster.stateFor(asked)
+    if (!state.isUp) return void samples.push({ atMs: world.nowMs, isGood: false })
+    const instances = serviceInstances(state.tables.view(), service).instances.filter((one) => place === '' || one.node.name === place)
     samples.push({ atMs: world.nowMs, isGood: instances.length > 0 && instances.every((one) => worstStatus(one) === status) })
   }
 }

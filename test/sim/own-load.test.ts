@@ -64,7 +64,6 @@ test('what an agent of this version refuses and a simulation can stand for is a 
     'n1, n2 and n3: bootstrap_expect: the servers of a simulation are one cluster from the beginning',
     'n1 and n4: retry_join: the agents of a simulation are one cluster and need not look for each other',
     'n1: start_join: the agents of a simulation are one cluster and need not look for each other',
-    "n4: a client agent: it follows the servers' log and has no vote",
   ])
   t.deepEqual(
     estate.agents.map(({ name, config }) => [name, config.server]),
@@ -145,11 +144,7 @@ const REFUSED: [what: string, files: Record<string, string | object>, why: RegEx
     { ...THREE, 'n2/db.hcl': 'service { name = "db" port = -1 }' },
     /^n2: service "db": .*\(DIR\/n2\/db\.hcl:1\)$/,
   ],
-  [
-    'what nobody can simulate',
-    { ...THREE, 'n3/wan.hcl': 'retry_join_wan = ["1.2.3.4"]' },
-    /^n3: .*retry_join_wan: this version runs a single server/s,
-  ],
+  ['what nobody can simulate', { ...THREE, 'n3/segment.hcl': 'segment = "alpha"' }, /^n3: .*segment.*Network segments are not supported/s],
   ['two agents of one name', { ...THREE, 'n3/name.hcl': 'node_name = "N1"' }, /^n3: node_name: "N1" is also the name of n1$/],
   [
     'a name that no sentence can hold',
