@@ -4,15 +4,22 @@ import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { Packr } from 'msgpackr'
 import { type Refusal, refuse } from '../src/kernel/refusal.ts'
+import { endCheckpoints, restoreCheckpoint } from './checkpoints.ts'
 import { type Claim, claimDirectory, explained, inUse } from './data-directory.ts'
+import { thisBoot } from './processes.ts'
 import { NoRoom, openRoom, type Room, type Usage } from './room.ts'
 
 /** Binary keys, records as msgpack; bytes in records come back as Buffers. */
 export type Database = RootDatabase<unknown, Buffer>
 
 export type EnvironmentOptions = {
-  /** Whether a commit waits for the disk. Without it a power cut may lose everything; a kill of the process does not. */
-  durable: boolean
+  /** Whether a commit waits for the disk. Without it a power cut may lose everything, a kill of the process loses nothing. With
+   * `later` a power cut goes back to the last checkpoint, which whoever writes must make (`openCheckpoints`). */
+  durable: boolean | 'later'
+  /** The name of the machine's run. Default: what the system says. */
+  boot?: string
+  /** Whether free pages inside the file may still be needed by a state that is kept. */
+  keepsFreePages?: () => boolean
   /** Makes the directory if it is missing. */
   create: boolean
   /** For further threads of a process that has the directory open. */
@@ -31,14 +38,19 @@ export type Environment = {
  * Opens the LMDB environment in a directory of its own, which is claimed for this process (see `claimDirectory` for the errors).
  * All threads that open it share one environment.
  */
-export function openEnvironment(directory: string, { durable, create, readOnly }: EnvironmentOptions): Environment {
+export function openEnvironment(directory: string, options: EnvironmentOptions): Environment {
+  const { durable, boot = thisBoot(), keepsFreePages = () => false, create, readOnly } = options
   const claim = claimDirectory(directory, { create, readOnly })
   let room: Room | undefined
   try {
-    if (!claim.joined) fillLockFile(directory)
-    const database = openDatabase(directory, durable, (valueBytes) => room?.reserve(valueBytes))
+    if (!claim.joined) {
+      restoreCheckpoint(directory, boot)
+      if (durable === true) endCheckpoints(directory)
+      fillLockFile(directory)
+    }
+    const database = openDatabase(directory, durable === true, (valueBytes) => room?.reserve(valueBytes))
     if (!claim.joined) checkAlone(directory, database, claim)
-    if (!readOnly) room = openRoom(join(directory, 'data.mdb'), () => usageOf(database))
+    if (!readOnly) room = openRoom(join(directory, 'data.mdb'), () => usageOf(database, keepsFreePages()))
     if (room !== undefined && isEmpty(database)) makeSure(room)
     const release = () => {
       room?.close()
@@ -60,7 +72,12 @@ export function diskRefusal(error: unknown, directory: string): { refusal: Refus
   if (error instanceof NoRoom) return { refusal: full, final: false }
   if (!isLmdbError(error)) return undefined
   if (NO_SPACE.includes(error.code)) return { refusal: full, final: false }
-  return { refusal: refuse('busy', `disk failed, no more writes until restart: ${directory}: ${error.message}`), final: true }
+  return { refusal: diskFailed(error, directory), final: true }
+}
+
+export function diskFailed(error: unknown, directory: string): Refusal {
+  const why = error instanceof Error ? error.message : String(error)
+  return refuse('busy', `disk failed, no more writes until restart: ${directory}: ${why}`)
 }
 
 /**
@@ -153,7 +170,7 @@ function measuringEncoder(measured: (valueBytes: number) => void) {
   }
 }
 
-function usageOf(database: Database): Usage {
+function usageOf(database: Database, isFreeKept = false): Usage {
   const stats = database.getStats() as Stats & { lastPageNumber: number; free: Stats }
   const usedPages = stats.lastPageNumber + 1
   const freelistPages = pagesOf(stats.free)
@@ -162,7 +179,7 @@ function usageOf(database: Database): Usage {
   const longValues = Math.min(stats.overflowPages, stats.entryCount)
   return {
     usedBytes: usedPages * stats.pageSize,
-    freeBytes: freePages * stats.pageSize,
+    freeBytes: isFreeKept ? 0 : freePages * stats.pageSize,
     freelistBytes: freelistPages * stats.pageSize,
     stretches: META_PAGES + freelistPages + stats.treeBranchPageCount + stats.treeLeafPageCount + longValues,
   }

@@ -32,11 +32,16 @@ export function isAlive(other: ProcessName): 'yes' | 'no' | 'unknown' {
   return started === undefined || other.started === '' || started === other.started ? 'yes' : 'no'
 }
 
+/** The machine's run since it was started; '' where the system does not tell. */
+export function thisBoot(): string {
+  return orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()) ?? ''
+}
+
 /** `<boot id>/<pid namespace>`. */
 function here(): string {
-  const boot = orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+  const boot = thisBoot()
   const namespace = orNothing(() => readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, ''))
-  return boot === undefined ? '' : `${boot}/${namespace ?? ''}`
+  return boot === '' ? '' : `${boot}/${namespace ?? ''}`
 }
 
 function sameBoot(a: string, b: string): boolean {

@@ -1,3 +1,4 @@
+import type { Config } from '../src/config/config.ts'
 import { compareKeys, KEY_BYTES_MAX, keyBytes, keyFault } from '../src/kernel/keys.ts'
 import type { Tables } from '../src/kernel/ports.ts'
 import { assert, type Refusal, type Result } from '../src/kernel/refusal.ts'
@@ -11,21 +12,27 @@ import {
   type Transaction,
   type View,
 } from '../src/kernel/tables.ts'
-import { type Database, diskRefusal, openEnvironment } from './lmdb.ts'
+import { openCheckpoints } from './checkpoints.ts'
+import { type Database, diskFailed, diskRefusal, openEnvironment } from './lmdb.ts'
+import { thisBoot } from './processes.ts'
+import { NoRoom } from './room.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 export { KEY_BYTES_MAX }
 
 export type TablesOptions = {
-  /** Whether a commit waits for the disk. Without it a power cut may lose everything; a kill of the process does not. */
-  durable: boolean
+  /** Whether a commit waits for the disk. Without it a power cut may lose everything; a kill of the process does not. With `later`
+   * commits are visible at once, and a power cut takes the tables back to the last `checkpoint`. */
+  durable: boolean | 'later'
   /** Makes the directory if it is missing. Default: true. */
   create?: boolean
   /** For the threads beside the writer: `transact` is a broken promise. The writer must have opened the directory before. */
   readOnly?: boolean
+  /** The name of the machine's run. Default: what the system says. */
+  boot?: string
 }
 
-export type OpenTables = Tables & {
+export type OpenTables = Required<Tables> & {
   readonly directory: string
   /** The newest commit, for as long as it is wanted. */
   hold(): HeldTables
@@ -55,16 +62,22 @@ export type SpareRow = readonly [tableId: number, key: string, record: unknown]
  * write. Reading needs no hop to another thread: a commit is visible on every thread before `durable` is called for it.
  *
  * A view shows the newest commit and keeps showing the same one until the synchronous stretch that began to read ends (or
- * commits itself). A view that is kept longer shows the newest commit again. `transact` blocks until the disk has it; `durable`
- * is called afterwards, never from within `transact`.
+ * commits itself). A view that is kept longer shows the newest commit again. `transact` blocks until the disk has it, unless that is
+ * `later`; `durable` is called afterwards, never from within `transact`.
  *
  * Keys have at most KEY_BYTES_MAX UTF-8 bytes; `put` throws for longer ones, everything else treats them as absent. Bytes in
  * records come back as Buffers. Throws an error naming the directory if it cannot be opened (see `claimDirectory`).
  *
  * A thread must not be terminated from outside (`worker.terminate()`) while it is inside `transact`: the whole process would hang.
  */
-export function openTables(directory: string, { durable, create = true, readOnly = false }: TablesOptions): OpenTables {
-  const { database, room, release } = openEnvironment(directory, { durable, create, readOnly })
+export function openTables(directory: string, { durable, create = true, readOnly = false, boot = thisBoot() }: TablesOptions): OpenTables {
+  /** Whether the newest commit is none that a checkpoint keeps. */
+  let isBehind = false
+  const keepsFreePages = () => isBehind
+  const { database, room, release } = openEnvironment(directory, { durable, create, readOnly, boot, keepsFreePages })
+  const checkpoints = durable === 'later' && !readOnly ? openCheckpoints({ directory, database, boot }) : undefined
+  /** So many commits more are to begin with a checkpoint: on a full disk free pages inside the file are needed. */
+  let tight = 0
   let isOpen = true
   let isFresh = false
   let isWriting = false
@@ -125,6 +138,8 @@ export function openTables(directory: string, { durable, create = true, readOnly
 
   function commit<R>(work: (tx: Transaction) => R): Result<R> {
     if (broken !== undefined) return broken
+    const unready = prepare()
+    if (unready) return unready
     isWriting = true
     isFresh = false
     try {
@@ -132,18 +147,51 @@ export function openTables(directory: string, { durable, create = true, readOnly
       let result: R
       database.transactionSync(() => {
         copyBit = copyBitOf(database)
+        // Pages that a checkpoint keeps are not used again, so each commit also takes new ones for LMDB's list of them.
+        if (checkpoints) for (let reserved = 0; reserved < COMMIT_RESERVES; reserved++) room?.reserve(0)
         result = work(transaction)
       })
+      isBehind = checkpoints !== undefined
       return result!
     } catch (error) {
-      const answer = diskRefusal(error, directory)
-      if (answer === undefined) throw error
-      if (answer.final) broken = answer.refusal
-      return answer.refusal
+      if (!(isBehind && error instanceof NoRoom)) return refusalOf(error)
     } finally {
       isWriting = false
       room?.settle(room.inFlightBytes)
     }
+    tight = TIGHT_COMMITS
+    return commit(work)
+  }
+
+  function prepare(): Refusal | undefined {
+    try {
+      checkpoints?.beforeCommit()
+      if (tight === 0) return undefined
+      checkpoints?.now()
+      tight--
+      isBehind = false
+      return undefined
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  function failed(error: unknown): Refusal {
+    broken = diskFailed(error, directory)
+    return broken
+  }
+
+  function refusalOf(error: unknown): Refusal {
+    const answer = diskRefusal(error, directory)
+    if (answer === undefined) throw error
+    if (answer.final) broken = answer.refusal
+    return answer.refusal
+  }
+
+  function closeDatabase(): void {
+    // Nothing is under way, as only the store writes on lmdb's thread, so this closes at once.
+    void database.close()
+    release()
   }
 
   return {
@@ -156,14 +204,26 @@ export function openTables(directory: string, { durable, create = true, readOnly
       const result = commit(work)
       queueMicrotask(() => durable(result))
     },
+    checkpoint(done) {
+      if (checkpoints === undefined) return queueMicrotask(() => done(null))
+      checkpoints.begin((error) => done(error ? failed(error) : null))
+    },
     close() {
       if (!isOpen) return
       isOpen = false
-      // Nothing is under way, as only the store writes on lmdb's thread, so this closes at once.
-      void database.close()
-      release()
+      try {
+        checkpoints?.close()
+      } finally {
+        closeDatabase()
+      }
     },
   }
+}
+
+/** How an agent keeps its tables: those that are a copy of a log in etcd need not wait for the disk. */
+export function durabilityOf({ devMode, etcd }: Pick<Config, 'devMode' | 'etcd'>): TablesOptions['durable'] {
+  if (devMode) return false
+  return etcd === undefined ? true : 'later'
 }
 
 /** Tables for one run in a directory of their own: not durable, gone after `close` and when the process exits. */
@@ -176,6 +236,11 @@ export function openTemporaryTables(): OpenTables {
   }
   return { ...tables, close }
 }
+
+/** Each is room for as much as a deletion takes. */
+const COMMIT_RESERVES = 4
+/** On a disk that was found full. */
+const TIGHT_COMMITS = 256
 
 /** Rows are fetched in growing portions: what reads them may stop early, and in a transaction may change the table meanwhile. */
 const PORTION_MIN = 16

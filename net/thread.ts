@@ -16,7 +16,7 @@ import { watchGarbage } from './garbage.ts'
 import type { Links } from './gossip/links.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
-import { openTables } from './tables.ts'
+import { durabilityOf, openTables } from './tables.ts'
 import { takeFile } from './take-file.ts'
 
 export type ThreadSetup = {
@@ -52,7 +52,7 @@ export type Thread = {
 /** One thread of the agent with everything that its roles need, in a worker or on the main thread. */
 export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
-  const tables = openTables(directory, { durable: !config.devMode, readOnly: !roles.includes('state') })
+  const tables = openTables(directory, { durable: durabilityOf(config), readOnly: !roles.includes('state') })
   const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host, config.datacenter), takeFile })
   const far = createFarThread(() => host)
   const farWan = createFarThread(() => host)

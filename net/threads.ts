@@ -10,7 +10,7 @@ import { logFault } from './etcd/index.ts'
 import { createClientTable } from './http/client-limit.ts'
 import { gossipPortFree, portsFree } from './ports-free.ts'
 import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
-import { openTables, openTemporaryTables } from './tables.ts'
+import { durabilityOf, openTables, openTemporaryTables } from './tables.ts'
 import { openThread } from './thread.ts'
 import { type FromWorker, linkOver, type ToWorker, type WorkerSetup } from './worker.ts'
 
@@ -183,7 +183,7 @@ function workerEnvironment(): NodeJS.ProcessEnv {
 /** The tables' directory, kept by this process alone until it is closed. */
 function openDirectory(config: Config): Result<{ directory: string; close(): void }> {
   try {
-    const opened = config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: true })
+    const opened = config.devMode ? openTemporaryTables() : openTables(config.dataDir, { durable: durabilityOf(config) })
     const refusal = logFault(config, opened.view())
     if (refusal) {
       opened.close()

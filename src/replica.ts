@@ -6,7 +6,7 @@ import type { LocalLogOptions } from './local-log.ts'
 type Commands = LogRequest['commands']
 
 export type ReplicaOptions = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
-  tables: Pick<Tables, 'view' | 'transact'>
+  tables: Pick<Tables, 'view' | 'transact' | 'checkpoint'>
   /** Calls `work` once, no sooner than `ms` from now. */
   after(ms: number, work: () => void): unknown
 }
@@ -14,13 +14,15 @@ export type ReplicaOptions = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
 export type Replica = {
   /**
    * Takes the entry at a position. Positions begin with 1 and leave no gap; one that was taken before is ignored. `done` is called
-   * once the entry is durable and visible here and its notice is out. If `apply` throws, so does this, or the work given to
+   * once the entry is visible here and its notice is out. If `apply` throws, so does this, or the work given to
    * `after`: the entry has not happened and stays the next one. `mark` is kept with the position.
-   * `more`: the next entry is delivered in the same turn, and this one becomes durable with it.
+   * `more`: the next entry is delivered in the same turn, and this one becomes visible with it.
    */
   deliver(position: number, commands: Commands, done?: (outcome: LogOutcome) => void, mark?: number, more?: boolean): void
-  /** The position of the last entry that is durable here; 0 if there is none. */
+  /** The position of the last entry that is visible here; 0 if there is none. */
   applied(): number
+  /** The last entry that a power cut does not take from these tables, as far as it is known. What comes after must stay in the log. */
+  durable(): Required<Applied>
   /** Other tables with another position have taken the place of these, while nothing was under way: goes on behind that. */
   moved(): void
   /** From now on nothing is called any more. What is with the disk may still become durable. */
@@ -31,7 +33,8 @@ export type Replica = {
  * One server's copy of a replicated log: applies entries in order, those that wait together in one transaction that also stores the
  * position of the last; each entry is in one transaction as a whole. A disk
  * that takes nothing is asked again, later and later, for as long as it takes; what comes after waits. Nothing of an earlier
- * replica may be under way to the tables.
+ * replica may be under way to the tables. The log has what it brought durably: so where the tables have checkpoints, nobody waits for
+ * them, they are made at intervals, and what a power cut takes is brought again.
  */
 export function createReplica({ tables, apply, onCommitted, after }: ReplicaOptions): Replica {
   /** Those from `first` on are not durable; of these, the first `inFlight` are with the disk. */
@@ -43,6 +46,8 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   let isRefusing = false
   let isWaiting = false
   let hasEnded = false
+  let durable: Required<Applied> = { position: 0, mark: 0 }
+  let isKeeping = false
 
   function next(): void {
     const inFlightMax = refusals > 0 ? 1 : IN_FLIGHT_MAX
@@ -89,7 +94,25 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
     }
     if (!isRefusing) next()
     else if (inFlight === 0) tryLater()
+    keepLater()
   }
+
+  /** What is visible some time from now is made durable. */
+  function keepLater(): void {
+    if (tables.checkpoint === undefined || isKeeping || hasEnded || durable.position === appliedPosition(tables.view())) return
+    isKeeping = true
+    after(CHECKPOINT_MS, () => {
+      if (hasEnded) return
+      const reached = appliedIn(tables.view())
+      tables.checkpoint?.((result) => {
+        isKeeping = false
+        if (!isRefused(result)) durable = reached
+        keepLater()
+      })
+    })
+  }
+
+  keepLater()
 
   function tryLater(): void {
     isRefusing = false
@@ -109,9 +132,11 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
       if (!more) next()
     },
     applied: () => appliedPosition(tables.view()),
+    durable: () => (tables.checkpoint === undefined ? appliedIn(tables.view()) : durable),
     moved() {
       assert(entries.length === first, 'tables are replaced while no entry is under way')
       taken = appliedPosition(tables.view())
+      keepLater()
     },
     end() {
       hasEnded = true
@@ -143,6 +168,11 @@ export function appliedMark(view: View): number {
   return view.get(appliedTable, APPLIED_KEY)?.mark ?? 0
 }
 
+/** The last entry that is in these tables, and what was kept with it; zeros if there is none. */
+function appliedIn(view: View): Required<Applied> {
+  return { position: 0, mark: 0, ...view.get(appliedTable, APPLIED_KEY) }
+}
+
 type Applied = { position: number; mark?: number }
 type Entry = {
   readonly position: number
@@ -162,5 +192,7 @@ const RETRY_MS_MIN = 50
 const RETRY_MS_MAX = 1_000
 /** Entries that are with the disk at once. */
 const IN_FLIGHT_MAX = 64
+/** What a power cut may take from the tables, and the log must bring again. */
+const CHECKPOINT_MS = 1_000
 /** Entries that are done with, before their places are given back. */
 const GARBAGE_MAX = 1_024

@@ -6,7 +6,7 @@ import { World } from '../sim/world.ts'
 import { appliedMark, appliedPosition, createReplica } from '../src/replica.ts'
 import { type Add, applyAdds, history } from './ports/log-arms.ts'
 
-function make(seed = 'replica') {
+function make(seed = 'replica', later = false) {
   const world = new World(seed)
   const random = createRandom(seed)
   const events: unknown[] = []
@@ -15,6 +15,7 @@ function make(seed = 'replica') {
     after,
     drawCommitMs: () => random.next() * 10,
     drawSurvivors: (inFlight) => random.int(0, inFlight),
+    later,
   })
   const start = () => createReplica({ tables, apply: applyAdds, onCommitted: ({ index }) => events.push(`notice ${index}`), after })
   return { world, tables, events, start }
@@ -167,6 +168,43 @@ test('whatever the disk does and whenever it crashes, every entry is applied onc
     }),
     { numRuns: 200 },
   )
+})
+
+test('it says what is durable: at intervals, where commits do not wait for the disk', (t) => {
+  const { world, start } = make('later', true)
+  const replica = start()
+  t.deepEqual(replica.durable(), { position: 0, mark: 0 })
+  for (let position = 1; position <= 3; position++) replica.deliver(position, [add('a', 1)], undefined, position * 10)
+  world.runUntil(500)
+  t.deepEqual([replica.applied(), replica.durable()], [3, { position: 0, mark: 0 }])
+  world.runUntil(1_500)
+  t.deepEqual(replica.durable(), { position: 3, mark: 30 })
+  const { events } = world
+  world.runUntil(60_000)
+  t.is(world.events, events)
+  // In a new life nobody knows whether the disk has it, until it is asked.
+  const next = start()
+  t.deepEqual([next.applied(), next.durable().position], [3, 0])
+  world.runUntil(62_000)
+  t.is(next.durable().position, 3)
+})
+
+test('where commits wait for the disk, what is applied is durable; what a disk does not keep is not', (t) => {
+  const { world, start } = make()
+  const replica = start()
+  replica.deliver(1, [add('a', 1)], undefined, 7)
+  world.runUntil(20)
+  t.deepEqual(replica.durable(), { position: 1, mark: 7 })
+  const other = make('failing', true)
+  const failing = other.start()
+  failing.deliver(1, [add('a', 1)], undefined, 7)
+  other.world.runUntil(900)
+  other.tables.failing = true
+  other.world.runUntil(5_000)
+  t.is(failing.durable().position, 0)
+  other.tables.failing = false
+  other.world.runUntil(8_000)
+  t.is(failing.durable().position, 1)
 })
 
 function add(key: string, n: number): Add {

@@ -10,6 +10,8 @@ export type UpkeepOptions = {
   /** The server's id. */
   id: string
   follower: Pick<Follower, 'visible'>
+  /** The revision of the last entry that a power cut would not take from this server. */
+  durable(): number
   clock: Pick<Ports['clock'], 'monotonicMs'>
   print: Ports['print']
   /** Entries stay in etcd for so long, and for longer while a living server lacks them. */
@@ -45,10 +47,10 @@ export class Upkeep {
     if (refusal) print('debug', 'log', 'Not everything was seen to', { reason: refusal.why })
   }
 
-  /** Says which entries this server has. */
+  /** Says which entries this server has for good. */
   async #tell(lease: bigint): Promise<Refusal | undefined> {
-    const { etcd, keys, id, follower } = this.#options
-    const { revision } = follower.visible
+    const { etcd, keys, id, durable } = this.#options
+    const revision = durable()
     if (this.#told?.lease === lease && this.#told.revision === revision) return undefined
     const told = await etcd.txn({ when: [], then: [{ do: 'put', key: keys.servers.key + id, value: String(revision), lease }] })
     if (isRefused(told)) return told

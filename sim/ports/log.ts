@@ -75,7 +75,7 @@ export class SimLog {
     return this.#entries
   }
 
-  /** The position of the last entry that is durable at a member; 0 if there is none. */
+  /** The position of the last entry that is visible at a member; 0 if there is none. */
   appliedOf(member: string): number {
     const { tables } = this.#member(member)
     return tables === undefined ? 0 : appliedPosition(tables.view())

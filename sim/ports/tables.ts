@@ -23,13 +23,16 @@ export type SimTablesOptions = {
   drawCommitMs(): number
   /** How many of the commits in flight reached the disk before a crash, in their order, though nobody was told. Default: none. */
   drawSurvivors?(inFlight: number): number
+  /** Commits are durable with the next checkpoint; what becomes of them when they are due is that they are visible. */
+  later?: boolean
   /** Shared with the other copies of these tables. */
   shared?: SharedStates<State> | undefined
 }
 
 export type SimTables = Tables & {
-  /** Loses what was not durable; commits in flight are never answered. The tables can be used again at once, as after a restart. */
-  crash(): void
+  /** Loses what was not durable; commits in flight are never answered. The tables can be used again at once, as after a restart. A
+   * `process` that ends leaves all that was visible behind, a `machine` (default) only what is durable. */
+  crash(what?: 'process' | 'machine'): void
   /** While set, the disk takes nothing and every transaction is refused. */
   full: boolean
   /** While set, every transaction fails. A crash ends it: the disk is opened anew. */
@@ -52,10 +55,14 @@ export type SpareTables = {
 }
 
 /** Tables in memory with the contract of the real ones. Records are packed, so that a changed record cannot change the table. */
-export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, shared }: SimTablesOptions): SimTables {
+export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, later = false, shared }: SimTablesOptions): SimTables {
   let visible: State = EMPTY
   let written = visible
   let inFlight: Commit[] = []
+  /** The last checkpoint that was answered, and those under way, in order. */
+  let kept = visible
+  let keeping: State[] = []
+  let life = 0
   let isOpen = true
   let failsNext = false
 
@@ -100,7 +107,19 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, 
     }
   }
 
+  function checkpoint(done: (result: Result<null>) => void): void {
+    const [state, begun] = [visible, life]
+    keeping.push(state)
+    after(drawCommitMs(), () => {
+      if (life !== begun) return
+      keeping = keeping.slice(keeping.indexOf(state) + 1)
+      if (!tables.failing) kept = state
+      done(tables.failing ? FAILED : null)
+    })
+  }
+
   const tables: SimTables = {
+    ...(later && { checkpoint }),
     full: false,
     failing: false,
     view: () => viewOf(() => visible),
@@ -113,11 +132,15 @@ export function createSimTables({ after, drawCommitMs, drawSurvivors = () => 0, 
     close() {
       isOpen = false
     },
-    crash() {
-      const survivors = drawSurvivors(inFlight.length)
-      visible = inFlight[survivors - 1]?.state ?? visible
+    crash(what = 'machine') {
+      const lost = later && what === 'machine' ? keeping : inFlight.map(({ state }) => state)
+      const whole = later && what === 'machine' ? kept : visible
+      visible = lost[drawSurvivors(lost.length) - 1] ?? whole
       written = visible
       inFlight = []
+      if (what === 'machine') kept = visible
+      keeping = []
+      life++
       failsNext = false
       tables.failing = false
       isOpen = true

@@ -39,6 +39,9 @@ export interface Tables {
   /** Applies `work` and calls `durable` once it would survive a power cut. Nothing of it is visible before. A disk that
    * cannot take it calls `durable` with a refusal (`busy`) and nothing has changed. If `work` throws, nothing has changed. */
   transact<R>(work: (tx: Transaction) => R, durable: (result: Result<R>) => void): void
+  /** Only of copies of a log, which has what they lose: `transact` does not wait for the disk, and a power cut takes everything back
+   * to one moment, at or after the last checkpoint that was answered. Makes what is visible now survive one. Refused by a disk that fails. */
+  checkpoint?(done: (result: Result<null>) => void): void
   close(): void
 }
 

@@ -30,10 +30,14 @@ const fileLimit: SmallDisk = {
 }
 const canMount = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs none /mnt']).status === 0
 
-for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
-  test(`${disk.name}: a full disk refuses writes, keeps what was acknowledged, serves reads, and takes writes again when there is room`, async (t) => {
+const disks = canMount ? [ownDisk, fileLimit] : [fileLimit]
+const obeying = ['obey', 'obey-later'] as const
+
+for (const [disk, obey] of disks.flatMap((disk) => obeying.map((obey) => [disk, obey] as const))) {
+  const name = obey === 'obey' ? disk.name : `${disk.name}, with checkpoints`
+  test(`${name}: a full disk refuses writes, keeps what was acknowledged, serves reads, and takes writes again when there is room`, async (t) => {
     const directory = temporaryDirectory(t)
-    const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
+    const child = run(obey, join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')
     await disk.fill(child)
@@ -50,9 +54,9 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
     t.true((await child.ask('read'))?.includes(`c:${BLOB_BYTES}`))
   })
 
-  test(`${disk.name}: a full disk can be emptied, and then takes new records`, async (t) => {
+  test(`${name}: a full disk can be emptied, and then takes new records`, async (t) => {
     const directory = temporaryDirectory(t)
-    const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
+    const child = run(obey, join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')
     const kept = await writeUntilFull(t, child, 'a')
@@ -62,9 +66,9 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
     t.is(await child.ask(`write long ${BLOB_BYTES}`), 'done')
   })
 
-  test(`${disk.name}: free pages that lie scattered are no room for a long value`, async (t) => {
+  test(`${name}: free pages that lie scattered are no room for a long value`, async (t) => {
     const directory = temporaryDirectory(t)
-    const child = run('obey', join(directory, 'data'), disk.wrapped(directory))
+    const child = run(obey, join(directory, 'data'), disk.wrapped(directory))
     t.teardown(child.kill)
     t.is(await child.line(), 'open')
     const kept: string[] = []
@@ -77,7 +81,9 @@ for (const disk of canMount ? [ownDisk, fileLimit] : [fileLimit]) {
     for (const key of left) t.is(await child.ask(`delete ${key}`), 'done')
     t.is(await child.ask(`write long ${BLOB_BYTES}`), 'done')
   })
+}
 
+for (const disk of disks) {
   test(`${disk.name}: the store refuses, keeps and goes on too`, async (t) => {
     const directory = temporaryDirectory(t)
     const child = run('obey', join(directory, 'data'), disk.wrapped(directory))

@@ -140,6 +140,7 @@ export class SimLogNode implements LogNode {
       after: (ms, work) => world.after(ms, work),
       drawCommitMs: () => disk.next() * 5,
       drawSurvivors: (inFlight) => disk.int(0, inFlight),
+      later: true,
     })
   }
 
@@ -163,10 +164,11 @@ export class SimLogNode implements LogNode {
 
   /** A new life, as when only the thread of the log fails: the log is not told that the old one has ended. */
   restart(): void {
-    this.tables.crash()
+    this.tables.crash('process')
     this.start()
   }
 
+  /** The machine is without power; whatever was not durable is lost. */
   crash(): void {
     this.#life++
     this.#device = undefined
@@ -203,7 +205,7 @@ export function startEtcdNode(
   t: ExecutionContext,
   name: string,
   { endpoint }: Pick<RunningEtcd, 'endpoint'>,
-  tables: SimTables = createSimTables({ after: (ms, work) => realClock.after(ms, work), drawCommitMs: () => 1 }),
+  tables: SimTables = createSimTables({ after: (ms, work) => realClock.after(ms, work), drawCommitMs: () => 1, later: true }),
 ): LogTrial & { log: EtcdLog } {
   const events: unknown[] = []
   const failed = Promise.withResolvers<never>()

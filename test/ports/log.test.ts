@@ -96,7 +96,7 @@ test('who was down gets what it missed, after what its disk has', (t) => {
   const leader = cluster.elect()
   const [away] = cluster.followers
   leader.propose([add('a', 1)])
-  cluster.run(100)
+  cluster.run(3_000)
   away!.crash()
   for (let n = 20; n < 218; n++) leader.propose([add('a', n)])
   cluster.run(2_000)
@@ -105,6 +105,21 @@ test('who was down gets what it missed, after what its disk has', (t) => {
   cluster.run(2_000)
   t.is(cluster.log.appliedOf(away!.name), 199)
   t.is(contents(away!.tables.view()), contents(leader.tables.view()))
+})
+
+test('what a power cut takes from the tables of a member comes again from the log, and it says nothing twice', (t) => {
+  const cluster = new LogCluster(3)
+  const leader = cluster.elect()
+  const [away] = cluster.followers
+  for (let n = 20; n < 30; n++) away!.propose([add('a', n)])
+  cluster.run(500)
+  const answers = () => away!.events.filter((event) => typeof event !== 'string').length
+  t.deepEqual([answers(), cluster.log.appliedOf(away!.name)], [10, 10])
+  away!.crash()
+  t.is(cluster.log.appliedOf(away!.name), 0)
+  away!.start()
+  cluster.run(2_000)
+  t.deepEqual([answers(), contents(away!.tables.view())], [10, contents(leader.tables.view())])
 })
 
 test('a crash in the middle of it loses nothing and does nothing twice', (t) => {

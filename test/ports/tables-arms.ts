@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { openTables } from '../../net/tables.ts'
+import { openTables, type TablesOptions } from '../../net/tables.ts'
 import { createSimTables } from '../../sim/ports/tables.ts'
 import type { Tables } from '../../src/kernel/ports.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
@@ -18,7 +18,8 @@ export type Arm = {
 }
 
 export const arms: { name: string; make(): Arm }[] = [
-  { name: 'lmdb', make: realArm },
+  { name: 'lmdb', make: () => realArm(true) },
+  { name: 'lmdb with checkpoints', make: () => realArm('later') },
   { name: 'simulated', make: simArm },
 ]
 
@@ -52,9 +53,9 @@ export function manualClock() {
   }
 }
 
-function realArm(): Arm {
+function realArm(durable: TablesOptions['durable']): Arm {
   const directory = temporaryDirectory()
-  const open = () => openTables(directory, { durable: true })
+  const open = () => openTables(directory, { durable })
   const arm: Arm = {
     name: 'lmdb',
     tables: open(),

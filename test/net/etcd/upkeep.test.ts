@@ -40,6 +40,7 @@ function setUp() {
         return { position: 1, revision: state.revision }
       },
     },
+    durable: () => state.revision,
     clock: { monotonicMs: () => state.nowMs },
     print: () => undefined,
     retainMs: 1_000,
