@@ -5,7 +5,7 @@ import type { Agent, Reply } from './agents.ts'
 
 export type LoadOptions = {
   /** Those that may be asked at the moment. */
-  agents: () => readonly Agent[]
+  agents: () => readonly Pick<Agent, 'http' | 'address'>[]
   clients: number
   keys: number
   /** How long each client rests between two operations. Default: 0. */
@@ -107,7 +107,7 @@ export function startLoad({ agents, clients, keys, paceMs = 0 }: LoadOptions): L
 }
 
 /** Reads every key once more at each agent, as clients do, so that what was lost at the end shows too. */
-export async function readAll(history: History, agents: readonly Agent[]): Promise<void> {
+export async function readAll(history: History, agents: readonly Pick<Agent, 'http' | 'address'>[]): Promise<void> {
   for (const [key] of history.operations) {
     for (const agent of agents) {
       const operation = history.begin(key, { client: agent.address, do: 'get', value: null, invokedMs: performance.now() })
@@ -128,7 +128,7 @@ export function faultsOf(history: History): string[] {
 }
 
 /** The answer; or that it did not happen, or that nobody knows. */
-async function tryOnce(agent: Agent, { do: what, value }: Operation, path: string): Promise<Reply | 'not done' | 'unknown'> {
+async function tryOnce(agent: Pick<Agent, 'http'>, { do: what, value }: Operation, path: string): Promise<Reply | 'not done' | 'unknown'> {
   const isRead = what === 'get'
   const asking = agent.http(isRead ? 'GET' : 'PUT', path, value ?? undefined, OPERATION_WITHIN_MS)
   const reply = await asking.catch((error: NodeJS.ErrnoException) => error)
