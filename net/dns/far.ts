@@ -1,6 +1,7 @@
 import { exchangeRef } from '../../actors/exchange/protocol.ts'
 import { askNumber } from '../../src/http/ask-number.ts'
 import { failOver } from '../../src/http/failover.ts'
+import { isDatacenterName } from '../../src/http/other-datacenter.ts'
 import { fromAbroad } from '../../src/http/wan-addresses.ts'
 import { NO_PATH } from '../../src/kernel/far.ts'
 import type { Host } from '../../src/kernel/host.ts'
@@ -85,7 +86,7 @@ function answerFrom(host: Host, node: string, source: DnsSource, asked: Asked, d
   if (isRefused(answer) || !answer.elsewhere) return done(answer)
   const { elsewhere, ...otherwise } = answer
   if ('datacenter' in elsewhere) {
-    if (isFromAbroad) return done(otherwise)
+    if (isFromAbroad || !isDatacenterName(elsewhere.datacenter)) return done(otherwise)
     return askAbroad(host, elsewhere.datacenter, asked, otherwise, done)
   }
   failOver(host, { node, datacenter: settings.datacenter }, elsewhere.failover, ({ datacenter, instances: found }) => {

@@ -12,7 +12,7 @@ import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
 import { answerOf, type Forward, isAnsweredHere, unansweredReply, unreachedReply } from './forward.ts'
 import type { Gate } from './gate.ts'
-import { otherDatacenter } from './other-datacenter.ts'
+import { isDatacenterName, otherDatacenter } from './other-datacenter.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import type { Found } from './router.ts'
@@ -165,7 +165,7 @@ export class Exchange {
     const { settings, forward, forwardAbroad } = this.#api
     const { node = settings.node } = this.#given
     if (forward) return this.#send(forward, body, (refusal) => this.#encode(unansweredReply(refusal)))
-    if (this.#given.datacenter !== undefined) return this.#encode({ status: 500, text: NO_PATH })
+    if (this.#given.datacenter !== undefined || !isDatacenterName(datacenter)) return this.#encode({ status: 500, text: NO_PATH })
     return this.#send(forwardAbroad(datacenter, node), body, (refusal) => this.#encode(unreachedReply(refusal)))
   }
 

@@ -42,7 +42,6 @@ export type Forward = (request: HttpAsked, done: (answer: Result<HttpAnswered>) 
  */
 export function createForward(host: Host, node: string, datacenter?: string): Forward {
   const to = datacenter === undefined ? exchangeRef : { ...exchangeRef, datacenter }
-  const metric = datacenter === undefined ? 'client.rpc' : metricKey('rpc.cross-dc', { datacenter })
   return (request, done) => {
     const asked = { ...request, url: withOwnName(request.url, node), ...(datacenter !== undefined && { datacenter }) }
     let isOver = false
@@ -70,8 +69,10 @@ export function createForward(host: Host, node: string, datacenter?: string): Fo
     }
     const ask = (otherwise: (refusal: Refusal) => void) => {
       number = askNumber(host)
-      host.count(metric)
+      if (datacenter === undefined) host.count('client.rpc')
       const took = whileWaiting<Result<HttpAnswered & { bytesTotal: number }>>((result) => {
+        // Clients may name anything, and each name would be counted for itself.
+        if (datacenter !== undefined && !isUnknown(result)) host.count(metricKey('rpc.cross-dc', { datacenter }))
         if (isRefused(result)) {
           if (datacenter === undefined) host.count(result.refused === 'busy' ? 'client.rpc.exceeded' : 'client.rpc.failed')
           return otherwise(result)
@@ -126,7 +127,7 @@ const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/
 /** The same where no server of another datacenter answered. Source: http-api §16. */
 export function unreachedReply(refusal: Refusal): HttpReply {
   const { refused, why } = refusal
-  if (why.includes(NO_PATH)) return { status: 500, text: NO_PATH }
+  if (isUnknown(refusal)) return { status: 500, text: NO_PATH }
   if (why.includes(NOBODY_THERE)) return { status: 500, text: NOBODY_THERE }
   const [, address] = DIALLED.exec(why) ?? []
   if (refused !== 'gone' || address === undefined) return unansweredReply(refusal)
@@ -136,6 +137,10 @@ export function unreachedReply(refusal: Refusal): HttpReply {
 
 /** What is said of a dial begins with where to. */
 const DIALLED = /^(\S+:\d+): /
+
+function isUnknown(result: Result<object>): boolean {
+  return isRefused(result) && result.why.includes(NO_PATH)
+}
 
 /** Another try would meet the same. */
 function isWithoutAnybody({ why }: Refusal): boolean {

@@ -7,6 +7,11 @@ export function otherDatacenter({ path, query }: Pick<HttpRequest, 'path' | 'que
   return wanted === '' || wanted === own || OF_NONE.some((pattern) => pattern.test(path)) ? undefined : wanted
 }
 
+/** Whether a datacenter can be called that. Source: config, `datacenter`. */
+export function isDatacenterName(name: string): boolean {
+  return /^[a-z0-9_-]+$/.test(name)
+}
+
 /** These tell of this agent, or of all datacenters. Source: http-api §16. */
 const OF_NONE = [
   /^\/v1\/agent\/(?!connect\/ca\/)/,

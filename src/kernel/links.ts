@@ -1,3 +1,4 @@
+import { isFromAbroad, NO_PATH } from './far.ts'
 import type { HostOptions } from './host-options.ts'
 import { Link } from './link.ts'
 import type { Clock } from './ports.ts'
@@ -46,7 +47,7 @@ export class Links {
     const found = this.#links.get(peer)
     if (found) return found
     if (typeof peer === 'number') return gone(`no link to thread ${peer}`)
-    const send = this.#host.reach?.(peer) ?? gone(`no link to ${peer}`)
+    const send = this.#host.reach?.(peer) ?? gone(isFromAbroad(peer) ? NO_PATH : `no link to ${peer}`)
     if (!isRefused(send)) {
       this.#host.connect(peer, send)
       return this.#links.get(peer) ?? gone(`no link to ${peer}`)

@@ -49,10 +49,21 @@ test('a datacenter that nobody knows', (t) => {
   const { ask } = world()
   t.is(text(ask('n1', 'GET', '/v1/kv/a?dc=dc9')), '500 No path to datacenter')
   t.is(text(ask('n1', 'PUT', '/v1/kv/a?dc=dc9')), '500 No path to datacenter')
+  for (const name of ['dc2%231', 'a/b', '../dc2', 'dc%202', '%25dc2', '__proto__', '@n1']) {
+    t.is(text(ask('n1', 'GET', `/v1/kv/a?dc=${name}`)), '500 No path to datacenter', name)
+  }
   t.is(text(ask('n1', 'GET', '/v1/agent/connect/ca/roots?dc=dc9')), '500 No path to datacenter')
   t.is(text(ask('n1', 'GET', '/v1/catalog/datacenters?dc=dc9')), '200 ["dc1","dc2"]')
   const wrong = ask('n1', 'GET', '/v1/kv/a?dc=dc9&stale&consistent')
   t.is(text(wrong), '400 Cannot specify ?stale with ?consistent, conflicting semantics.')
+})
+
+test('requests to other datacenters are counted, those to datacenters that are not there are not', (t) => {
+  const { ask, kit } = world()
+  ask('n1', 'GET', '/v1/kv/a?dc=dc2')
+  ask('n1', 'GET', '/v1/kv/a?dc=dc9')
+  const counted = [...kit.host('n1').counters.keys()].filter((name) => name.startsWith('rpc.cross-dc'))
+  t.deepEqual(counted, ['rpc.cross-dc;datacenter=dc2'])
 })
 
 test('a blocking query waits in the other datacenter, and ends there with its client', (t) => {
