@@ -123,7 +123,9 @@ test("a server and its clients: commands run on each, round trips are measured, 
   await c1.tribune('event', '-name=deploy')
   for (const agent of [s1, c1, c2]) await until(async () => (await agent.json<Event[]>('/v1/event/list'))[0]?.Name)
 
-  const { code, out, err } = await c2.tribune('exec', '-wait=2s', 'echo from $PWD')
+  await until(async () => ((await s1.json<object[]>('/v1/health/state/passing')).length === 3 ? true : undefined))
+  // Nobody knows beforehand who will answer: whoever needs longer than this is not waited for.
+  const { code, out, err } = await c2.tribune('exec', '-wait=8s', 'echo from $PWD')
   t.is(code, 0, out + err)
   for (const name of ['s1', 'c1', 'c2']) t.regex(out, new RegExp(`==> ${name}: finished with exit code 0`))
   t.regex(out, /3 \/ 3 node\(s\) completed \/ acknowledged/)
