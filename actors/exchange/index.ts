@@ -4,6 +4,8 @@ import type { HttpAnswered, OwnApiAnswer, OwnApiRequest } from '../../src/kernel
 import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { shuffled } from '../../src/kernel/shuffled.ts'
+import { keyRequestFault } from '../membership/messages.ts'
+import { type KeyAnswer, membershipRef } from '../membership/protocol.ts'
 import { queryInstances } from '../prepared-queries/execute.ts'
 import type { ExchangeProtocol } from './protocol.ts'
 
@@ -11,6 +13,7 @@ type Whole = HttpAnswered & { bytesTotal: number }
 type ExchangeOwn = {
   answered: Cast<{ caller: Caller<Whole>; asker: string; outcome: Result<OwnApiAnswer> }>
   unread: Cast<{ asker: string }>
+  keysShown: Cast<{ caller: Caller<KeyAnswer[]>; result: Result<KeyAnswer[]> }>
   found: Cast<{ caller: Caller<{ records: object }>; outcome: Result<OwnApiAnswer> }>
 }
 
@@ -20,12 +23,14 @@ export type ExchangeState = { long: Map<string, Uint8Array> }
 /** Links carry many messages at once, so one of them is not longer than this. */
 const PIECE_BYTES = 1_048_576
 const UNREAD_MS_MAX = 30_000
+/** Longer than members are waited for, however many there are. */
+const KEYS_WITHIN_MS = 25_000
 
 /** Puts what other agents were asked, those of other datacenters too, to this server's own interfaces, and gives the answers back as they are. */
 export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState>({
   name: 'exchange',
   mailboxMax: 16_384,
-  remote: ['http', 'more', 'dns', 'execute', 'giveUp'],
+  remote: ['http', 'more', 'dns', 'execute', 'keyring', 'giveUp'],
   abroad: true,
   init: () => ({ long: new Map() }),
   on: {
@@ -76,6 +81,18 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
       turn.count('exchange.execute')
       const instances = shuffled(queryInstances(turn.view, query, connect), () => turn.random.next())
       return { instances: limit > 0 ? instances.slice(0, limit) : instances }
+    },
+
+    keyring(_state, request, turn, caller) {
+      const fault = keyRequestFault(request)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const then = (result: Result<KeyAnswer[]>) => ({ name: 'keysShown' as const, request: { caller, result } })
+      turn.call(membershipRef, 'keyring', request, { withinMs: KEYS_WITHIN_MS, then })
+      return LATER
+    },
+
+    keysShown(_state, { caller, result }, turn) {
+      turn.answer(caller, result)
     },
 
     found(_state, { caller, outcome }, turn) {

@@ -1,6 +1,7 @@
 import type { DnsAsked, HttpAnswered, HttpAsked } from '../../src/kernel/ports.ts'
 import { type Call, refOf } from '../../src/kernel/protocol.ts'
 import type { Instance } from '../catalog/queries.ts'
+import type { KeyAnswer, KeyRequest } from '../membership/protocol.ts'
 import type { ServiceQuery } from '../prepared-queries/tables.ts'
 
 /** What agents that are no servers have a server answer in their place, and what servers of other datacenters may ask. */
@@ -14,6 +15,8 @@ export type ExchangeProtocol = {
   dns: Call<{ number: number; question: DnsAsked }, { records: object }>
   /** What a prepared query of another datacenter finds here, in no order; `limit` 0: all. */
   execute: Call<{ query: ServiceQuery; connect: boolean; limit: number }, { instances: Instance[] }>
+  /** What each member of this datacenter says to a question about its keys of gossip. `invalid`: it is no such question. */
+  keyring: Call<KeyRequest, KeyAnswer[]>
   /** Nobody waits for this answer any more. */
   giveUp: Call<{ number: number }, null>
 }

@@ -171,6 +171,11 @@ function rumourFault(rumour: unknown): string | undefined {
 
 function askedFault({ id, from, request }: Record<string, unknown>): string | undefined {
   if (!isName(id) || !isName(from)) return 'asked: id and from must be names'
+  return keyRequestFault(request)
+}
+
+/** Why something is no question about keys; undefined if it is one. */
+export function keyRequestFault(request: unknown): string | undefined {
   if (typeof request !== 'object' || request === null) return 'request: must be an object'
   const { do: what, key } = request as Record<string, unknown>
   if (what === 'list') return undefined

@@ -8,6 +8,7 @@ import { table } from '../../src/kernel/tables.ts'
 import { ownApi } from '../../src/own-api.ts'
 import { apiConfig } from '../kit/http.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
+import { tryActor } from '../kit/try-actor.ts'
 
 const things = table<string>('things', 1)
 const LONG = 'abcdefg'.repeat(500_000)
@@ -31,6 +32,20 @@ test('what is about the agent is answered by it', (t) => {
   const { ask, use } = agents()
   use(undefined)
   t.deepEqual(shown(ask('GET', '/v1/agent/thing')), ['200 "web1"'])
+})
+
+test('members here are asked about their keys for another datacenter, and only what is a question', (t) => {
+  const a = tryActor(exchange, { args: undefined })
+  const key = Buffer.alloc(32, 1).toString('base64')
+  const asked = a.call('keyring', { do: 'install', key })
+  t.like(a.pending(), [{ to: 'membership', name: 'keyring', request: { do: 'install', key } }])
+  const answers = [{ name: 'n1', isServer: true, keys: [key], why: '' }]
+  a.answer('keyring', answers)
+  t.deepEqual(asked.result, answers)
+  for (const wrong of [null, {}, { do: 'forget', key }, { do: 'use' }, { do: 'use', key: 7 }]) {
+    t.like(a.call('keyring', wrong as never).result, { refused: 'invalid' })
+  }
+  t.deepEqual(a.pending(), [])
 })
 
 test('without a server the API says so', (t) => {

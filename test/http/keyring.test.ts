@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { KeyAnswer } from '../../actors/membership/protocol.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
 import { run } from '../kit/http.ts'
 
 const PATH = '/v1/operator/keyring'
@@ -10,7 +11,7 @@ function answer(name: string, more: Partial<KeyAnswer> = {}): KeyAnswer {
   return { name, isServer: true, keys: [ONE, TWO], why: '', ...more }
 }
 
-/** `wide`: what the servers of all datacenters answer; those of this one if not given. */
+/** `wide`: what the servers of all datacenters answer; those of this one if not given. `far`: what those of dc2 say of theirs, if there is one. */
 function ask(
   method: string,
   query: string,
@@ -18,8 +19,11 @@ function ask(
   body: unknown = '',
   facts = FACTS,
   wide = answers.filter(({ isServer }) => isServer).map((one) => ({ ...one, name: `${one.name}.dc1` })),
+  more: { far?: unknown } = {},
 ) {
-  return run(method, `${PATH}${query}`, { facts, 'membership/keyring': answers, 'wan-membership/keyring': wide }, {}, body)
+  const known = { datacenters: [{ name: 'dc1' }, ...(more.far ? [{ name: 'dc2' }] : [])] }
+  const pools = { 'membership/keyring': answers, 'wan-membership/keyring': wide, 'exchange/keyring': more.far }
+  return run(method, `${PATH}${query}`, { facts, show: known, ...pools }, {}, body)
 }
 
 test('keys are counted over all members, and over the servers of all datacenters', async (t) => {
@@ -32,6 +36,34 @@ test('keys are counted over all members, and over the servers of all datacenters
   const wide = [answer('n1.dc1'), answer('n1.dc2', { keys: [ONE] })]
   t.like(await ask('GET', '', answers, '', FACTS, wide), { json: [{ WAN: true, Keys: { [ONE]: 2, [TWO]: 1 }, NumNodes: 2 }, lan] })
   t.deepEqual(await ask('GET', '', answers, '', { ...FACTS, ports: { serfWan: -1 } }), { json: [lan] })
+})
+
+test('members of other datacenters are asked there', async (t) => {
+  const far = [answer('b1', { keys: [TWO] }), answer('b2', { isServer: false, keys: [TWO] })]
+  const [here, wide] = [[answer('n1')], [answer('n1.dc1'), answer('b1.dc2')]]
+  const json = (reply: object) => ('json' in reply ? (reply.json as { Datacenter: string; WAN: boolean; NumNodes: number }[]) : [])
+  const found = json(await ask('GET', '', here, '', FACTS, wide, { far }))
+  t.deepEqual(
+    found.map(({ Datacenter, WAN, NumNodes }) => [Datacenter, WAN, NumNodes]),
+    [
+      ['dc1', true, 2],
+      ['dc1', false, 1],
+      ['dc2', false, 2],
+    ],
+  )
+  t.like(json(await ask('GET', '?local-only=1', here, '', FACTS, wide, { far })), { length: 1 })
+  const why = 'Requested key is not in the keyring'
+  const refused = await ask('PUT', '', here, { Key: ONE }, FACTS, wide, { far: [answer('b1', { keys: [], why })] })
+  t.regex(
+    'text' in refused ? (refused.text ?? '') : '',
+    /^2 errors occurred:\n\t\* dc2 \(LAN\) error: 1\/1 nodes reported failure\n\t\* b1: Req/,
+  )
+  const nobody = refuse('gone', 'Remote DC has no server currently reachable')
+  t.deepEqual(await ask('GET', '', here, '', FACTS, wide, { far: nobody }), { status: 500, text: nobody.why })
+  for (const garbage of [[{ name: 7 }], [null], 'x', {}]) {
+    const text = 'rpc error making call: the answer of a server of dc2 is malformed'
+    t.deepEqual(await ask('GET', '', here, '', FACTS, wide, { far: garbage }), { status: 500, text })
+  }
 })
 
 test('who refuses is named with the reason, who is silent is missing among those that succeed', async (t) => {

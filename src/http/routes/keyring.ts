@@ -1,14 +1,18 @@
+import { datacentersRef } from '../../../actors/datacenters/protocol.ts'
+import { exchangeRef } from '../../../actors/exchange/protocol.ts'
 import { localRef } from '../../../actors/local/protocol.ts'
 import { type KeyAnswer, type KeyRequest, membershipRef, wanMembershipRef } from '../../../actors/membership/protocol.ts'
 import { listedErrors } from '../../config/errors.ts'
 import { readGossipKey } from '../../gossip-key.ts'
 import { isRefused, type Result } from '../../kernel/refusal.ts'
 import { decodeBody } from '../decode-body.ts'
+import { unreachedReply } from '../forward.ts'
 import type { HttpReply, Route } from '../route.ts'
 
 /**
  * /v1/operator/keyring: GET shows, POST installs, PUT uses and DELETE removes keys of gossip. Asks every member; one that refuses or is silent
- * makes it fail as a whole, with the reason of each. Both pools are asked: that of this datacenter, and that of the servers of all.
+ * makes it fail as a whole, with the reason of each. All pools are asked: that of the servers of all datacenters, and that of each datacenter,
+ * where a server of it does so.
  */
 export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE'] as const).map(
   (method): Route => ({
@@ -21,24 +25,49 @@ export const keyringRoutes: readonly Route[] = (['GET', 'POST', 'PUT', 'DELETE']
       if (isRefused(facts)) return facts
       if (!facts.server) return { status: 500, text: 'keyring operations must run against a server node' }
       const { datacenter, ports } = facts
-      const fault = keyFault(wanted.request)
+      const { request } = wanted
+      const fault = keyFault(request)
       const isWide = !wanted.isLocal && ports.serfWan > 0
       const local = `${datacenter} (LAN)`
       if (fault !== undefined) return failed([...(isWide ? ['WAN'] : []), local].map((label) => `${label} error: ${fault}`))
-      const [answers, wide] = await Promise.all([
-        asked(membershipRef, 'keyring', wanted.request, ANSWER_WITHIN_MS),
-        isWide ? asked(wanMembershipRef, 'keyring', wanted.request, ANSWER_WITHIN_MS) : [],
+      const known = isWide ? await asked(datacentersRef, 'show', null) : { datacenters: [] }
+      if (isRefused(known)) return known
+      const others = known.datacenters.map(({ name }) => name).filter((name) => name !== datacenter)
+      const [answers, wide, ...far] = await Promise.all([
+        asked(membershipRef, 'keyring', request, ANSWER_WITHIN_MS),
+        isWide ? asked(wanMembershipRef, 'keyring', request, ANSWER_WITHIN_MS) : [],
+        ...others.map((name) => asked({ ...exchangeRef, datacenter: name }, 'keyring', request, ANSWER_WITHIN_MS)),
       ])
       if (isRefused(answers)) return answers
       if (isRefused(wide)) return wide
-      const pools: { label: string; answers: KeyAnswer[]; isWide: boolean }[] = isWide ? [{ label: 'WAN', answers: wide, isWide }] : []
-      pools.push({ label: local, answers, isWide: false })
+      const pools: KeyPool[] = isWide ? [{ label: 'WAN', datacenter, answers: wide, isWide }] : []
+      pools.push({ label: local, datacenter, answers, isWide: false })
+      for (const [at, name] of others.entries()) {
+        const told = far[at] ?? []
+        if (isRefused(told)) return unreachedReply(told)
+        if (!areAnswers(told)) return { status: 500, text: `rpc error making call: the answer of a server of ${name} is malformed` }
+        pools.push({ label: `${name} (LAN)`, datacenter: name, answers: told, isWide: false })
+      }
       const errors = pools.flatMap(({ label, answers }) => errorsOf(label, answers))
       if (errors.length > 0) return failed(errors)
-      return method === 'GET' ? { json: pools.map(({ isWide, answers }) => shown(isWide, datacenter, answers)) } : {}
+      return method === 'GET' ? { json: pools.map(shown) } : {}
     },
   }),
 )
+
+type KeyPool = { label: string; datacenter: string; answers: KeyAnswer[]; isWide: boolean }
+
+/** What comes from another datacenter may be anything. */
+function areAnswers(told: unknown): told is KeyAnswer[] {
+  return Array.isArray(told) && told.every(isAnswer)
+}
+
+function isAnswer(one: unknown): boolean {
+  if (typeof one !== 'object' || one === null) return false
+  const { name, keys, why } = one as Partial<Record<keyof KeyAnswer, unknown>>
+  const isSaid = why === null || typeof why === 'string'
+  return typeof name === 'string' && isSaid && Array.isArray(keys) && keys.every((key) => typeof key === 'string')
+}
 
 /** Longer than members are waited for, however many there are. */
 const ANSWER_WITHIN_MS = 30_000
@@ -91,7 +120,7 @@ function errorsOf(label: string, answers: readonly KeyAnswer[]): string[] {
   return [`${label} error: ${count}`, ...refused.map(({ name, why }) => `${name}: ${why}`)]
 }
 
-function shown(isWide: boolean, datacenter: string, answers: readonly KeyAnswer[]): object {
+function shown({ isWide, datacenter, answers }: KeyPool): object {
   return {
     WAN: isWide,
     Datacenter: datacenter,
