@@ -66,6 +66,7 @@ const QUERIES = '/v1/query/'
 const CATCH_UP_WITHIN_MS = 10_000
 const NO_BODY = Buffer.alloc(0)
 /** Its body may be of any size. */
+const NOT_AT_A_CLIENT: HttpReply = { status: 500, text: 'A snapshot is restored at a server, and this agent is a client' }
 const NOT_ABROAD: HttpReply = { status: 500, text: 'A snapshot of another datacenter is restored at a server of that datacenter' }
 const NO_QUERY = new URLSearchParams()
 
@@ -148,6 +149,7 @@ export class Exchange {
   /** The whole request, judged by the server as any other; only its size is judged here. */
   #forward(forward: Forward, route: Route, target: Target): undefined {
     this.#times = [this.#api.timesOf(route)]
+    if (route.bodyInFile) return void this.#finish(this.#encode(NOT_AT_A_CLIENT))
     const send = (body: Buffer) => this.#send(forward, body, (refusal) => this.#encode(unansweredReply(refusal)))
     if (this.#given.method === 'GET') return send(NO_BODY)
     const { bytesMax, option } = bodyLimit(this.#api.config, target.path)
