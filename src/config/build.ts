@@ -104,7 +104,18 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
     antiEntropy: { intervalMs: 60_000, checkReapIntervalMs: 30_000, checkDeregisterMinMs: 60_000 },
     keys: Object.fromEntries(keysOf(configFields, settings, '')),
   }
+  checkMemberName(build, config)
   return { config, problems: build.problems, definitions, warnings: build.warnings }
+}
+
+/** Of Serf. */
+const MEMBER_NAME_LENGTH_MAX = 128
+
+/** Others know this agent by a name of a bounded length. */
+function checkMemberName({ problems }: Build, { gossip, node, datacenter }: Config): void {
+  const name = gossip?.wan ? `${node.name}.${datacenter}` : node.name
+  if (gossip && name.length > MEMBER_NAME_LENGTH_MAX)
+    problems.push(`NodeName is ${name.length} characters. Valid length is between 1 and ${MEMBER_NAME_LENGTH_MAX} characters`)
 }
 
 function checkServer(build: Build, devMode: boolean): void {

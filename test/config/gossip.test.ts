@@ -93,6 +93,17 @@ serf_wan = "127.0.0.3"`
   t.regex(String(loaded([...server.slice(0, 2), '-server', '-bootstrap', '-retry-join-wan=a:b'])), /retry_join_wan: "a:b" must be host/)
 })
 
+test('names of members are bounded, that among all servers with its datacenter', (t) => {
+  const args = ['-bind=127.0.0.1', '-data-dir=/x', '-datacenter=dc2']
+  const of = (length: number, ...more: string[]) => loaded([...args, `-node=${'n'.repeat(length)}`, ...more])
+  const text = (length: number) => new RegExp(`NodeName is ${length} characters\\. Valid length is between 1 and 128 characters`)
+  t.regex(String(of(129)), text(129))
+  t.is(typeof of(128), 'object')
+  t.regex(String(of(125, '-server', '-bootstrap')), text(129))
+  t.is(typeof of(124, '-server', '-bootstrap'), 'object')
+  t.is(typeof of(128, '-server', '-bootstrap', '-serf-wan-port=-1'), 'object')
+})
+
 test('what cannot be meant is refused with its key', (t) => {
   const base = ['-dev', '-bind=127.0.0.1']
   t.regex(String(loaded([...base, '-encrypt=secret'])), /^encrypt has invalid key: /)
