@@ -19,13 +19,25 @@ type LedgerOwn = {
 }
 type LedgerState = {
   waiting: { caller: Caller; command: Command }[]
-  busy: boolean
+  /** The next group: none; waits for more, about to go, or with the log. */
+  next: 'none' | 'gathered' | 'going' | 'sent'
+  /** When the last group went to the log. */
+  sentAtMs: number
+  /** How many commands a group that is gathered waits for. */
+  wanted: number
   /** When the operator may be told again that whole groups are refused, as on a full disk. */
   tellAfterMs: number
 }
 
 /** Commands that are made durable together. */
 const GROUP_MAX = 512
+/**
+ * Who was answered asks again soon, so a log that is slow, with so many under way, gets one group of all instead of two in turns: the next
+ * one waits for those who were answered for so long.
+ */
+const GATHER_MIN = 8
+const GATHER_MS_MAX = 4
+const SLOW_MS = 2
 /** How long whoever proposes a command waits for it. */
 export const COMMIT_WITHIN_MS = 10_000
 const TELL_EVERY_MS = 10_000
@@ -39,17 +51,14 @@ export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
   name: 'ledger',
   mailboxMax: 65_536,
   remote: ['commit'],
-  init: () => ({ waiting: [], busy: false, tellAfterMs: 0 }),
+  init: () => ({ waiting: [], next: 'none', sentAtMs: 0, wanted: 0, tellAfterMs: 0 }),
   on: {
     commit(state, command, turn, caller) {
       if (nodeOf(caller) !== undefined && !OF_OTHERS.has(command.kind)) {
         return refuse('forbidden', `"${command.kind}" cannot be proposed from another machine`)
       }
       state.waiting.push({ caller, command })
-      if (!state.busy) {
-        state.busy = true
-        turn.again({ name: 'flush', request: null })
-      }
+      if (state.next === 'none' || (state.next === 'gathered' && state.waiting.length >= state.wanted)) goOn(state, turn)
       return LATER
     },
 
@@ -63,6 +72,10 @@ export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
     },
 
     flush(state, _request, turn) {
+      if (state.next === 'sent') return
+      state.next = state.waiting.length > 0 ? 'sent' : 'none'
+      if (state.next === 'none') return
+      state.sentAtMs = turn.nowMs
       const group = state.waiting.splice(0, GROUP_MAX)
       const callers = group.map(({ caller }) => caller)
       turn.act(
@@ -80,13 +93,25 @@ export const ledger = defineActor<LedgerProtocol, LedgerOwn, LedgerState>({
         state.tellAfterMs = turn.nowMs + TELL_EVERY_MS
         turn.print('error', 'Changes are refused', { error: outcome.why })
       }
-      if (state.waiting.length > 0) turn.again({ name: 'flush', request: null })
-      else state.busy = false
+      const tookMs = turn.nowMs - state.sentAtMs
+      const underWay = Math.min(GROUP_MAX, callers.length + state.waiting.length)
+      if (underWay >= GATHER_MIN && tookMs >= SLOW_MS && state.waiting.length < underWay) {
+        state.next = 'gathered'
+        state.wanted = underWay
+        turn.timer('gather', Math.min(GATHER_MS_MAX, tookMs / 2), { name: 'flush', request: null })
+      } else if (state.waiting.length > 0) goOn(state, turn)
+      else state.next = 'none'
       turn.count('ledger.groups')
       turn.count('ledger.commands', callers.length)
     },
   },
 })
+
+function goOn(state: LedgerState, turn: Turn<LedgerOwn>): void {
+  if (state.next === 'gathered') turn.cancel('gather')
+  state.next = 'going'
+  turn.again({ name: 'flush', request: null })
+}
 
 /** Proposes a command from within a turn. */
 export function commit<Own, Kind extends CommandKind>(

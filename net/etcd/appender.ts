@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock, LogOutcome } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { type Fence, FRESH_MS, type Known } from './fence.ts'
 import type { Follower } from './follower.ts'
 import type { EtcdKeys } from './keys.ts'
 
-export type AppenderOptions = { keys: EtcdKeys; fence: Fence; follower: Follower; clock: Pick<Clock, 'monotonicMs'> }
+export type AppenderOptions = { keys: EtcdKeys; fence: Fence; follower: Follower; clock: Pick<Clock, 'monotonicMs' | 'after'> }
 
 /** What certainly did not get into the log is refused after this long: until then etcd may have a leader again. */
 export const GIVE_UP_MS = 4_500
@@ -22,37 +21,44 @@ const NO_ANSWER = refuse('late', 'nobody answered in time: the change may have b
  * position, so none has to wait for another one. Of an attempt that nobody answered the fate is found out before the next one: the
  * fence is closed behind it, and what was in the log until then is awaited.
  */
-export async function append(options: AppenderOptions, id: string, bytes: Buffer): Promise<Result<LogOutcome>> {
-  const visible = Promise.withResolvers<LogOutcome>()
-  const over = new AbortController()
-  let outcome: LogOutcome | undefined
-  const forget = options.follower.expect(id, (found) => {
-    outcome = found
-    visible.resolve(found)
-  })
-  const attempt = new Attempts(options, bytes, () => outcome !== undefined, over.signal)
-  const appended = attempt.run().then((refusal): Result<LogOutcome> | Promise<LogOutcome> => refusal ?? visible.promise)
-  const tooLate = pause(LATE_MS, NO_ANSWER, { signal: over.signal }).catch(() => NO_ANSWER)
-  try {
-    return await Promise.race([visible.promise, appended, tooLate])
-  } finally {
-    over.abort()
+export function append(options: AppenderOptions, id: string, bytes: Buffer): Promise<Result<LogOutcome>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Result<LogOutcome>>()
+  const attempts = new Attempts(options, bytes)
+  const end = () => {
+    attempts.isOver = true
+    notLater()
     forget()
   }
+  const settle = (result: Result<LogOutcome>) => {
+    end()
+    resolve(result)
+  }
+  const notLater = options.clock.after(LATE_MS, () => settle(NO_ANSWER))
+  const forget = options.follower.expect(id, (outcome) => {
+    attempts.isVisible = true
+    settle(outcome)
+  })
+  attempts.run().then(
+    (refusal) => refusal && settle(refusal),
+    (error: unknown) => {
+      end()
+      reject(error)
+    },
+  )
+  return promise
 }
 
 class Attempts {
+  isVisible = false
+  /** Nobody waits any more. */
+  isOver = false
   readonly #options: AppenderOptions
   readonly #bytes: Buffer
-  readonly #isVisible: () => boolean
-  readonly #over: AbortSignal
   readonly #beganMs: number
 
-  constructor(options: AppenderOptions, bytes: Buffer, isVisible: () => boolean, over: AbortSignal) {
+  constructor(options: AppenderOptions, bytes: Buffer) {
     this.#options = options
     this.#bytes = bytes
-    this.#isVisible = isVisible
-    this.#over = over
     this.#beganMs = options.clock.monotonicMs()
   }
 
@@ -71,23 +77,23 @@ class Attempts {
         if (this.#ms >= GIVE_UP_MS) return why
         await this.#pause()
       } else if (answer.succeeded) return undefined
-    } while (this.#ms < SEND_MS_MAX)
+    } while (!this.isOver && this.#ms < SEND_MS_MAX)
     return why
   }
 
   /** Whether an attempt whose fate was unknown is in the log. Tries until it knows. */
   async #hasHappened(guardedWith: Known): Promise<boolean> {
     const { fence, follower } = this.#options
-    while (!this.#isVisible()) {
+    while (!this.isVisible) {
       const closed = await fence.close(guardedWith)
-      if (this.#over.aborted) return true
+      if (this.isOver) return true
       if (isRefused(closed)) {
         await this.#pause()
         continue
       }
       const head = closed.found[0]?.[0]?.version ?? 0
       await new Promise<void>((resolve) => follower.whenVisible(head, resolve))
-      return this.#isVisible()
+      return this.isVisible
     }
     return true
   }
@@ -97,7 +103,9 @@ class Attempts {
   }
 
   #pause(): Promise<void> {
-    return pause(RETRY_MS, undefined, { signal: this.#over }).catch(() => undefined)
+    return new Promise((resolve) => {
+      this.#options.clock.after(RETRY_MS, resolve)
+    })
   }
 }
 
