@@ -1,9 +1,13 @@
 import test from 'ava'
 import { exchange } from '../../actors/exchange/index.ts'
+import type { AnswerTurn } from '../../net/dns/answer.ts'
+import { askFar } from '../../net/dns/far.ts'
+import { dnsSettings } from '../../net/dns/settings.ts'
 import type { ApiAnswer, ApiRequest } from '../../src/http/api.ts'
 import { createApi } from '../../src/http/api.ts'
 import type { HttpRequest, Route } from '../../src/http/route.ts'
-import type { Devices } from '../../src/kernel/ports.ts'
+import type { Devices, OwnApiAnswer } from '../../src/kernel/ports.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
 import { table } from '../../src/kernel/tables.ts'
 import { ownApi } from '../../src/own-api.ts'
 import { apiConfig } from '../kit/http.ts'
@@ -12,6 +16,7 @@ import { tryActor } from '../kit/try-actor.ts'
 
 const things = table<string>('things', 1)
 const LONG = 'abcdefg'.repeat(500_000)
+const TURN: AnswerTurn = { nowMs: 0, chance: () => 0, ip: '', edns: false, answersMax: 10 }
 const LAYOUT = [['main', 'state', 'edge']] as const
 
 test('a request to a client agent is answered by the server as it was asked', (t) => {
@@ -94,6 +99,21 @@ test('a client that goes away ends the wait at the server', (t) => {
   t.deepEqual(answers, [])
 })
 
+test('questions of DNS do not end requests that wait, nor do those of the agent itself', (t) => {
+  const { ask, kit, host, change, own } = agents()
+  const waiting = ask('GET', '/v1/thing?index=7')
+  const answers: unknown[] = []
+  for (let round = 0; round < 3; round++) {
+    askFar(host('web1'))({ name: 'web.service.consul.', type: 1 }, dnsSettings(), TURN, (answer) => answers.push(answer))
+  }
+  own('/v1/thing?index=7', (answer) => answers.push(answer.text))
+  kit.settle()
+  t.deepEqual(answers, [{ rcode: 0 }, { rcode: 0 }, { rcode: 0 }])
+  change('s1')
+  t.deepEqual(shown(waiting), ['200 "new"'])
+  t.deepEqual(answers.slice(3), ['"new"'])
+})
+
 test('a long answer comes in pieces and whole', (t) => {
   const { ask, kit } = agents()
   const [answer] = ask('GET', '/v1/long')
@@ -145,7 +165,9 @@ function agents() {
     layout: LAYOUT,
     routes: routesOf(node),
   })
-  const apiOf = (node: string): Partial<Devices> => ({ api: ownApi({ options: () => partsOf(node, true) }) })
+  const apiOf = (node: string): Partial<Devices> => ({
+    api: ownApi({ options: () => partsOf(node, true), answerDns: (_node, _question, done) => done({ rcode: 0 }) }),
+  })
   const kit = linkedHosts([
     { node: 's1', server: true, actors: [exchange], devices: apiOf('s1') },
     { node: 's2', server: true, actors: [exchange], devices: apiOf('s2') },
@@ -155,6 +177,14 @@ function agents() {
   kit.use('web1', 's1')
   kit.settle()
   const api = createApi(partsOf('web1', false))
+  const watching = ownApi({ options: () => partsOf('web1', false) })
+  const own = (url: string, done: (answer: OwnApiAnswer) => void) => {
+    watching.perform(
+      { do: 'get', asker: 'watch', url, token: '' },
+      (answer) => !isRefused(answer) && done(answer),
+      () => undefined,
+    )
+  }
   const begin = (method: string, url: string, { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string } = {}) => {
     const answers: ApiAnswer[] = []
     const bytes = Buffer.from(body)
@@ -172,6 +202,7 @@ function agents() {
     kit,
     seen,
     begin,
+    own,
     host: (node: string) => kit.host(node),
     use: (server: string | undefined) => kit.use('web1', server),
     ask(...of: Parameters<typeof begin>) {
