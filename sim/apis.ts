@@ -18,8 +18,9 @@ export class Apis {
   /** An edge thread begins to run: connections to the one before it are lost. */
   begun(node: SimNode): void {
     this.#open.get(node.name)?.end()
-    const { config, layout, files } = node
-    this.#open.set(node.name, this.#run.mutations.wrapApi(createSimApi({ host: node.edge, config, layout, files })))
+    const { config, layout, files, edge: host } = node
+    const api = createSimApi({ host, config, layout, files })
+    this.#open.set(node.name, this.#run.mutations.wrapApi(api, host.ports.clock.after))
   }
 
   /**

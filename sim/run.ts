@@ -11,6 +11,7 @@ import { edgeBegun } from './readers.ts'
 import { Rest } from './rest/index.ts'
 import { rotationsOf } from './rotations.ts'
 import { standardEstate } from './standard-estate.ts'
+import { troublesOf } from './troubles.ts'
 import { World } from './world.ts'
 
 export type Failure = { invariant: string; sentence: string; what: string; atMs: number }
@@ -146,8 +147,13 @@ export class Run {
     if (this.#failure) return
     this.world.trace.add(this.world.nowMs, JSON.stringify(event))
     const kind = kindNamed(event.do)
-    if (kind?.isFault) this.cluster.disturbClients(Number(event['forMs'] ?? 0))
+    if (kind?.isFault) this.#trouble(Number(event['forMs'] ?? 0))
     kind?.apply(this, event)
+  }
+
+  #trouble(forMs: number): void {
+    troublesOf(this).came(forMs)
+    this.cluster.disturbClients(forMs)
   }
 
   #rest(): void {

@@ -1,4 +1,5 @@
 import { leavesAreFresh } from './certificates.ts'
+import { clientsCarryOn } from './clients.ts'
 import { deniedCarriesNothing, deniedIsDenied, identitiesAreTrue } from './connections.ts'
 import { nearestComeFirst, queriesAreTrue } from './discovery.ts'
 import { eventsAreTrue } from './events.ts'
@@ -33,6 +34,7 @@ export const invariants: readonly Invariant[] = [
   deniedIsDenied,
   deniedCarriesNothing,
   proofsHold,
+  clientsCarryOn,
   leavesAreTheirOwn,
   identitiesAreTrue,
   leavesAreFresh,

@@ -5,7 +5,7 @@ import type { Invariant } from './invariant.ts'
 
 export const indexNeverGoesBack: Invariant = {
   name: 'index-never-goes-back',
-  sentence: 'the index of a node never goes back, not even over a crash',
+  sentence: 'the index of a node never goes back, not even over a crash, but for what a power cut takes and a shared log brings again',
   when: 'always',
   broken: (run) => indexesOf(run).look(),
 }

@@ -9,6 +9,7 @@ import {
   statusStays,
   treeKeepsFirst,
 } from './changes.ts'
+import { feedsNotKept, keptFeedsNeverReplaced, lostServerNotReplaced, writeAskedAgain } from './clients.ts'
 import { executionsKept, nearIgnored, queryUpdateLost } from './discovery.ts'
 import { answerBeforeDurable, indexStartsAnew, lateIsDone, noticeLost, noticeTooEarly, storeForgets } from './durability.ts'
 import { eventsLost, eventsTwice, eventsUntold } from './events.ts'
@@ -85,4 +86,8 @@ export const mutants: readonly Mutant[] = [
   accusesTheWell,
   believesTheOlder,
   leftComesBack,
+  lostServerNotReplaced,
+  writeAskedAgain,
+  keptFeedsNeverReplaced,
+  feedsNotKept,
 ]

@@ -11,7 +11,8 @@ export type Mutations = {
   wrapStore(store: Devices['store']): Devices['store']
   wrapMesh(mesh: Devices['mesh']): Devices['mesh']
   wrapActor(definition: AnyActor): AnyActor
-  wrapApi(api: SimApi): SimApi
+  /** `after` calls `work` once on the edge thread, `ms` from now. */
+  wrapApi(api: SimApi, after: (ms: number, work: () => void) => void): SimApi
 }
 
 export const SOUND: Mutations = {

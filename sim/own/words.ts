@@ -8,6 +8,7 @@ const PHRASES: Readonly<Record<string, (event: PlanEvent, nodes: readonly string
   'ca.leaf-life': ({ leafTtl }) => `certificates living for ${leafTtl}`,
   'ca.plan': () => 'a change of the root being rehearsed',
   'ca.rotate': ({ authority }) => `the root changing to ${authority}`,
+  'client-actor-crash': ({ node, actor }) => `the actor ${actor} on ${node} crashing`,
   'clock-jump': ({ node, byMs }) =>
     `the clock of ${node} being wrong by ${formatDuration(Math.round(Math.abs(Number(byMs)) / 1_000) * 1_000)}`,
   'commit-fails': ({ node }) => `a write failing on ${node}`,
@@ -32,6 +33,7 @@ const PHRASES: Readonly<Record<string, (event: PlanEvent, nodes: readonly string
   partition: ({ group }, nodes) => cutOff(String(group).split(' '), nodes),
   'program-stops': ({ node, service, how }) =>
     `the program ${service === undefined ? '' : `${service} `}on ${node} ${PROGRAM_STATES[String(how)] ?? how}`,
+  'servers-away': () => 'losing all servers',
   'signer-fails': ({ node, how }) => (how === 'slow' ? `${node} being slow to make certificates` : `${node} making no certificates`),
   'slow-link': ({ node, to }) => `the way between ${node} and ${to} being slow`,
   'thread-crash': ({ node, role }) => `the thread ${role} of ${node} ending`,
@@ -49,6 +51,7 @@ const PROGRAM_STATES: Readonly<Record<string, string>> = {
 /** How long the effects are felt of events that do not say it. */
 const EFFECTS_MS: Readonly<Record<string, number>> = {
   'actor-crash': 10_000,
+  'client-actor-crash': 10_000,
   'leader-lost': 4_000,
   'thread-crash': 2_000,
 }

@@ -113,8 +113,19 @@ const clients: Scenario = {
   rate: ({ isFault }) => (isFault ? 0.3 : 1),
 }
 
+const away: Scenario = {
+  name: 'away',
+  about: 'every server goes away again and again; services of clients go on',
+  nodes: [1, 3],
+  clients: [2, 3],
+  seconds: 180,
+  checkEveryMs: CHECK_EVERY_MS,
+  certain: ['servers-away', 'traffic'],
+  rate: ({ isFault, name }) => (name === 'servers-away' ? 1 : isFault ? 0 : name.startsWith('intention.') ? 0.1 : 0.3),
+}
+
 /** Every scenario that can be asked for by name. */
-export const scenarios: readonly Scenario[] = [mixed, calm, network, power, clients, rotation, weeks, months, gossip]
+export const scenarios: readonly Scenario[] = [mixed, calm, network, power, clients, away, rotation, weeks, months, gossip]
 
 function isAboutRoots(name: string): boolean {
   return name.startsWith('ca.')
