@@ -5,8 +5,10 @@ import { makeTemporaryDirectory } from '../net/temporary-directory.ts'
 import type { HttpClient } from './cli/http.ts'
 import type { Io } from './cli/io.ts'
 import { accessOf } from './connect-haproxy/access.ts'
-import { planFault } from './connect-haproxy/configuration.ts'
+import { type Identity, planFault } from './connect-haproxy/configuration.ts'
 import { Engine, type Wanted } from './connect-haproxy/engine.ts'
+import { type Logged, toldOf } from './connect-haproxy/refusals.ts'
+import { Telling } from './connect-haproxy/telling.ts'
 import { type Following, follow, pause } from './connect-proxy/follow.ts'
 import {
   type ApiHealth,
@@ -56,17 +58,32 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
   if (io.signal?.aborted) end()
   const { directory, remove } = makeTemporaryDirectory()
   let code = 0
+  const known: Known = { plan: undefined, leaf: undefined, rootsPem: undefined, intentions: undefined, instances: new Map() }
+  const telling = new Telling({
+    http,
+    signal: over.signal,
+    failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
+  })
+  const refused = (logged: Logged) => {
+    const identity = known.leaf && identityOf(known.leaf)
+    if (!known.plan || !identity) return
+    const told = toldOf(logged, { plan: known.plan, identity, intentions: known.intentions })
+    const { side, source, destination, kind, cause, serial, from } = told
+    const line = side === 'inbound' ? 'Refused a connection' : 'Could not open a connection'
+    print('warn', line, { source: source || 'nobody', destination, [kind]: cause, ...(serial && { serial }), ...(from && { from }) })
+    telling.tell(told)
+  }
   const engine = new Engine({
     binary,
     directory,
     print,
+    refused,
     failed(why) {
       print('error', 'HAProxy has ended', { why })
       code = 1
       end()
     },
   })
-  const known: Known = { plan: undefined, leaf: undefined, rootsPem: undefined, intentions: undefined, instances: new Map() }
   let wakeUp = (): void => undefined
   let news = 0
   const changed = () => {
@@ -94,6 +111,7 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
     seen = -1
   }
   await engine.close()
+  await telling.end()
   await followed
   remove()
   io.signal?.removeEventListener('abort', end)
@@ -103,18 +121,23 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
 /** Undefined until everything is known that there must be. */
 function wantedOf({ plan, leaf, rootsPem, intentions, instances }: Known): Wanted | undefined {
   if (!plan || !leaf || rootsPem === undefined || (plan.inbound && !intentions)) return undefined
-  const identity = parseIdentity(leaf.ServiceURI)
-  if (isRefused(identity) || identity.kind !== 'service') return undefined
+  const identity = identityOf(leaf)
+  if (!identity) return undefined
   if (plan.upstreams.some(({ service }) => !instances.has(service))) return undefined
-  const { trustDomain, datacenter } = identity
   return {
     plan,
-    identity: { trustDomain: trustDomain.toLowerCase(), datacenter },
+    identity,
     leafPem: `${leaf.CertPEM.trim()}\n${leaf.PrivateKeyPEM.trim()}\n`,
     rootsPem,
     access: accessOf(intentions ?? { list: [], defaultAllow: false }, plan.service),
     instances: new Map(instances),
   }
+}
+
+function identityOf({ ServiceURI: uri }: ApiLeaf): Identity | undefined {
+  const identity = parseIdentity(uri)
+  if (isRefused(identity) || identity.kind !== 'service') return undefined
+  return { trustDomain: identity.trustDomain.toLowerCase(), datacenter: identity.datacenter }
 }
 
 /** Follows the registration, and what its service needs to know as long as it is that service. */

@@ -20,9 +20,18 @@ export const decisions = defineActor<DecisionsProtocol, DecisionsOwn, DecisionsS
   on: {
     refused(state, refused, turn) {
       add(state.rows, refused)
-      if (state.telling || state.followers.length === 0) return
-      state.telling = true
-      turn.timer('tell', TELL_EVERY_MS, { name: 'tell', request: null })
+      tellSoon(state, turn)
+    },
+
+    add(state, { refused, token }, turn) {
+      for (const { side, source, destination } of refused) {
+        const name = side === 'inbound' ? destination : source
+        const denied = authorize(turn.view, token, { resource: 'service', name, access: 'write' })
+        if (denied) return denied
+      }
+      for (const one of refused) add(state.rows, { ...one, atMs: turn.nowMs })
+      tellSoon(state, turn)
+      return null
     },
 
     list({ rows }, about, turn) {
@@ -45,6 +54,12 @@ export const decisions = defineActor<DecisionsProtocol, DecisionsOwn, DecisionsS
     state.followers = state.followers.filter(({ subscriber }) => subscriber.peer !== peer || subscriber.feed !== feed)
   },
 })
+
+function tellSoon(state: DecisionsState, turn: Turn<DecisionsOwn>): void {
+  if (state.telling || state.followers.length === 0) return
+  state.telling = true
+  turn.timer('tell', TELL_EVERY_MS, { name: 'tell', request: null })
+}
 
 /** Only what is new. */
 function tell({ rows }: DecisionsState, follower: Follower, turn: Turn<DecisionsOwn>): void {

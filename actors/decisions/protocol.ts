@@ -5,6 +5,8 @@ import type { Token } from '../authorize.ts'
 export type DecisionsProtocol = {
   /** Somebody was refused. */
   refused: Cast<Refused>
+  /** What somebody else's data plane has refused, as whoever leads it says. */
+  add: Call<{ refused: Told[]; token: Token }, null>
   /** What is kept about a source and a destination, '' for any, the newest last. */
   list: Call<About, RefusedRow[]>
   /** The same, again whenever one of them is refused. The index grows with each refusal and is never 0; it begins anew with the agent. */
@@ -25,16 +27,18 @@ export type RefusedSide = 'inbound' | 'outbound' | 'authorize'
  * application did not; `limit`: there were too many;
  * `not-ready`: the sidecar has no certificate or no intentions yet.
  */
-export type RefusedKind =
-  | 'intention'
-  | 'default'
-  | 'identity'
-  | 'handshake'
-  | 'no-instance'
-  | 'unreachable'
-  | 'application'
-  | 'limit'
-  | 'not-ready'
+export const REFUSED_KINDS = [
+  'intention',
+  'default',
+  'identity',
+  'handshake',
+  'no-instance',
+  'unreachable',
+  'application',
+  'limit',
+  'not-ready',
+] as const
+export type RefusedKind = (typeof REFUSED_KINDS)[number]
 
 /** What refusals of one row have in common. */
 export type RefusedCause = {
@@ -58,7 +62,10 @@ export type Occurrence = {
   from: string
 }
 
-export type Refused = RefusedCause & Occurrence
+/** `count`: how often; the occurrence is the newest of them. Once if not given. */
+export type Refused = RefusedCause & Occurrence & { count?: number }
+/** By the data plane of the destination, if inbound, or of the source. */
+export type Told = Omit<Refused, 'atMs'> & { side: 'inbound' | 'outbound' }
 
 export type RefusedRow = RefusedCause & {
   count: number

@@ -13,11 +13,11 @@ export type Rows = { byKey: Map<string, RefusedRow>; index: number }
 /** Counts a refusal. With too many rows, the one that nothing was added to for longest goes. */
 export function add(rows: Rows, refusal: Refused): void {
   const { byKey } = rows
-  const { atMs, uri, serial, from } = refusal
+  const { atMs, uri, serial, from, count = 1 } = refusal
   const cause = causeOf(refusal)
   const key = JSON.stringify(cause)
   const row = byKey.get(key) ?? { ...cause, count: 0, firstMs: atMs, lastMs: atMs, newest: [], index: 0 }
-  row.count++
+  row.count += count
   row.lastMs = atMs
   row.index = ++rows.index
   row.newest.push({ atMs, uri: clipped(uri), serial: clipped(serial), from: clipped(from) })

@@ -19,6 +19,12 @@ export function accessKey(service: string): string {
   return `=${bytes.map((byte) => (PLAIN.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `%${hex(byte)}`)).join('')}`
 }
 
+/** The service's name out of its key. Bytes that are no text are replaced. */
+export function serviceOf(key: string): string {
+  const bytes = key.slice(1).replaceAll(/%([0-9A-F]{2})/g, (_code, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+  return Buffer.from(bytes, 'latin1').toString('utf8')
+}
+
 const PLAIN = /^[A-Za-z0-9._-]$/
 
 function hex(byte: number): string {

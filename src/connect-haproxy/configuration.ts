@@ -110,6 +110,7 @@ function publicSide(service: string, inbound: Inbound, { leaf, roots }: Paths): 
     `timeout client ${handshakeMs}`,
     `timeout connect ${connectWithinMs}`,
     `log-format "${LOG} source=%[var(sess.mesh_source)] verdict=%[var(sess.mesh_verdict)]"`,
+    'error-log-format "mesh-handshake %ci:%cp %[ssl_fc_err_str]"',
     ...(connectionsMax ? [`tcp-request connection reject if { fe_conn gt ${connectionsMax} }`] : []),
     ...(perSecondMax ? [`tcp-request connection reject if { fe_sess_rate gt ${perSecondMax} }`] : []),
     'option dontlognull',

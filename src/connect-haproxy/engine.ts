@@ -5,11 +5,12 @@ import type { ConnectInstance } from '../../actors/feeds/protocol.ts'
 import type { ProxyPlan } from '../connect-proxy/translate.ts'
 import type { LogLevel } from '../kernel/ports.ts'
 import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
-import { type Access, mapText, verdictOf } from './access.ts'
+import { type Access, mapText, serviceOf, verdictOf } from './access.ts'
 import { backendOf, configurationOf, frontendsOf, type Identity, type Paths, placeOf, type Slot, weightOf } from './configuration.ts'
 import { admittedIn, ask, replaceCertificate, replaceMap, sessionsIn, told } from './control.ts'
 import { MESH_LUA } from './lua.ts'
 import { type Generation, startGeneration } from './process.ts'
+import { isMark, type Logged, loggedIn } from './refusals.ts'
 import { placed, slotCommands } from './slots.ts'
 
 /** All that HAProxy is to go by. */
@@ -29,6 +30,8 @@ export type EngineOptions = {
   /** Of this user's alone. */
   directory: string
   print(level: LogLevel, line: string, facts?: Record<string, unknown>): void
+  /** Somebody was refused, or closed because of intentions. */
+  refused(logged: Logged): void
   /** HAProxy has ended by itself. */
   failed(why: string): void
 }
@@ -134,7 +137,8 @@ export class Engine {
       control,
       environment: { MESH_ACCESS: this.#paths.access, MESH_ALIVE: this.#paths.alive, MESH_TRUST_DOMAIN: wanted.identity.trustDomain },
       before: this.#generations.at(-1),
-      print: (level, line) => this.#options.print(level, line),
+      print: (level, line) => this.#heard(level, line),
+      logged: (line) => this.#logged(line),
     })
     if (isRefused(generation)) return generation
     const old = this.#generations.at(-1)
@@ -148,6 +152,15 @@ export class Engine {
       if (isNewest && !this.#closing) this.#options.failed(why)
     })
     return undefined
+  }
+
+  #heard(level: LogLevel, line: string): void {
+    if (!isMark(line)) this.#options.print(level, line)
+  }
+
+  #logged(line: string): void {
+    const logged = loggedIn(line)
+    if (logged) this.#options.refused(logged)
   }
 
   /** It goes on to hear what is forbidden; told to end by itself, HAProxy would not. */
@@ -221,9 +234,10 @@ export class Engine {
       const key = keys.get(from)
       return key !== undefined && verdictOf(now, key) === 'deny'
     })
-    for (const { id } of denied) {
+    for (const { id, from } of denied) {
       const closed = await ask(control, `shutdown session ${id}`)
       if (typeof closed !== 'string') return closed
+      this.#options.refused({ what: 'closed', from, service: serviceOf(keys.get(from) ?? '') })
     }
     return denied.length
   }

@@ -7,6 +7,8 @@
  *   connection ends. It takes itself off then.
  * - The command `show mesh` of the runtime interface lists open connections that were admitted: the client's address and port, and its key.
  *
+ * Who is refused is a line of the log, which ./refusals.ts reads: `mesh-denied <address> <serial> <uri>` and `mesh-stranger <uri> <expected uri>`.
+ *
  * Every error in here ends the connection that it happened to. The process ends once nobody listens on MESH_ALIVE any more: without whoever
  * leads it, nobody would tell it of a deny.
  */
@@ -86,19 +88,31 @@ local function key_of(uri)
   return '=' .. name:gsub('[^%w._-]', function(character) return string.format('%%%02X', character:byte()) end)
 end
 
+-- One word of a line of the log.
+local function word(text)
+  if not text or text == '' then return '-' end
+  return (text:sub(1, 256):gsub('[^%g]', '?'))
+end
+
+local function deny(txn, uri)
+  local serial = (txn.f:ssl_c_serial() or ''):gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
+  core.Info('mesh-denied ' .. txn.f:src() .. ':' .. txn.f:src_port() .. ' ' .. word(serial) .. ' ' .. word(uri))
+end
+
 core.register_action('mesh_admit', { 'tcp-req' }, function(txn)
   txn:set_var('sess.mesh_verdict', 'deny')
   local fine, uri = pcall(uri_of, txn.f:ssl_c_der() or '')
   if not fine then uri = nil end
   txn:set_var('sess.mesh_source', uri and uri:sub(1, 256) or 'no identity')
   local key = key_of(uri)
-  if not key then return end
+  if not key then return deny(txn, uri) end
   -- Listed before it is judged: whoever changes the map afterwards finds it.
   local one = { key = key, from = txn.f:src() .. ':' .. txn.f:src_port() }
   open[one.from] = one
   txn:set_priv(one)
   local verdict = access:lookup(key) or access:lookup('*') or 'deny'
   txn:set_var('sess.mesh_verdict', verdict)
+  if verdict ~= 'allow' then deny(txn, uri) end
 end)
 
 core.register_cli({ 'show', 'mesh' }, 'show mesh : connections that were admitted', function(applet)
@@ -123,6 +137,7 @@ function Identity:tcp_payload(txn, channel)
     if not der then return 0 end
     local uri = uri_of(der)
     if not uri or uri:lower() ~= self.expected then
+      core.Info('mesh-stranger ' .. word(uri) .. ' ' .. word(self.expected))
       error('the server is ' .. (uri or 'nobody of the mesh') .. ', not ' .. self.expected, 0)
     end
     self.known = true

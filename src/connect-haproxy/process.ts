@@ -22,6 +22,8 @@ export type StartOptions = {
   /** It gives its listeners to the new one. */
   before: Generation | undefined
   print(level: LogLevel, line: string): void
+  /** A line of its log, which is printed too. */
+  logged(line: string): void
 }
 
 const READY_WITHIN_MS = 10_000
@@ -36,6 +38,7 @@ export async function startGeneration({
   environment,
   before,
   print,
+  logged,
 }: StartOptions): Promise<Result<Generation>> {
   const handover = before ? ['-x', before.control] : []
   const child = spawn(binary, ['-db', '-f', configuration, ...handover], {
@@ -44,10 +47,11 @@ export async function startGeneration({
   })
   const said: string[] = []
   const ended = endOf(child)
-  listen(child, (line, isProblem) => {
+  listen(child, (line, kind) => {
     said.push(line)
     if (said.length > LINES_KEPT) said.shift()
-    print(isProblem ? 'warn' : 'info', line)
+    print(kind === 'problem' ? 'warn' : 'info', line)
+    if (kind === 'log') logged(line)
   })
   let end: string | undefined
   const noted = ended.then((why) => {
@@ -76,7 +80,7 @@ function endOf(child: ChildProcess): Promise<string> {
 }
 
 /** Whole lines. HAProxy writes its log to standard output, and notices about itself to standard error, some of them to both. */
-function listen({ stdout, stderr }: ChildProcess, take: (line: string, isProblem: boolean) => void): void {
-  if (stdout) createInterface({ input: stdout }).on('line', (line) => take(line, false))
-  if (stderr) createInterface({ input: stderr }).on('line', (line) => take(line, /^\[(ALERT|WARNING)\]/.test(line)))
+function listen({ stdout, stderr }: ChildProcess, take: (line: string, kind: 'log' | 'notice' | 'problem') => void): void {
+  if (stdout) createInterface({ input: stdout }).on('line', (line) => take(line, 'log'))
+  if (stderr) createInterface({ input: stderr }).on('line', (line) => take(line, /^\[(ALERT|WARNING)\]/.test(line) ? 'problem' : 'notice'))
 }

@@ -116,3 +116,10 @@ test('a denial of the authorization leaves a record with the serial number', (t)
     request: { side: 'authorize', kind: 'identity', source: 'web', destination: 'db', uri, serial: '0f' },
   })
 })
+
+test('what others have refused is kept with its number and the time at which it was told', (t) => {
+  const a = tryActor(decisions, { args: undefined, nowMs: 5_000 })
+  const { atMs: _atMs, ...told } = refusal({ side: 'inbound', count: 7 })
+  t.is(a.call('add', { refused: [{ ...told, side: 'inbound' }], token: '' }).result, null)
+  t.like(a.call('list', ALL).result, [{ source: 'web', destination: 'db', count: 7, firstMs: 5_000, newest: [{ from: '10.0.0.1:1234' }] }])
+})

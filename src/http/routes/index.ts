@@ -37,7 +37,7 @@ import { agentCaRootsRoute, caAbortRoute, caConfigurationRoute, caConfigureRoute
 import { caStatusRoute } from './connect-ca-status.ts'
 import { connectWhyRoute } from './connect-why.ts'
 import { coordinateDatacentersRoute, coordinateNodeRoute, coordinateNodesRoute, coordinateUpdateRoute } from './coordinates.ts'
-import { decisionsRoute } from './decisions.ts'
+import { decisionsPutRoute, decisionsRoute } from './decisions.ts'
 import { discoveryChainOverrideRoute, discoveryChainRoute } from './discovery-chain.ts'
 import { enforcementRoute, expiryRoute } from './enforcement.ts'
 import { eventFireRoute, eventListRoute } from './events.ts'
@@ -125,6 +125,7 @@ export const routes: readonly Route[] = [
   actorsRoute,
   proxiesRoute,
   decisionsRoute,
+  decisionsPutRoute,
   reportRoute,
   reportEndRoute,
   ...gossipRoutes,
