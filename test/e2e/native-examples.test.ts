@@ -21,7 +21,10 @@ test.serial('the two applications of the example do what they say', async (t) =>
   const web = run('web.mjs', { PORT: '0' })
   const url = /http:\S+/.exec(await web.line(/^web listens/))?.[0] ?? ''
   t.is((await ask(url)).text, 'rows for web\n')
-  t.is((await agent.tribune('intention', 'create', '-deny', 'web', 'db')).code, 0)
+  await isTold(agent)
+  const denied = await agent.tribune('intention', 'create', '-deny', '-wait', 'web', 'db')
+  t.regex(denied.out, /^enforced on 1 of 1 proxy in /m)
+  t.is(denied.code, 0, denied.err)
   await until(
     'it is denied',
     () => ask(url),
@@ -50,7 +53,10 @@ test.serial(PYTHON ? 'the same in Python, with each other and with Node' : 'Pyth
   socket.write('three\n')
   t.is(await answer, 'three for api\n')
   const closed = new Promise((resolve) => socket.once('close', resolve))
-  t.is((await agent.tribune('intention', 'create', '-deny', '*', 'db')).code, 0)
+  await isTold(agent)
+  const denied = await agent.tribune('intention', 'create', '-deny', '-wait', '*', 'db')
+  t.regex(denied.out, /^enforced on 1 of 1 proxy in \d+ ms, 1 connection closed$/m)
+  t.is(denied.code, 0, denied.err)
   await closed
   await db.line(/^closed spiffe:.*\/svc\/api: Matched L4 intention/)
   t.regex((await asked('four\n')).out, /^\n?$/)
@@ -69,6 +75,14 @@ test.serial(PYTHON ? 'the same in Python, with each other and with Node' : 'Pyth
     ({ out }) => out === 'web sent five\n',
   )
 })
+
+function isTold(agent: Agent): Promise<unknown> {
+  return until(
+    'db has told what it has in force',
+    () => agent.json<{ Proxies: object[] }>('/v1/tribune/enforcement?destination=db'),
+    ({ Proxies }) => Proxies.length === 1,
+  )
+}
 
 /** Starts programs of the example, which import the client of this tree. */
 function nodeExamples(t: ExecutionContext, agent: Agent) {

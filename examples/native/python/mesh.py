@@ -13,6 +13,7 @@ import urllib.parse
 
 HANDSHAKE_SECONDS = 10
 RETRY_SECONDS = 1
+TELL_SECONDS = 10
 WAIT = "60s"
 
 
@@ -38,14 +39,14 @@ class Agent:
             connection.close()
 
     def follow(self, path, took):
-        """Calls `took` with the present answer and with each later one, for ever. Indexes that go back count from the start."""
+        """Calls `took` with the present answer and its index, and with each later one, for ever. Indexes that go back count from the start."""
         index = 0
         while True:
             try:
                 waiting = f"{path}{'&' if '?' in path else '?'}index={index}&wait={WAIT}"
                 body, now = self.ask("GET", waiting if index else path, timeout=80)
                 if now != index or index == 0:
-                    took(body)
+                    took(body, now)
                 index = now if now >= index else 0
             except (OSError, ValueError, http.client.HTTPException) as error:
                 print(f"follow {path}: {error}", flush=True)
@@ -63,6 +64,9 @@ class Service:
         self._leaf = self._roots = self._intentions = None
         self._contexts = None
         self._open = {}
+        self._in_force = 0
+        self._closed = 0
+        self._news = threading.Event()
         self._ready = threading.Event()
         quoted = urllib.parse.quote(name)
         for path, took in (
@@ -101,9 +105,29 @@ class Service:
     def register(self, port, address=""):
         registration = {"Name": self.name, "Port": port, "Address": address, "Connect": {"Native": True}}
         self.agent.ask("PUT", "/v1/agent/service/register", registration)
+        threading.Thread(target=self._tell, daemon=True).start()
 
     def deregister(self):
         self.agent.ask("PUT", f"/v1/agent/service/deregister/{urllib.parse.quote(self.name)}")
+
+    def _tell(self):
+        """Says what is in force whenever that changes, and before the agent takes this program for dead. Agents of Consul have no ear."""
+        while True:
+            self._news.clear()
+            report = {
+                "LeafSerialNumber": self._leaf["SerialNumber"],
+                "LeafValidAfter": self._leaf["ValidAfter"],
+                "LeafValidBefore": self._leaf["ValidBefore"],
+                "TrustedRoots": [root["ID"] for root in self._roots["Roots"]],
+                "IntentionIndex": self._in_force,
+                "ClosedConnections": self._closed,
+                "ConnectionsOpen": len(self._open),
+            }
+            try:
+                self.agent.ask("PUT", f"/v1/tribune/report/{urllib.parse.quote(self.name)}", report)
+            except (OSError, http.client.HTTPException) as error:
+                print(f"tell: {error}", flush=True)
+            self._news.wait(TELL_SECONDS)
 
     def _accept(self, listener, handle):
         while True:
@@ -145,28 +169,32 @@ class Service:
             return f"the agent could not be asked: {error}"
         return None if answer["Authorized"] else answer["Reason"]
 
-    def _took_leaf(self, leaf):
+    def _took_leaf(self, leaf, _index):
         self._leaf = leaf
         self._renew()
 
-    def _took_roots(self, roots):
+    def _took_roots(self, roots, _index):
         self._roots = roots
         self._renew()
 
-    def _took_intentions(self, intentions):
-        """Asks again about whoever is connected, and closes what is not allowed any more."""
+    def _took_intentions(self, intentions, index):
+        """Asks again about whoever is connected, and closes what is not allowed any more. Then they are in force."""
         self._intentions = intentions
         self._renew()
         with self._lock:
             connections = list(self._open.items())
+        closed = 0
         for secure, (uri, serial) in connections:
             reason = self._refusal(self._trust_domain(), uri, serial)
             if reason:
                 print(f"closed {uri}: {reason}", flush=True)
+                closed += 1
                 try:
                     secure.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass  # It has ended meanwhile.
+        self._in_force, self._closed = index, closed
+        self._news.set()
 
     def _renew(self):
         """New contexts, because a root cannot be taken out of one. Handshakes that have begun keep theirs."""
@@ -176,6 +204,7 @@ class Service:
             self._contexts = {side: self._context(side) for side in (False, True)}
             if self._intentions is not None:
                 self._ready.set()
+            self._news.set()
 
     def _context(self, server_side):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
