@@ -5,7 +5,7 @@ import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { beginning } from './begin.ts'
 import { compared, compareWith, takeRecords } from './compare.ts'
 import { noteSpread, ratesOf, SAMPLE_MS, sampled, spreadOf } from './figures.ts'
-import { finished, finishJoin, join, joinedWith, refusedBy } from './join.ts'
+import { finished, finishJoin, join, joinedWith, metAgain, parted, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { answerOwed, askKeys, dialAsker, keysAnswered, keysAsked, keysChanged, keysOver } from './keyring.ts'
 import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
@@ -210,6 +210,7 @@ function memberOf(name: string): Actor<MembershipProtocol, MembershipOwn, Member
       keysOwed: (state, { from }, turn) => dialAsker(state, turn, from),
       keysOver: (state, { id }, turn) => keysOver(state, turn, id),
       joinOver: (state, { join }, turn) => finishJoin(state, turn, join),
+      parted: (state, { peer, why }, turn) => refusedBy(state, turn, peer, why),
 
       beat(state, { dueMs }, turn) {
         const lateMs = turn.nowMs - dueMs
@@ -261,13 +262,14 @@ function comeBack(state: MembershipState, turn: MembershipTurn): void {
 function happen(state: MembershipState, turn: MembershipTurn, event: GossipEvent): void {
   switch (event.did) {
     case 'connected':
+      metAgain(state, turn, event.peer)
       connected(state, turn, event.peer, event.address)
       return takeEarly(state, turn, event.peer)
     case 'disconnected': {
       state.early.delete(event.peer)
       const name = disconnected(state, event.peer)
       if (name !== undefined) suspectAtOnce(state, name)
-      return refusedBy(state, turn, event.peer, event.why)
+      return parted(state, turn, event.peer, event.why)
     }
     case 'message': {
       const message = readMessage(event.message)
@@ -296,6 +298,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
   const connection = state.connections.get(peer)
   if (connection === undefined) {
     if (message.do === 'hello' && state.early.size < EARLY_MAX) state.early.set(peer, message)
+    if (message.do === 'refused') refusedBy(state, turn, peer, message.why)
     return
   }
   connection.heardMs = state.nowMs

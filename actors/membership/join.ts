@@ -5,6 +5,8 @@ import { addressOf, type Join, type MembershipState, type MembershipTurn, textOf
 
 /** How long all of it may take. */
 const JOIN_MS = 10_000
+/** A reason that comes later is not waited for. */
+const REASON_MS = 250
 
 /** Tries all addresses at once. The caller is answered when each is settled, at the latest after JOIN_MS. */
 export function join(state: MembershipState, turn: MembershipTurn, addresses: readonly GossipAddress[], caller: Join['caller']): void {
@@ -38,6 +40,25 @@ export function refusedBy(state: MembershipState, turn: MembershipTurn, peer: st
     join.dialling++
     finished(state, turn, number, address, why)
   }
+}
+
+/**
+ * The connection with somebody ended. A reason for refusing this agent may still be on its way, because each direction has a stream of its
+ * own: whoever joins waits for it.
+ */
+export function parted(state: MembershipState, turn: MembershipTurn, peer: string, why: string): void {
+  for (const { waiting } of state.joins.values()) {
+    if (waiting.has(peer)) return turn.timer(partingOf(peer), REASON_MS, { name: 'parted', request: { peer, why } })
+  }
+}
+
+/** There is a connection with it again, in time. */
+export function metAgain({ joins }: MembershipState, turn: MembershipTurn, peer: string): void {
+  if (joins.size > 0) turn.cancel(partingOf(peer))
+}
+
+function partingOf(peer: string): string {
+  return `parted ${peer}`
 }
 
 /** One address of a join is settled. */

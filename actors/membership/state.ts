@@ -24,6 +24,7 @@ export type MembershipOwn = {
   flush: Cast<null>
   dialled: Cast<{ goal: DialGoal; address: GossipAddress; result: Result<GossipOutcome> }>
   joinOver: Cast<{ join: number }>
+  parted: Cast<{ peer: string; why: string }>
   keysChanged: Cast<{ id: string; from: string; before: readonly string[]; result: Result<GossipOutcome> }>
   keysOwed: Cast<{ from: string }>
   keysOver: Cast<{ id: string }>
