@@ -14,6 +14,7 @@ import { answerFar } from './dns/far.ts'
 import { startEdge } from './edge.ts'
 import { watchGarbage } from './garbage.ts'
 import type { Links } from './gossip/links.ts'
+import { keepSmallAtRest } from './idle-memory.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
 import { durabilityOf, openTables } from './tables.ts'
@@ -80,6 +81,7 @@ export function openThread({ config, layout, thread, directory, clients, print, 
     if (pool) here.attach((message) => setImmediate(pool.take, thread, message))
   }
   let edge: Awaited<ReturnType<typeof startEdge>> | undefined
+  const letGrow = keepSmallAtRest()
   return {
     host,
     link(peer, send) {
@@ -113,6 +115,7 @@ export function openThread({ config, layout, thread, directory, clients, print, 
       if (edge && !isRefused(edge)) edge.reconfigure(next)
     },
     async close() {
+      letGrow()
       if (edge && !isRefused(edge)) await edge.close()
       host.close()
       await close()
