@@ -2,11 +2,12 @@ import { defineActor, type Turn } from '../../src/kernel/actor.ts'
 import { isFromAbroad, nodeOf } from '../../src/kernel/far.ts'
 import type { HttpAnswered, OwnApiAnswer, OwnApiRequest } from '../../src/kernel/ports.ts'
 import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
-import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { shuffled } from '../../src/kernel/shuffled.ts'
 import { keyRequestFault } from '../membership/messages.ts'
 import { type KeyAnswer, membershipRef } from '../membership/protocol.ts'
 import { queryInstances } from '../prepared-queries/execute.ts'
+import { dnsFault, executeFault, giveUpFault, httpFault, moreFault } from './faults.ts'
 import type { ExchangeProtocol } from './protocol.ts'
 
 type Whole = HttpAnswered & { bytesTotal: number }
@@ -23,6 +24,8 @@ export type ExchangeState = { long: Map<string, Uint8Array> }
 /** Links carry many messages at once, so one of them is not longer than this. */
 const PIECE_BYTES = 1_048_576
 const UNREAD_MS_MAX = 30_000
+/** Of a prepared query, for another datacenter: what one message carries. */
+const INSTANCES_MAX = 4_096
 /** Longer than members are waited for, however many there are. */
 const KEYS_WITHIN_MS = 25_000
 
@@ -34,10 +37,11 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
   abroad: true,
   init: () => ({ long: new Map() }),
   on: {
-    http(_state, { number, request }, turn, caller) {
+    http(_state, said, turn, caller) {
       turn.count('exchange.http')
-      const wrong = notForHere(caller, request.datacenter)
-      if (wrong) return wrong
+      const fault = httpFault(said) ?? notForHere(caller, said.request.datacenter)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const { number, request } = said
       const asker = askerOf(caller, number)
       const asked: OwnApiRequest = { do: 'exchange', asker, node: nodeOf(caller) ?? turn.node, request }
       turn.act('api', asked, { then: (outcome) => ({ name: 'answered', request: { caller, asker, outcome } }) })
@@ -55,7 +59,10 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
       turn.answer(caller, { ...whole, bytes: bytes.subarray(0, PIECE_BYTES), bytesTotal })
     },
 
-    more({ long }, { number, from }, turn, caller) {
+    more({ long }, said, turn, caller) {
+      const fault = moreFault(said)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const { number, from } = said
       const asker = askerOf(caller, number)
       const bytes = long.get(asker)
       if (!bytes) return refuse('gone', 'the rest of the answer is not kept any more')
@@ -68,19 +75,23 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
       long.delete(asker)
     },
 
-    dns(_state, { number, question }, turn, caller) {
+    dns(_state, said, turn, caller) {
       turn.count('exchange.dns')
-      const wrong = notForHere(caller, question.datacenter)
-      if (wrong) return wrong
+      const fault = dnsFault(said) ?? notForHere(caller, said.question.datacenter)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const { number, question } = said
       const asked: OwnApiRequest = { do: 'question', asker: askerOf(caller, number), node: nodeOf(caller) ?? turn.node, question }
       turn.act('api', asked, { then: (outcome) => ({ name: 'found', request: { caller, outcome } }) })
       return LATER
     },
 
-    execute(_state, { query, connect, limit }, turn) {
+    execute(_state, said, turn) {
       turn.count('exchange.execute')
+      const fault = executeFault(said)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const { query, connect, limit } = said
       const instances = shuffled(queryInstances(turn.view, query, connect), () => turn.random.next())
-      return { instances: limit > 0 ? instances.slice(0, limit) : instances }
+      return { instances: instances.slice(0, limit > 0 ? Math.min(limit, INSTANCES_MAX) : INSTANCES_MAX) }
     },
 
     keyring(_state, request, turn, caller) {
@@ -100,8 +111,10 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
       turn.answer(caller, isRefused(outcome) ? outcome : records ? { records } : withoutAnswer())
     },
 
-    giveUp({ long }, { number }, turn, caller) {
-      const asker = askerOf(caller, number)
+    giveUp({ long }, said, turn, caller) {
+      const fault = giveUpFault(said)
+      if (fault !== undefined) return refuse('invalid', fault)
+      const asker = askerOf(caller, said.number)
       forgetLong(long, asker, turn)
       turn.act('api', { do: 'forget', asker })
       return null
@@ -110,8 +123,8 @@ export const exchange = defineActor<ExchangeProtocol, ExchangeOwn, ExchangeState
 })
 
 /** What comes from another datacenter says that, so that it is not asked for in a third one. */
-function notForHere({ peer }: Caller, datacenter: string | undefined): Refusal | undefined {
-  return isFromAbroad(peer) && datacenter === undefined ? refuse('invalid', 'it does not say which datacenter it is for') : undefined
+function notForHere({ peer }: Caller, datacenter: string | undefined): string | undefined {
+  return isFromAbroad(peer) && datacenter === undefined ? 'it does not say which datacenter it is for' : undefined
 }
 
 /** Of one client's channel: nobody can give up what somebody else waits for. */
