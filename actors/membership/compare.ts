@@ -1,10 +1,9 @@
 import { disputed, doubt } from './judge.ts'
 import { type GossipMessage, RECORDS_MAX, SUMS } from './messages.ts'
 import type { MemberRecord } from './protocol.ts'
-import { isThere } from './ring.ts'
 import { passOn } from './spread.ts'
 import { type MembershipState, type MembershipTurn, send } from './state.ts'
-import { adopt, isNewer } from './table.ts'
+import { adopt, isHearsay, isNewer } from './table.ts'
 
 /** So many new records are passed on: somebody else may not have them either. More are what a newcomer learns. */
 const FEW = 16
@@ -39,7 +38,7 @@ export function takeRecords(
   const news: MemberRecord[] = []
   for (const record of records) {
     const before = state.members.get(record.name)
-    if (record.status === 'failed' && before !== undefined && isThere(before)) {
+    if (before !== undefined && isHearsay(record, before) && record.name !== from) {
       const said = { name: record.name, incarnation: record.incarnation, by: from }
       doubt(state, record.name, record.incarnation)
       if (disputed(state, turn, said)) passOn(state, turn, { is: 'disputed', ...said }, [from], peer)

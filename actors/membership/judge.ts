@@ -12,6 +12,8 @@ const FOLLOW_MS = 1_000
 const SCORE_MS = 500
 /** What was heard of an accused member so lately speaks for it. */
 const HEARD_MS = 2_000
+/** Nobody is judged by what others say before it had so long to refute what all have heard. */
+const REFUTE_MS = 500
 /** An accusation that nobody confirms and that stands for so long is said to all. */
 const LOUD_MS = 2_000
 /** One that was neither said to all nor taken back by then is forgotten by those who only heard of it. */
@@ -41,6 +43,7 @@ export function accused(state: MembershipState, turn: MembershipTurn, news: Accu
   const suspicion = suspicionOf(state, name, incarnation)
   if (suspicion === undefined) return false
   const added = accusers.filter((accuser) => !suspicion.accusers.has(accuser))
+  suspicion.saidBy.add(by)
   const isNew = added.length > 0 || (isLoud && !suspicion.isLoud)
   for (const accuser of new Set(added)) {
     suspicion.accusers.add(accuser)
@@ -68,7 +71,10 @@ export function withdrawn(state: MembershipState, turn: MembershipTurn, news: Wi
   tellSome(state, turn, news, via, whoWatch(state, name))
 }
 
-/** Takes a verdict of others. It is believed if enough of them have accused; else it is one more accusation. */
+/**
+ * Takes a verdict of others. It is believed if enough of them have accused, and if the accused had time to refute that; else it is one more
+ * accusation, so whoever invents verdicts only makes the accused say that it is there.
+ */
 export function failed(state: MembershipState, turn: MembershipTurn, news: Failed, via: readonly string[]): boolean {
   const { name, incarnation, by, accusers } = news
   if (name === state.self.name) {
@@ -78,10 +84,16 @@ export function failed(state: MembershipState, turn: MembershipTurn, news: Faile
   const record = state.members.get(name)
   if (record === undefined || incarnation < record.incarnation || !isThere(record)) return false
   const known = new Set(accusers.filter((accuser) => accuser !== name && state.members.has(accuser)))
-  if (known.size < accusersNeeded(othersThan(state))) {
+  if (known.size < accusersNeeded(othersThan(state)) || !couldRefute(state, name, incarnation)) {
     return accused(state, turn, { is: 'accused', name, incarnation, by, number: 0, accusers: [], isLoud: true }, via)
   }
   return bury(state, turn, name, incarnation, { via, why: `accused by ${[...known].join(', ')}` })
+}
+
+/** Whether all have heard for a while that a member is accused. */
+function couldRefute({ suspicions, nowMs }: MembershipState, name: string, incarnation: number): boolean {
+  const suspicion = suspicions.get(name)
+  return suspicion?.isLoud === true && suspicion.incarnation >= incarnation && nowMs - suspicion.sinceMs >= REFUTE_MS
 }
 
 /**
@@ -184,7 +196,7 @@ function isNewest(state: MembershipState, { by, name, number }: Accused | Withdr
 function suspicionOf(state: MembershipState, name: string, incarnation: number): Suspicion | undefined {
   const found = state.suspicions.get(name)
   if (found !== undefined && found.incarnation >= incarnation) return found.incarnation === incarnation ? found : undefined
-  const suspicion: Suspicion = { incarnation, sinceMs: state.nowMs, accusers: new Set(), isLoud: false }
+  const suspicion: Suspicion = { incarnation, sinceMs: state.nowMs, accusers: new Set(), saidBy: new Set(), isLoud: false }
   state.suspicions.set(name, suspicion)
   return suspicion
 }

@@ -7,6 +7,8 @@ export type Suspicion = {
   sinceMs: number
   /** Names of those who have each found out by themselves. */
   accusers: Set<string>
+  /** Those who said so here, each of whom may have named others. */
+  saidBy: Set<string>
   /** All have heard of it, not only those who watch the member. */
   isLoud: boolean
 }

@@ -22,6 +22,7 @@ export function adopt(state: MembershipState, turn: MembershipTurn, record: Memb
     if (isNewer(record, state.self)) refute(state, turn, record.incarnation)
     return false
   }
+  if (before !== undefined && isHearsay(record, before) && origin.via[0] !== record.name) return false
   const pruned = state.pruned.get(record.name)
   if (pruned !== undefined && record.incarnation <= pruned.incarnation) return false
   if (before !== undefined && before.id !== record.id) {
@@ -29,6 +30,12 @@ export function adopt(state: MembershipState, turn: MembershipTurn, record: Memb
   } else if (before !== undefined && !isNewer(record, before)) return false
   take(state, turn, record, origin)
   return true
+}
+
+/** Whether a record says of a member that is there what only it, or a verdict, may say: that it goes, or has failed. */
+export function isHearsay({ status, id }: MemberRecord, before: MemberRecord): boolean {
+  if (before.id !== id || !isThere(before)) return false
+  return status === 'failed' || (before.status === 'alive' && status !== 'alive')
 }
 
 /** This agent is alive, whatever others say: with an incarnation that is higher than theirs. */
@@ -91,7 +98,7 @@ function take(state: MembershipState, turn: MembershipTurn, record: MemberRecord
   if (suspicion !== undefined && (!isThere(record) || record.incarnation > suspicion.incarnation)) {
     state.suspicions.delete(name)
     state.isMoved = true
-    if (isThere(record) && suspicion.isLoud) blame(state, suspicion.accusers)
+    if (isThere(record) && suspicion.isLoud) blame(state, suspicion.saidBy)
   }
   const what = happened(record, before, suspicion?.isLoud === true)
   if (what === undefined) return
@@ -123,7 +130,7 @@ function happened(record: MemberRecord, before: MemberRecord | undefined, wasSus
   return wasSuspect || before.status === 'failed' ? 'refuted' : undefined
 }
 
-/** Accusations that were refuted speak against whoever made them. */
+/** Accusations that were refuted speak against whoever made them, not against those who were named with them. */
 function blame(state: MembershipState, accusers: ReadonlySet<string>): void {
   for (const name of accusers) {
     const blamed = state.blamed.get(name)

@@ -21,6 +21,7 @@ import {
   say,
   sent,
   statusOf,
+  type Tried,
 } from '../kit/membership.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
@@ -249,13 +250,57 @@ test('a verdict of others is believed with enough accusers, and is one accusatio
   say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n9'] })
   t.is(statusOf(a, 'n3'), 'alive', 'an accuser that nobody knows does not count')
   say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  t.is(statusOf(a, 'n3'), 'alive', 'it had no time to refute that')
+  a.wait(500)
+  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
   t.is(statusOf(a, 'n3'), 'failed')
 })
+
+test('a record that says failed of a member that is there is a doubt, not a verdict', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  say(a, n2, { is: 'member', member: { ...n3, incarnation: 2, status: 'failed' } })
+  t.is(statusOf(a, 'n3'), 'alive')
+})
+
+test('that somebody goes is believed when it says so itself; others only make doubt of it', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  for (const status of ['leaving', 'left'] as const) say(a, n2, { is: 'member', member: { ...n3, status } })
+  hear(a, n2, { do: 'records', records: [{ ...n4, status: 'left' }], isLast: true, differing: [] })
+  t.deepEqual([statusOf(a, 'n3'), statusOf(a, 'n4')], ['alive', 'alive'])
+  t.deepEqual([...a.state.suspicions.keys()], ['n4'])
+  say(a, n2, { is: 'member', member: { ...n3, status: 'leaving' }, via: ['n3', 'n2'] })
+  say(a, n2, { is: 'member', member: { ...n3, status: 'left' } })
+  t.is(statusOf(a, 'n3'), 'left')
+})
+
+test('whoever invents accusers speaks against itself alone', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  for (let incarnation = 1; incarnation <= 5; incarnation++) {
+    say(a, n2, { is: 'failed', name: 'n3', incarnation, by: 'n2', accusers: ['n2', 'n4', 'n5'] })
+    say(a, n2, accuse('n3', 'n2', { incarnation, accusers: ['n4', 'n5'] }))
+    t.is(statusOf(a, 'n3'), 'alive')
+    say(a, n2, { is: 'member', member: { ...n3, incarnation: incarnation + 1 } })
+  }
+  say(a, n2, accuse('n3', 'n2', { incarnation: 6 }))
+  t.is(a.state.suspicions.size, 0, 'it is not heard any more')
+  say(a, n2, accuse('n3', 'n4', { incarnation: 6 }))
+  t.is(a.state.suspicions.size, 1, 'those whom it has named are')
+})
+
+/** Member n2 accuses another one, which is silent, and says the verdict. */
+function condemn(a: Tried, name: string, accuser: string): void {
+  say(a, n2, accuse(name, 'n2'))
+  a.wait(500)
+  say(a, n2, { is: 'failed', name, incarnation: 1, by: 'n2', accusers: ['n2', accuser] })
+}
 
 test('a member that goes when it is accused has left', (t) => {
   const a = listening([n2, record('n3', { status: 'leaving' }), n4])
   connect(a, n2)
-  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  condemn(a, 'n3', 'n4')
   t.is(statusOf(a, 'n3'), 'left')
 })
 
@@ -336,9 +381,9 @@ test('an agent alone leaves at once', (t) => {
 test('what becomes of members is counted under the names that Serf has for it', (t) => {
   const a = listening()
   for (const other of [n2, n3, n4]) connect(a, other)
-  say(a, n2, { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n4'] })
+  condemn(a, 'n3', 'n4')
   say(a, n2, { is: 'member', member: { ...n3, incarnation: 2 } })
-  say(a, n4, { is: 'member', member: { ...n4, incarnation: 2, status: 'left' } })
+  say(a, n4, { is: 'member', member: { ...n4, incarnation: 2, status: 'left' }, via: ['n4'] })
   const counted = ['join', 'failed', 'flap', 'left'].map((what) => a.counters.get(`serf.member.${what}`))
   t.deepEqual(counted, [5, 1, 1, 1], 'the first one to join is the agent itself')
 })
@@ -362,12 +407,8 @@ test('failed members can be made to leave and be forgotten; those that are alive
 test('failed members are forgotten after 72 hours, those that have left after 24', (t) => {
   const a = listening([n2, n3])
   connect(a, n2)
-  say(
-    a,
-    n2,
-    { is: 'failed', name: 'n3', incarnation: 1, by: 'n2', accusers: ['n2', 'n1'] },
-    { is: 'member', member: record('n9', { status: 'left' }) },
-  )
+  condemn(a, 'n3', 'n1')
+  say(a, n2, { is: 'member', member: record('n9', { status: 'left' }) })
   const { goneSinceMs } = a.state
   t.deepEqual([...goneSinceMs.keys()], ['n3', 'n9'])
   for (const name of goneSinceMs.keys()) goneSinceMs.set(name, a.state.nowMs - 24 * 3_600_000)
@@ -467,7 +508,7 @@ test('the trace says who accused whom, over which way, and is bounded', (t) => {
   const found = a.call('trace', { member: 'n3' }).result
   t.like(found, [{ what: 'accused', member: 'n3', by: 'n4', via: ['n4', 'n2'], incarnation: 1 }])
   for (let at = 0; at < 400; at++)
-    say(a, n2, { is: 'member', member: record('n9', { incarnation: at, status: at % 2 ? 'left' : 'alive' }) })
+    say(a, n2, { is: 'member', member: record('n9', { incarnation: at, status: at % 2 ? 'left' : 'alive' }), via: ['n9'] })
   t.is((a.call('trace', { member: '' }).result as unknown[]).length, 256)
 })
 
