@@ -14,16 +14,20 @@ import type { ApplicationTold } from './protocol.ts'
 export type Applications = {
   /** By the id of their service. */
   known: Map<string, Application>
-  /** Ids of services whose applications have said that they end, until the cluster has forgotten what they told. */
+  /** Ids of services whose applications have said that they end: for a while, since what they told may only now come into the tables. */
   ended: Set<string>
 }
 /** Processes that tell, by name; none once all are silent. `report`: what holds for all of them, or held for the last. */
 type Application = { service: string; processes: Map<string, ApplicationTold>; report: NewReport }
 
-export type ApplicationsOwn = { applicationSilent: Cast<{ serviceId: string; process: string }> }
+export type ApplicationsOwn = {
+  applicationSilent: Cast<{ serviceId: string; process: string }>
+  applicationForgotten: Cast<{ serviceId: string }>
+}
 
 /** Processes that tell of one service at most. */
 export const PROCESSES_MAX = 16
+const ENDED_MS = 60_000
 
 export function noApplications(): Applications {
   return { known: new Map(), ended: new Set() }
@@ -67,6 +71,7 @@ export function takeEnd({ known, ended }: Applications, serviceId: string, proce
   }
   known.delete(serviceId)
   ended.add(serviceId)
+  turn.timer(`ended/${serviceId}`, ENDED_MS, { name: 'applicationForgotten', request: { serviceId } })
 }
 
 /**
@@ -85,7 +90,6 @@ export function applicationReports(
     if (row.native.processes.length === 0) reports.set(serviceId, undefined)
     else known.set(serviceId, remembered(row, row.native.processes, row.native.withinMs, turn))
   }
-  for (const serviceId of ended) if (!rows.has(serviceId)) ended.delete(serviceId)
   for (const [serviceId, { processes, report }] of known) {
     const native = isNative(view, turn.node, serviceId)
     if (native) reports.set(serviceId, report)

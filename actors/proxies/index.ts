@@ -150,6 +150,10 @@ export const proxies = defineActor<ProxiesProtocol, ProxiesOwn, ProxiesState, Pr
       reportSoon(state.reporting, turn)
     },
 
+    applicationForgotten({ applications }, { serviceId }) {
+      applications.ended.delete(serviceId)
+    },
+
     proxies(state, _request, turn, subscriber) {
       state.subscribers.push(subscriber)
       turn.emit(subscriber, ++state.told, listOf(state))

@@ -14,7 +14,7 @@ export type ProxiesProtocol = {
   /** A process of an application that is in the mesh by itself says what it has in force. Whoever asks has seen that the service is
    * registered here as native. `conflict`: a sidecar runs for it; `busy`: too many processes tell of it. */
   applicationTells: Call<ApplicationTold & { token: Token }, null>
-  /** A process ends, and takes no connections any more. One that never told has ended already. */
+  /** A process ends, and takes no connections any more. One that never told has ended already. The service is one of this agent. */
   applicationEnds: Call<{ serviceId: string; service: string; process: string; token: Token }, null>
   /** The same as `list`, again whenever one changes. The index counts values. */
   proxies: Feed<null, readonly ManagedProxy[]>

@@ -8,7 +8,7 @@ import type { InForce } from '../../actors/proxy/protocol.ts'
 import { inForce } from '../../actors/reports/commands.ts'
 import { proxyReports } from '../../actors/reports/queries.ts'
 import { granted } from '../kit/asking.ts'
-import { report, withNative } from '../kit/reports.ts'
+import { nativeReport, report, withNative } from '../kit/reports.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
@@ -168,4 +168,13 @@ test('a leaf that the agent does not know any more keeps the signer that it was 
   t.like(row(), { leafKeyId: 'k1', leafValidUntilMs: 5_000, leafRenewAtMs: 3_000, intentionIndex: 7 })
   says({ leafSerial: '02', leafKeyId: '' })
   t.is(row()?.leafKeyId, '')
+})
+
+test('what was told just before the end and comes into the tables only later goes, too', (t) => {
+  const { a, says, ends, row } = tryApplications()
+  says({})
+  ends()
+  a.commit('connect.report', { node: 'n1', reports: [nativeReport({ serviceId: 'db' })], gone: [] })
+  a.wait(WRITTEN_MS)
+  t.is(row(), undefined)
 })

@@ -48,7 +48,9 @@ export const reportEndRoute: Route = {
     if (!PROCESS.test(process)) return { status: 400, text: `Invalid process: ${PROCESS_RULE}` }
     const found = await context.asked(localRef, 'service', { serviceId })
     if (isRefused(found)) return found
-    const service = found.service?.definition.name ?? ''
+    // What was told of a service goes with it.
+    if (!found.service) return {}
+    const service = found.service.definition.name
     const ended = await context.asked(proxiesRef, 'applicationEnds', { serviceId, service, process, token })
     return isRefused(ended) ? ended : {}
   },
