@@ -21,7 +21,7 @@ export type AnswerTurn = {
   edns: boolean
   /** More instances than give this many answers need not be looked at. */
   answersMax: number
-  /** What recursors said about host names outside the zone, by fully qualified lower-case name. */
+  /** What recursors and other datacenters said about host names, by fully qualified lower-case name. */
   outside?: ReadonlyMap<string, readonly DnsRecord[]>
   /** What a prepared query found in another datacenter, because there is nothing in this one. */
   failedOver?: { datacenter: string; instances: readonly DnsInstance[] }
@@ -35,7 +35,8 @@ export type Answer = Sections & {
   personal: boolean
   /** The question is one for recursors. Everything else here is what to say when there are none. */
   forward: boolean
-  /** Host names outside the zone that this answer leads to and that `outside` says nothing about. Empty without recursors. */
+  /** Host names that this answer leads to, that are not of this datacenter, and that `outside` says nothing about. Those outside the zone only if there
+   * are recursors. */
   wanted: readonly string[]
   /** Who may know more. Everything else here is what to say if nobody does. */
   elsewhere?: Elsewhere

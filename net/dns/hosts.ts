@@ -1,7 +1,7 @@
 import { addressBytes } from './addresses.ts'
 import type { AnswerTurn } from './answer.ts'
 import { fullyQualified, isEncodable } from './names.ts'
-import { isInZone } from './question.ts'
+import { isInZone, queryForm } from './question.ts'
 import { type DnsRecord, TYPE } from './records.ts'
 import type { DnsSettings } from './settings.ts'
 import type { DnsNode, DnsSource } from './source.ts'
@@ -14,7 +14,7 @@ export type Asking = {
   source: DnsSource
   settings: DnsSettings
   turn: AnswerTurn
-  /** Collects host names for recursors, lower case and fully qualified. */
+  /** Collects host names for recursors and other datacenters, lower case and fully qualified. */
   wanted: Set<string>
   levelsLeft: number
   resolve: (asking: Asking, name: string) => readonly DnsRecord[]
@@ -52,17 +52,24 @@ export function addressRecord(type: number, bytes: Uint8Array, address: string, 
 /** Addresses (and names on the way) of a host name: from the zone itself, or as recursors said. */
 export function hostRecords(asking: Asking, name: string): DnsRecord[] {
   const { settings, turn, wanted } = asking
-  const records = isInZone(name, settings) ? asking.resolve(asking, name) : outsideRecords()
+  const records = isFoundHere(name, settings) ? asking.resolve(asking, name) : outsideRecords()
   const useful = records.filter(({ type }) => type === 'CNAME' || type === 'A' || type === 'AAAA')
   return turn.edns ? useful : useful.slice(0, HOST_RECORDS_MAX)
 
   function outsideRecords(): readonly DnsRecord[] {
-    if (settings.recursors.length === 0) return []
+    if (settings.recursors.length === 0 && !isInZone(name, settings)) return []
     const key = name.toLowerCase()
     const known = turn.outside?.get(key)
     if (known === undefined) wanted.add(key)
     return known ?? []
   }
+}
+
+/** Whether the catalog here can know a name: that of another datacenter it cannot. */
+function isFoundHere(name: string, settings: DnsSettings): boolean {
+  const form = queryForm(name, TYPE.any, settings)
+  if (form.form === 'foreign' || form.form === 'reverse') return false
+  return !('datacenter' in form) || form.datacenter === '' || form.datacenter === settings.datacenter
 }
 
 /** Metadata as TXT records in the form of RFC 1464, one for each key. */

@@ -4,7 +4,8 @@ import type { Answer, AnswerTurn } from './answer.ts'
 import type { Message } from './encode.ts'
 import type { Answers } from './far.ts'
 import { decodeQuery, type Query } from './message.ts'
-import { type DnsRecord, FLAG, RCODE } from './records.ts'
+import { isInZone } from './question.ts'
+import { type DnsRecord, FLAG, RCODE, TYPE } from './records.ts'
 import type { RecursorClient } from './recursor.ts'
 import type { DnsSettings } from './settings.ts'
 import { answersBeyond, fittingBytes, type Transport } from './trim.ts'
@@ -92,9 +93,17 @@ export function createResponder({ answers, settings, recursors, report, failed, 
     }
 
     function resolveOutside(names: readonly string[]): void {
-      Promise.all(names.map(async (name): Promise<[string, readonly DnsRecord[]]> => [name, await recursors.lookup(name, current)]))
+      Promise.all(names.map(async (name): Promise<[string, readonly DnsRecord[]]> => [name, await recordsOf(name)]))
         .then((found) => look(new Map(found), send))
         .catch(broken)
+    }
+
+    /** Of a name in another datacenter, without where that leads to again: so nothing goes in circles. */
+    function recordsOf(name: string): Promise<readonly DnsRecord[]> {
+      if (!isInZone(name, current)) return recursors.lookup(name, current)
+      return new Promise((resolve) =>
+        answers({ name, type: TYPE.any }, current, turn, (answer) => resolve(isRefused(answer) ? [] : answer.answers)),
+      )
     }
   }
 }

@@ -1,14 +1,17 @@
 import test from 'ava'
+import { decode } from 'dns-packet'
 import type { Datacenter, DatacentersProtocol } from '../../actors/datacenters/protocol.ts'
 import { exchange } from '../../actors/exchange/index.ts'
 import { exchangeRef } from '../../actors/exchange/protocol.ts'
 import type { Answer, AnswerTurn } from '../../net/dns/answer.ts'
 import { answerFar, answerHere, askFar } from '../../net/dns/far.ts'
 import { RCODE, TYPE } from '../../net/dns/records.ts'
+import { createResponder } from '../../net/dns/responder.ts'
 import { type DnsSettings, dnsSettings } from '../../net/dns/settings.ts'
 import { defineActor } from '../../src/kernel/actor.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { ownApi } from '../../src/own-api.ts'
+import { query } from '../dns/wire.ts'
 import { instance, registration } from '../kit/catalog.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
 import { preparedQuery } from '../kit/queries.ts'
@@ -77,6 +80,32 @@ test('addresses for other datacenters are given to those who take them', (t) => 
   t.like(ask('d1', 'y2.node.dc2.mesh.', TYPE.a), { answers: [{ address: '10.2.0.2' }] })
 })
 
+test('the host name of a service may be a name of another datacenter', async (t) => {
+  const { tables, answers, kit, settings } = world()
+  const service = instance({ name: 'alias', address: 'web.service.dc2.mesh' })
+  tables.n1.apply([{ kind: 'catalog.register', atMs: 0, request: registration({ node: 'x1', address: '10.1.0.9', service }) }])
+  for (const agent of ['n1', 'c1'] as const) {
+    const respond = createResponder({
+      answers: answers[agent],
+      settings: () => settings(agent),
+      recursors: { forward: async () => undefined, lookup: async () => [], close: () => undefined },
+      report: () => undefined,
+      failed: (_question, error) => t.fail(String(error)),
+      chance: () => 0,
+      nowMs: () => 0,
+    })
+    const replies: Buffer[] = []
+    t.true(respond(query('alias.service.mesh'), 'udp', '10.0.0.1', (bytes) => replies.push(bytes)))
+    for (let round = 0; round < 20 && replies.length === 0; round++) {
+      kit.settle()
+      await new Promise(setImmediate)
+    }
+    const [reply] = replies
+    const answered = reply && decode(reply).answers?.map(({ type, name }) => `${type} ${name}`)
+    t.deepEqual(answered, ['CNAME alias.service.mesh', 'A web.service.dc2.mesh'])
+  }
+})
+
 test('a question from another datacenter is asked in no third one', async (t) => {
   const { kit, settings } = world()
   const asked = (name: string, datacenter?: string) => {
@@ -136,6 +165,7 @@ function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = 
     kit,
     tables,
     settings,
+    answers,
     ask(agent: 'n1' | 'd1' | 'c1', name: string, type: number): Result<Answer> | undefined {
       const found: Result<Answer>[] = []
       answers[agent]({ name, type }, settings(agent), TURN, (answer) => found.push(answer))
