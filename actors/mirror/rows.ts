@@ -5,7 +5,7 @@ import { instanceTable, nodeTable } from '../catalog/records.ts'
 import { instanceKey, nodeIndex, nodeKey, nodeServiceTable } from '../catalog/tables.ts'
 import { indexTable, lastIndex, setLastIndex } from '../command.ts'
 import { DEFAULTS_INDEX, defaultsTable } from '../config-entries/tables.ts'
-import { PROXY_REPORTS, proxyReportTable } from '../reports/tables.ts'
+import { proxyReportTable } from '../reports/tables.ts'
 
 /** One row of one table. Nothing in it is secret. */
 export type MirroredRow = readonly [tableId: number, key: string, record: unknown]
@@ -28,7 +28,8 @@ export function mirroredRows(view: View, node: string): MirroredRow[] {
   const add = <R>(table: Table<R>, key: string, record: R | undefined) => {
     if (record !== undefined) rows.push([table.id, key, record])
   }
-  for (const name of [DEFAULTS_INDEX, nodeIndex(node), 'connect-ca-roots', PROXY_REPORTS]) add(indexTable, name, view.get(indexTable, name))
+  // No index of all nodes' reports: each agent would be told of what each other one reports.
+  for (const name of [DEFAULTS_INDEX, nodeIndex(node), 'connect-ca-roots']) add(indexTable, name, view.get(indexTable, name))
   add(nodeTable.rows, nodeKey(node), view.get(nodeTable.rows, nodeKey(node)))
   const prefix = joined(nodeKey(node), '')
   for (const [key, service] of view.range(nodeServiceTable, { prefix })) {
