@@ -1,5 +1,5 @@
 import { chanceFrom } from '../../actors/membership/chance.ts'
-import { membership } from '../../actors/membership/index.ts'
+import { membership, wanMembership } from '../../actors/membership/index.ts'
 import type { TraceEntry } from '../../actors/membership/protocol.ts'
 import { noteResult, notingTurn, traceSince } from '../../actors/membership/record.ts'
 import {
@@ -68,7 +68,7 @@ export function* replay({ header, inputs, end }: GossipRecording): Generator<Rep
   const state = known.value
   const random = chanceFrom({ at: header.seed })
   for (const input of inputs) {
-    const made = attempt(() => give(state, header.node, random, input))
+    const made = attempt(() => give(state, header, random, input))
     const { atMs, name } = input
     if ('crashed' in made) {
       yield { atMs, input: name, trace: [], differences: [`the actor crashes: ${made.crashed}`] }
@@ -87,9 +87,10 @@ function stateOf({ args, state }: RecordingHeader): MembershipState {
   return { ...(unwritten(state) as MembershipState), args, recording: undefined }
 }
 
-function give(state: MembershipState, node: string, random: Random, { atMs, name, from, request }: RecordedInput) {
+function give(state: MembershipState, { node, args }: RecordingHeader, random: Random, { atMs, name, from, request }: RecordedInput) {
   const recorder = new Recorder()
-  const turn = recorder.begin({ nowMs: atMs, random, self: { actor: membership.name, key: '' }, node, view: EMPTY.view() })
+  const self = { actor: (args.wan ? wanMembership : membership).name, key: '' }
+  const turn = recorder.begin({ nowMs: atMs, random, self, node, view: EMPTY.view() })
   const { count } = state.trace
   const did: unknown[] = []
   const noting = notingTurn(turn as unknown as MembershipTurn, random, did)

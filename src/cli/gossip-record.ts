@@ -16,13 +16,16 @@ Has the agent write down for a while every message, timer and outcome that its m
 Keys of the network are not in it. Names, addresses, tags and events that users sent are: look into it before you give it away.
 `,
   answers: 'agent',
-  flags: { for: { kind: 'duration', about: 'How long to record: 1m0s if not given, at most 10m0s.' } },
+  flags: {
+    for: { kind: 'duration', about: 'How long to record: 1m0s if not given, at most 10m0s.' },
+    wan: { kind: 'boolean', about: 'About the servers of all datacenters, at a server.' },
+  },
   async run({ flags, rest, io, http, fail, misused }) {
     const [file] = rest
     if (file === undefined || rest.length > 1) return misused(`expected 1 argument, got ${rest.length}`)
     const forMs = flags.for ?? FOR_MS
     const { signal } = io
-    const params = { for: formatDuration(forMs) }
+    const params = { for: formatDuration(forMs), ...(flags.wan && { wan: '1' }) }
     const reply = await http.request('PUT', '/v1/tribune/gossip/record', { params, ...(signal && { signal }) })
     if (isRefused(reply)) return fail(signal?.aborted ? 'Interrupted: nothing was written' : `Error recording gossip: ${reply.why}`)
     try {

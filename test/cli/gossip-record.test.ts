@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { membership } from '../../actors/membership/index.ts'
+import { membership, wanMembership } from '../../actors/membership/index.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
-import { argsOf } from '../kit/membership.ts'
+import { argsOf, record } from '../kit/membership.ts'
 import { temporaryDirectory } from '../kit/temporary-directory.ts'
 import { tryActor } from '../kit/try-actor.ts'
 import { runCommand, tryCommand } from './kit.ts'
@@ -41,6 +41,26 @@ test('gossip record asks the agent and writes what it answers', async (t) => {
   t.is(out, `Recorded 1 inputs (9 bytes) in ${file}\n`)
   t.is(err, 'There was no room for more: it ended before its time\n')
   t.is(readFileSync(file, 'utf8'), answer.text)
+})
+
+test('what a server went through among those of all datacenters is recorded and played again, too', async (t) => {
+  const own = { ...argsOf('n1'), wan: true as const, name: 'n1.dc1', tags: { role: 'consul', dc: 'dc1' } }
+  const a = tryActor(wanMembership, { args: own, nowMs: NOW_MS })
+  a.outcome('gossip-wan', { peer: 'p1', port: 8302 }, (request: { do: string }) => request.do === 'listen')
+  const recording = a.call('record', { forMs: 3_000 })
+  a.event('gossip-wan', { did: 'connected', peer: 'p2', address: { host: '127.0.0.2', port: 8302 } })
+  const me = record('b1.dc2', { peer: 'p2', address: '127.0.0.2', tags: { role: 'consul', dc: 'dc2' } })
+  a.event('gossip-wan', { did: 'message', from: 'p2', message: { do: 'hello', version: 1, datacenter: 'dc2', me, wan: true } })
+  a.wait(3_000)
+  const { lines } = recording.result as { lines: string[] }
+  const file = fileOf('wan.jsonl', lines)
+  const answer = { [RECORD]: { text: readFileSync(file, 'utf8') } }
+  t.deepEqual((await tryCommand(['gossip', 'record', '-wan', '-for=3s', file], answer)).seen, [
+    'PUT /v1/tribune/gossip/record?for=3s&wan=1',
+  ])
+  const { code, out } = await runCommand(['gossip', 'replay', file])
+  t.is(code, 0, out)
+  t.regex(out, /b1\.dc2 is a member/)
 })
 
 test('gossip record says what is wrong', async (t) => {

@@ -122,6 +122,7 @@ test('PUT /v1/tribune/gossip/record asks for a recording and answers its lines',
   t.like(asked('PUT', '/v1/tribune/gossip/record'), { name: 'record', request: { forMs: 60_000 }, withinMs: 75_000 })
   t.like(asked('PUT', '/v1/tribune/gossip/record?for=5s'), { name: 'record', request: { forMs: 5_000 } })
   t.like(asked('PUT', '/v1/tribune/gossip/record?for=10000h'), { request: { forMs: 36_000_000_000 }, withinMs: 615_000 })
+  t.like(asked('PUT', '/v1/tribune/gossip/record?wan'), { to: { actor: 'wan-membership' }, name: 'record' })
   t.deepEqual(asked('PUT', '/v1/tribune/gossip/record?for=5'), { status: 400, text: 'for: time: missing unit in duration "5"' })
   const { route, request } = requested('PUT', '/v1/tribune/gossip/record')
   const answer = { lines: ['{"a":1}', '{"b":2}'], ended: 'time' }

@@ -61,15 +61,21 @@ export const gossipTraceRoute: Route = {
   },
 }
 
-/** PUT /v1/tribune/gossip/record?for=60s: answers, when the time is over, with all that membership heard and did here, a line of JSON each. */
+/** PUT /v1/tribune/gossip/record?for=60s[&wan]: answers, when the time is over, with all that membership heard and did here, a line of JSON each. */
 export const gossipRecordRoute: Route = {
   method: 'PUT',
   path: '/v1/tribune/gossip/record',
-  ask({ query }) {
+  ask({ query }, { isClient }) {
     const text = query.get('for') ?? ''
     const forMs = text === '' ? RECORD_MS : parseDuration(text)
     if (isRefused(forMs)) return { status: 400, text: `for: ${forMs.why}` }
-    return question(membershipRef, 'record', { forMs }, Math.min(Math.max(0, forMs), RECORD_MS_MAX) + RECORDED_MS)
+    if (query.has('wan') && isClient) return NOT_HERE
+    return question(
+      query.has('wan') ? wanMembershipRef : membershipRef,
+      'record',
+      { forMs },
+      Math.min(Math.max(0, forMs), RECORD_MS_MAX) + RECORDED_MS,
+    )
   },
   reply: ({ lines, ended }: Recorded) => ({
     headers: { 'X-Tribune-Ended': ended },
@@ -81,12 +87,14 @@ export const gossipRecordRoute: Route = {
 
 export const gossipRoutes: readonly Route[] = [gossipRoute, gossipTraceRoute, gossipRecordRoute]
 
+const NOT_HERE = { status: 400, text: 'wan: only servers know the servers of all datacenters' }
+
 /** `wan`: the servers of all datacenters, of whom only servers know. */
 async function poolOf(query: URLSearchParams, { asked }: EdgeContext): Promise<typeof membershipRef | { status: number; text: string }> {
   if (!query.has('wan')) return membershipRef
   const facts = await asked(localRef, 'facts', null)
   if (isRefused(facts)) return { status: 503, text: facts.why }
-  return facts.server ? wanMembershipRef : { status: 400, text: 'wan: only servers know the servers of all datacenters' }
+  return facts.server ? wanMembershipRef : NOT_HERE
 }
 
 function shownGossip(node: string, members: readonly Member[], { score, connections, watched, rates, totals, spread }: MembershipHealth) {
