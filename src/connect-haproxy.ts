@@ -4,11 +4,11 @@ import { createLogger } from '../net/logger.ts'
 import { makeTemporaryDirectory } from '../net/temporary-directory.ts'
 import type { HttpClient } from './cli/http.ts'
 import type { Io } from './cli/io.ts'
+import { Telling } from './client/connect/telling.ts'
 import { accessOf } from './connect-haproxy/access.ts'
 import { type Identity, planFault } from './connect-haproxy/configuration.ts'
 import { Engine, type Wanted } from './connect-haproxy/engine.ts'
 import { type Logged, toldOf } from './connect-haproxy/refusals.ts'
-import { Telling } from './connect-haproxy/telling.ts'
 import { type Following, follow, pause } from './connect-proxy/follow.ts'
 import {
   type ApiHealth,
@@ -60,7 +60,10 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
   let code = 0
   const known: Known = { plan: undefined, leaf: undefined, rootsPem: undefined, intentions: undefined, instances: new Map() }
   const telling = new Telling({
-    http,
+    async put(decisions, signal) {
+      const reply = await http.request('PUT', '/v1/tribune/decisions', { body: decisions, signal })
+      return isRefused(reply) ? reply.why : undefined
+    },
     signal: over.signal,
     failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
   })

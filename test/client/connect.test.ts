@@ -85,10 +85,13 @@ test('a deny closes what is open and refuses what is new, with its reason; an al
     { why, source: serviceId('web') },
   )
   await until(
-    'the agent knows of the refusal',
-    () => agent.authorizations.at(-1),
-    (last) => last?.['ClientCertURI'] === serviceId('web'),
+    'the agent knows of both',
+    () => agent.decisions.reduce((sum, { Count }) => sum + Number(Count), 0),
+    (count) => count === 2,
   )
+  const cause = why.replace('Matched L4 intention: ', '')
+  const all = agent.decisions.map(({ Side, Source, Destination, Kind, Cause }) => ({ Side, Source, Destination, Kind, Cause }))
+  for (const one of all) t.deepEqual(one, { Side: 'inbound', Source: 'web', Destination: 'db', Kind: 'intention', Cause: cause })
   agent.intentions('db', { '*': 'deny', web: 'allow' })
   await once(sockets[1], 'close')
   t.is(await answer(await web.dial('db'), 'again'), 'again from web')
@@ -176,6 +179,13 @@ for (const [what, shown, why] of CALLERS) {
       (event) => event !== undefined,
     )
     t.regex(refused?.did === 'refused' ? refused.why : '', why)
+    const told = await until(
+      'the agent is told',
+      () => agent.decisions[0],
+      (decision) => decision !== undefined,
+    )
+    t.regex(String(told?.['Kind']), /^(handshake|identity)$/)
+    t.regex(String(told?.['Cause']), why)
   })
 }
 

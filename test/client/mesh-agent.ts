@@ -15,6 +15,8 @@ export type MeshAgent = {
   readonly address: string
   /** Bodies of the questions for an authorisation that came in. */
   readonly authorizations: Record<string, unknown>[]
+  /** Refusals that were told, the newest last. */
+  readonly decisions: Record<string, unknown>[]
   /** What was told of services, each with its `id`, the newest last. */
   readonly reports: Record<string, unknown>[]
   /** Ids of services that have said that they end. */
@@ -40,6 +42,7 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
   const answers = new Map<string, Answer>()
   const parked = new Set<() => void>()
   const authorizations: Record<string, unknown>[] = []
+  const decisions: Record<string, unknown>[] = []
   const reports: Record<string, unknown>[] = []
   const ended: string[] = []
   let index = 1
@@ -64,6 +67,7 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
   }
   const agent: Omit<MeshAgent, 'address'> = {
     authorizations,
+    decisions,
     reports,
     ended,
     reportStatus: 200,
@@ -111,6 +115,7 @@ export async function meshAgent(t: ExecutionContext): Promise<MeshAgent> {
         response.statusCode = agent.reportStatus
         return void response.end()
       }
+      if (pathname === '/v1/tribune/decisions') decisions.push(...JSON.parse(text))
       if (!request.url?.endsWith('/authorize')) return void response.end()
       authorizations.push(JSON.parse(text))
       response.end(JSON.stringify({ Authorized: agent.defaultAllow, Reason: 'Default behavior configured by ACLs' }))

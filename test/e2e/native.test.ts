@@ -63,8 +63,8 @@ test.serial('applications without a sidecar and those with one reach each other,
   t.true(refused.includes('api') && refused.includes('web'), refused.join())
   await until(
     'the agent has the refusals in its records',
-    () => agent.json<{ Source: string; Destination: string }[]>('/v1/tribune/decisions?destination=db'),
-    (rows) => rows.some(({ Source }) => Source === 'api'),
+    () => agent.json<{ Side: string; Source: string; Kind: string }[]>('/v1/tribune/decisions?destination=db'),
+    (rows) => ['api', 'web'].every((name) => rows.some((row) => row.Source === name && row.Side === 'inbound' && row.Kind === 'intention')),
   )
 })
 

@@ -1,9 +1,10 @@
 import type { Server, TLSSocket } from 'node:tls'
+import type { Told } from '../../../actors/decisions/protocol.ts'
 import { TLS_RULES } from '../../tls-rules.ts'
 import type { Log } from './events.ts'
 import type { Identity, Material } from './identity.ts'
 import { handshakeFault, judgeCaller, type Peer } from './peer.ts'
-import type { Rules, Verdict } from './rules.ts'
+import { type Rules, recordedAs, type Verdict } from './rules.ts'
 
 export type Guarded = {
   /** How many connections are open that were let in. */
@@ -20,9 +21,13 @@ export type Guards = {
   identity: Identity
   rules: Rules
   log: Log
+  /** Lets the agent know who was refused. */
+  record: RecordRefused
   /** Sockets are added with whoever is at their other end. */
   peers: WeakMap<object, Peer>
 }
+
+export type RecordRefused = (refused: Pick<Told, 'kind' | 'cause' | 'from'> & Partial<Pick<Told, 'source' | 'uri' | 'serial'>>) => void
 
 /** One that was let in. */
 type Entry = { readonly socket: TLSSocket; readonly peer: Peer; readonly from: string }
@@ -31,7 +36,7 @@ type Entry = { readonly socket: TLSSocket; readonly peer: Peer; readonly from: s
  * Stands between a TLS server and whoever serves its connections: each is judged first, all again when intentions change. Those who
  * listen for `secureConnection` now hear only of what is let in, later. Also keeps the server's TLS material up to date.
  */
-export function guard(server: Server, { id, identity, rules, log, peers }: Guards): Guarded {
+export function guard(server: Server, { id, identity, rules, log, record, peers }: Guards): Guarded {
   const entries = new Set<Entry>()
   const sockets = new Set<{ destroy(): void }>()
   const waiting: (() => void)[] = []
@@ -52,19 +57,23 @@ export function guard(server: Server, { id, identity, rules, log, peers }: Guard
     })
     for (const served of serve) served.call(server, socket)
   }
-  const settle = (entry: Entry, { allowed, reason }: Verdict) => {
+  const settle = (entry: Entry, { allowed, reason, wasAsked }: Verdict) => {
     const { socket, peer, from } = entry
     socket.off('error', ignore)
     if (socket.destroyed) return
     if (allowed) return admit(entry)
     refuse(socket, from, reason, { source: peer.uri, serial: peer.serial })
-    rules.record(peer)
+    if (!wasAsked) recordPeer(entry, reason)
+  }
+  const recordPeer = ({ peer: { service, uri, serial }, from }: Entry, reason: string) => {
+    record({ source: service, uri, serial, from, ...recordedAs(reason) })
   }
   const secured = (socket: TLSSocket) => {
     const from = addressOf(socket)
     const judged = judgeCaller(socket, identity.material().trustDomain)
     if ('why' in judged) {
-      const { why, uri: source, serial } = judged
+      const { kind, why, uri: source, serial } = judged
+      record({ kind, cause: why, from, ...(source !== undefined && { uri: source }), ...(serial !== undefined && { serial }) })
       return refuse(socket, from, why, { ...(source !== undefined && { source }), ...(serial !== undefined && { serial }) })
     }
     const entry = { socket, peer: judged.peer, from }
@@ -84,8 +93,9 @@ export function guard(server: Server, { id, identity, rules, log, peers }: Guard
   }
   /** Whether it was closed. */
   const judgeAgain = async (entry: Entry): Promise<boolean> => {
-    const { allowed, reason } = await rules.judge(entry.peer)
+    const { allowed, reason, wasAsked } = await rules.judge(entry.peer)
     if (allowed || !entries.has(entry)) return false
+    if (!wasAsked) recordPeer(entry, reason)
     log({ did: 'closed', from: entry.from, why: reason, source: entry.peer.uri, serial: entry.peer.serial })
     // Not among those that a later change closes.
     entries.delete(entry)
@@ -95,7 +105,11 @@ export function guard(server: Server, { id, identity, rules, log, peers }: Guard
   const failed = (error: Error, socket: TLSSocket) => {
     // Whoever only looks whether somebody listens says nothing and goes.
     const hasOnlyLooked = socket.bytesRead === 0 && 'code' in error && error.code === 'ECONNRESET'
-    if (!hasOnlyLooked) log({ did: 'refused', from: addressOf(socket), why: handshakeFault(error) })
+    if (!hasOnlyLooked) {
+      const [from, why] = [addressOf(socket), handshakeFault(error)]
+      log({ did: 'refused', from, why })
+      record({ kind: 'handshake', cause: why, from })
+    }
     socket.destroy()
   }
   const connected = (socket: { destroy(): void; once(event: 'close', closed: () => void): unknown }) => {

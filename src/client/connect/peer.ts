@@ -16,28 +16,31 @@ export type Peer = {
   readonly validUntil: Date
 }
 
-/** `peer` is there if the certificate names one service. `why` says what is wrong with it. */
-export type Judged = { peer: Peer } | { why: string; uri?: string; serial?: string }
+/** `peer` is there if the certificate names one service. `why` says what is wrong: with the certificate, or with who it names. */
+export type Judged = { peer: Peer } | { kind: 'handshake' | 'identity'; why: string; uri?: string; serial?: string }
 
 /** Judges whoever dialled, after a handshake that let every chain through: as sidecars do. `trustDomain` is in lower case. */
 export function judgeCaller(socket: TLSSocket, trustDomain: string): Judged {
   const certificate = socket.getPeerX509Certificate()
-  if (certificate === undefined) return { why: 'no client certificate was shown' }
+  if (certificate === undefined) return { kind: 'handshake', why: 'no client certificate was shown' }
   const serial = peerSerial(certificate.serialNumber)
   const uris = uriNames(certificate.subjectAltName ?? '')
   const fault = peerNamesFault(uris)
   const [uri = ''] = uris
-  const refused = (why: string): Judged => ({ why, serial, ...(fault === undefined && { uri }) })
+  const refused = (why: string, kind: 'handshake' | 'identity' = 'handshake'): Judged => {
+    return { kind, why, serial, ...(fault === undefined && { uri }) }
+  }
   const validUntil = new Date(certificate.validTo)
   if (!socket.authorized) return refused(verdictOf(socket.authorizationError))
   // A resumed session was verified when it began; the certificate may have ended since.
   if (socket.isSessionReused() && validUntil.getTime() <= Date.now()) return refused('the certificate has expired')
   if (certificate.ca) return refused(NO_LEAF)
-  if (fault !== undefined) return refused(fault)
+  if (fault !== undefined) return refused(fault, 'identity')
   const identity = parseIdentity(uri)
-  if (isRefused(identity)) return refused(identity.why)
-  if (identity.kind !== 'service') return refused(`${uri} is not the identity of a service`)
-  if (identity.trustDomain.toLowerCase() !== trustDomain) return refused(`${uri} is of another trust domain, ours is ${trustDomain}`)
+  if (isRefused(identity)) return refused(identity.why, 'identity')
+  if (identity.kind !== 'service') return refused(`${uri} is not the identity of a service`, 'identity')
+  if (identity.trustDomain.toLowerCase() !== trustDomain)
+    return refused(`${uri} is of another trust domain, ours is ${trustDomain}`, 'identity')
   return { peer: { uri, service: identity.service, datacenter: identity.datacenter, serial, validUntil } }
 }
 

@@ -20,13 +20,12 @@ export type Rules = {
   inForce(): InForce
   /** Calls whenever that changes. The answer ends it. */
   onEnforced(enforced: () => void): () => void
-  /** Lets the agent know of a refusal, so that its record of decisions has it; of each caller one at a time. */
-  record(peer: Peer): void
   readonly ended: Promise<unknown>
 }
 /** `index`: of the intentions. `tookMs`: from hearing of them until the last connection was closed. `closed`: how many, by instance. */
 export type InForce = { readonly index: number; readonly tookMs: number; readonly closed: ReadonlyMap<string, number> }
-export type Verdict = Pick<Decision, 'allowed' | 'reason'>
+/** `wasAsked`: of the agent, which has a record of it then. */
+export type Verdict = Pick<Decision, 'allowed' | 'reason'> & { wasAsked?: true }
 
 /** The agent answers at once or not at all, and a caller waits. */
 const ASK_MS = 5_000
@@ -44,7 +43,6 @@ export function followRules(transport: Transport, service: string, signal: Abort
   let inForce: InForce & { change: number } = { index: 0, tookMs: 0, closed: new Map(), change: 0 }
   const told = new Map<() => Promise<number>, string>()
   const toldEnforced = new Set<() => void>()
-  const recording = new Set<string>()
   const enforce = async (index: number) => {
     const change = ++changes
     const beganMs = performance.now()
@@ -81,9 +79,9 @@ export function followRules(transport: Transport, service: string, signal: Abort
     try {
       const { Authorized: allowed, Reason: reason } = await asked(peer)
       if (!reason.startsWith(MATCHED)) defaultAllow = allowed
-      return { allowed, reason }
+      return { allowed, reason, wasAsked: true }
     } catch (error) {
-      return { allowed: false, reason: `the agent could not be asked: ${error instanceof Error ? error.message : String(error)}` }
+      return { allowed: false, reason: `${NOT_ASKED}: ${error instanceof Error ? error.message : String(error)}` }
     }
   }
   return {
@@ -105,20 +103,18 @@ export function followRules(transport: Transport, service: string, signal: Abort
       toldEnforced.add(enforced)
       return () => toldEnforced.delete(enforced)
     },
-    record(peer) {
-      if (recording.has(peer.uri)) return
-      recording.add(peer.uri)
-      asked(peer)
-        .catch((error: unknown) => {
-          if (!signal.aborted) log({ did: 'failed', what: 'intentions', error })
-        })
-        .finally(() => recording.delete(peer.uri))
-    },
   }
 }
 
-/** How the agent's reason begins when an intention decided. */
+/** How a reason begins when an intention decided. */
 const MATCHED = 'Matched '
+const NOT_ASKED = 'the agent could not be asked'
+
+/** What a refusal with this reason is in the agent's record of decisions, as its sidecars put it. */
+export function recordedAs(reason: string): { kind: 'intention' | 'default' | 'not-ready'; cause: string } {
+  if (reason.startsWith(MATCHED)) return { kind: 'intention', cause: reason.replace(/^Matched L\d intention: /, '') }
+  return { kind: reason.startsWith(NOT_ASKED) ? 'not-ready' : 'default', cause: reason }
+}
 
 function ruleOf({ ID = '', SourceName: source, DestinationName: destination, Action, Permissions }: Intention): Rule {
   // Whoever does not look into requests denies what has permissions.

@@ -1,11 +1,11 @@
 import type { AgentOptions, Agent as HttpAgent, RequestListener } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { PeerCertificate, TLSSocket, Server as TlsServer } from 'node:tls'
-import { ClientError } from '../errors.ts'
+import { ClientError, ResponseError } from '../errors.ts'
 import type { Transport } from '../transport.ts'
 import { createDialer, type DialOptions } from './dial.ts'
 import type { Log } from './events.ts'
-import { type Guarded, guard } from './guard.ts'
+import { type Guarded, type Guards, guard } from './guard.ts'
 import { ConnectAgent, type Connector, connectorOf } from './http-agent.ts'
 import { followIdentity, TLS_MIN } from './identity.ts'
 import { type Around, type ConnectServer, type ListenOptions, listenHttp, listenTls, type SocketHandler } from './listen.ts'
@@ -13,6 +13,7 @@ import { calledFault, type Peer, serverNameOf } from './peer.ts'
 import { createReporter } from './report.ts'
 import { followRules } from './rules.ts'
 import { type Target, targetOfHost } from './target.ts'
+import { Telling } from './telling.ts'
 
 export type ServiceOptions = {
   /** What happens to it. Default: nobody is told. */
@@ -70,6 +71,7 @@ export type ConnectTlsOptions = {
 }
 
 const WITHIN_MS = 30_000
+const TELL_MS = 5_000
 
 /** Takes the transport over. Rejects with what the agent answered last, if it gives no certificate in time. */
 export async function openService(transport: Transport, name: string, options: ServiceOptions = {}): Promise<ConnectService> {
@@ -87,7 +89,8 @@ export async function openService(transport: Transport, name: string, options: S
   const identity = followIdentity(transport, name, ending.signal, log)
   const follow = () => {
     const rules = followRules(transport, name, ending.signal, log)
-    return { rules, reporter: createReporter(transport, { identity, rules, signal: ending.signal, log }) }
+    const reporter = createReporter(transport, { identity, rules, signal: ending.signal, log })
+    return { rules, reporter, telling: tellingOf(transport, ending.signal, log) }
   }
   /** Who only dials judges nobody, and has nothing to tell. */
   let following: ReturnType<typeof follow> | undefined
@@ -114,7 +117,10 @@ export async function openService(transport: Transport, name: string, options: S
     if (closing) throw closed()
     following ??= follow()
     await following.rules.ready
-    return { service: name, transport, signal: ending.signal, identity, ...following, log, peers }
+    const { rules, reporter, telling } = following
+    const nobody = { source: '', uri: '', serial: '' }
+    const record: Guards['record'] = (refused) => telling.tell({ side: 'inbound', destination: name, ...nobody, ...refused })
+    return { service: name, transport, signal: ending.signal, identity, rules, reporter, record, log, peers }
   }
   /** One that came to be while the service was closed goes with it. */
   const kept = async <Server extends { close(): Promise<void> }>(server: Server): Promise<Server> => {
@@ -127,7 +133,7 @@ export async function openService(transport: Transport, name: string, options: S
     await Promise.all([...servers].map((server) => server.close()))
     ending.abort(closed())
     for (const agent of agents) agent.destroy()
-    await Promise.all([identity.ended, following?.rules.ended])
+    await Promise.all([identity.ended, following?.rules.ended, following?.telling.end()])
     transport.close()
   }
   const close = () => (closing ??= end())
@@ -184,6 +190,22 @@ export async function openService(transport: Transport, name: string, options: S
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function tellingOf(transport: Transport, signal: AbortSignal, log: Log): Telling {
+  return new Telling({
+    signal,
+    async put(decisions, stop) {
+      try {
+        await transport.request('PUT', '/v1/tribune/decisions', { body: decisions, signal: stop, timeoutMs: TELL_MS })
+      } catch (error) {
+        // Agents of Consul keep no record; whoever does not answer may do so later.
+        if (!(error instanceof ResponseError)) return error instanceof Error ? error.message : String(error)
+      }
+      return undefined
+    },
+    failed: (why) => log({ did: 'failed', what: 'report', error: new ClientError(`refused connections are not recorded: ${why}`) }),
+  })
 }
 
 function tlsOptions(

@@ -1,12 +1,11 @@
-import type { Told } from '../../actors/decisions/protocol.ts'
-import type { HttpClient, HttpReply } from '../cli/http.ts'
-import { pause } from '../connect-proxy/follow.ts'
-import { isRefused, type Result } from '../kernel/refusal.ts'
+import type { Told } from '../../../actors/decisions/protocol.ts'
+import { pause } from '../pace.ts'
 
 export type TellingOptions = {
-  http: HttpClient
+  /** Gives the agent a list for `PUT /v1/tribune/decisions`; answers why it could not be given, if so: it is tried again then. */
+  put(decisions: readonly object[], signal: AbortSignal): Promise<string | undefined>
   signal: AbortSignal
-  /** The agent did not take what it was told; of several times in a row, the first. */
+  /** Of several times in a row that it could not be given, the first. */
   failed(why: string): void
 }
 
@@ -18,10 +17,12 @@ const COUNT_MAX = 1_000_000
 /** What waits, one for each pair and cause: what comes beyond is not told. */
 const WAITING_MAX = 256
 
+type Waiting = Told & { count: number }
+
 /** Tells the agent of refusals, together with others of the same pair and cause, however many there are. */
 export class Telling {
   readonly #options: TellingOptions
-  readonly #waiting = new Map<string, Told & { count: number }>()
+  readonly #waiting = new Map<string, Waiting>()
   #running: Promise<void> | undefined
 
   constructor(options: TellingOptions) {
@@ -43,52 +44,39 @@ export class Telling {
     const batch = [...this.#waiting.values()].slice(0, TOLD_AT_ONCE_MAX)
     this.#waiting.clear()
     if (batch.length === 0) return
-    const reply = await this.#put(batch, AbortSignal.timeout(END_WITHIN_MS))
-    if (isRefused(reply)) this.#options.failed(reply.why)
+    const why = await this.#options.put(batch.map(bodyOf), AbortSignal.timeout(END_WITHIN_MS))
+    if (why !== undefined) this.#options.failed(why)
   }
 
   async #run(): Promise<void> {
-    const { signal, failed } = this.#options
+    const { put, signal, failed } = this.#options
     let failures = 0
     await pause(TELL_AFTER_MS, signal)
     while (this.#waiting.size > 0 && !signal.aborted) {
       const batch = [...this.#waiting].slice(0, TOLD_AT_ONCE_MAX)
       for (const [key] of batch) this.#waiting.delete(key)
-      const reply = await this.#put(
-        batch.map(([, told]) => told),
+      const why = await put(
+        batch.map(([, told]) => bodyOf(told)),
         signal,
       )
-      if (!isRefused(reply)) {
+      if (why === undefined) {
         failures = 0
         continue
       }
-      if (!signal.aborted && failures++ === 0) failed(reply.why)
+      if (!signal.aborted && failures++ === 0) failed(why)
       for (const [key, told] of batch) this.#putBack(key, told)
       await pause(AGAIN_MS, signal)
     }
     this.#running = undefined
   }
 
-  #put(batch: readonly (Told & { count: number })[], signal: AbortSignal): Promise<Result<HttpReply>> {
-    return this.#options.http.request('PUT', '/v1/tribune/decisions', { body: batch.map(bodyOf), signal })
-  }
-
-  #putBack(key: string, told: Told & { count: number }): void {
+  #putBack(key: string, told: Waiting): void {
     const newer = this.#waiting.get(key)
     this.#waiting.set(key, { ...(newer ?? told), count: told.count + (newer?.count ?? 0) })
   }
 }
 
-function bodyOf({ side, source, destination, kind, cause, count, uri, serial, from }: Told & { count: number }): object {
-  return {
-    Side: side,
-    Source: source,
-    Destination: destination,
-    Kind: kind,
-    Cause: cause,
-    Count: Math.min(COUNT_MAX, count),
-    URI: uri,
-    SerialNumber: serial,
-    From: from,
-  }
+function bodyOf({ side, source, destination, kind, cause, count, uri, serial, from }: Waiting): object {
+  const what = { Side: side, Source: source, Destination: destination, Kind: kind, Cause: cause }
+  return { ...what, Count: Math.min(COUNT_MAX, count), URI: uri, SerialNumber: serial, From: from }
 }
