@@ -1,5 +1,45 @@
 import test from 'ava'
-import { hear, isListen, listening, n2 } from '../kit/membership.ts'
+import { PROTOCOL_VERSION } from '../../actors/membership/messages.ts'
+import { refuse } from '../../src/kernel/refusal.ts'
+import { hear, isListen, listening, n2, n3, n4, sent, statusOf } from '../kit/membership.ts'
+
+test('joining is dialling, introducing each other and knowing the same', (t) => {
+  const a = listening()
+  const joined = a.call('join', { addresses: [{ host: n2.address, port: 8301 }] })
+  a.event('gossip', { did: 'connected', peer: n2.peer, address: { host: n2.address, port: 8301 } }, isListen)
+  a.outcome('gossip', { peer: n2.peer }, ({ do: what }: { do: string }) => what === 'dial')
+  hear(a, n2, { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1', me: n2 })
+  t.deepEqual(
+    sent(a).map((one) => one.do),
+    ['hello', 'compare'],
+  )
+  t.is(joined.result, undefined)
+  hear(a, n2, { do: 'records', records: [n2, n3], isLast: true, differing: [n3.place % 64] })
+  t.deepEqual(joined.result, { joined: 1, failed: [] })
+  t.deepEqual([statusOf(a, 'n2'), statusOf(a, 'n3')], ['alive', 'alive'])
+})
+
+test('a join says of each address what did not work', (t) => {
+  const a = listening()
+  const joined = a.call('join', {
+    addresses: [n2, n3, n4, { address: '10.0.0.1', port: 8301 }].map(({ address, port }) => ({ host: address, port })),
+  })
+  const dials = (host: string) => (request: { do: string; addresses?: { host: string }[] }) => request.addresses?.[0]?.host === host
+  a.outcome('gossip', refuse('gone', 'connection refused'), dials(n2.address))
+  a.event('gossip', { did: 'connected', peer: n3.peer, address: { host: n3.address, port: 8301 } }, isListen)
+  a.outcome('gossip', { peer: n3.peer }, dials(n3.address))
+  hear(a, n3, { do: 'refused', why: 'wrong datacenter' })
+  a.wait(10_000)
+  t.like(joined.result, { joined: 1 })
+  const { failed } = joined.result as { failed: { address: { host: string }; why: string }[] }
+  t.deepEqual(
+    failed.map(({ address, why }) => [address.host, why]),
+    [
+      [n2.address, 'connection refused'],
+      [n3.address, 'wrong datacenter'],
+    ],
+  )
+})
 
 test('a reason that comes after the end of its connection is told to whoever joins; nobody waits for one for long', (t) => {
   const dials = ({ do: what }: { do: string }) => what === 'dial'

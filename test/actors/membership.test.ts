@@ -37,44 +37,6 @@ test('an agent that does not gossip asks nothing of the network, and joins nobod
   t.like(a.call('join', { addresses: [{ host: '10.0.0.2', port: 8301 }] }).result, { refused: 'invalid' })
 })
 
-test('joining is dialling, introducing each other and knowing the same', (t) => {
-  const a = listening()
-  const joined = a.call('join', { addresses: [{ host: n2.address, port: 8301 }] })
-  a.event('gossip', { did: 'connected', peer: n2.peer, address: { host: n2.address, port: 8301 } }, isListen)
-  a.outcome('gossip', { peer: n2.peer }, ({ do: what }: { do: string }) => what === 'dial')
-  hear(a, n2, { do: 'hello', version: PROTOCOL_VERSION, datacenter: 'dc1', me: n2 })
-  t.deepEqual(
-    sent(a).map((one) => one.do),
-    ['hello', 'compare'],
-  )
-  t.is(joined.result, undefined)
-  hear(a, n2, { do: 'records', records: [n2, n3], isLast: true, differing: [n3.place % 64] })
-  t.deepEqual(joined.result, { joined: 1, failed: [] })
-  t.deepEqual([statusOf(a, 'n2'), statusOf(a, 'n3')], ['alive', 'alive'])
-})
-
-test('a join says of each address what did not work', (t) => {
-  const a = listening()
-  const joined = a.call('join', {
-    addresses: [n2, n3, n4, { address: '10.0.0.1', port: 8301 }].map(({ address, port }) => ({ host: address, port })),
-  })
-  const dials = (host: string) => (request: { do: string; addresses?: { host: string }[] }) => request.addresses?.[0]?.host === host
-  a.outcome('gossip', refuse('gone', 'connection refused'), dials(n2.address))
-  a.event('gossip', { did: 'connected', peer: n3.peer, address: { host: n3.address, port: 8301 } }, isListen)
-  a.outcome('gossip', { peer: n3.peer }, dials(n3.address))
-  hear(a, n3, { do: 'refused', why: 'wrong datacenter' })
-  a.wait(10_000)
-  t.like(joined.result, { joined: 1 })
-  const { failed } = joined.result as { failed: { address: { host: string }; why: string }[] }
-  t.deepEqual(
-    failed.map(({ address, why }) => [address.host, why]),
-    [
-      [n2.address, 'connection refused'],
-      [n3.address, 'wrong datacenter'],
-    ],
-  )
-})
-
 const STRANGE: [what: string, me: MemberRecord, more: object, why: RegExp][] = [
   ['another datacenter', n2, { datacenter: 'dc2' }, /Member 'n2' part of wrong datacenter 'dc2', not 'dc1'/],
   ['another version of the protocol', n2, { version: 9 }, /Member 'n2' \(10\.0\.0\.2:8301\) speaks version 9 of the protocol, not 1/],
