@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { feedsRef } from '../../actors/feeds/protocol.ts'
 import { leafRef } from '../../actors/leaf/protocol.ts'
 import { PROCESSES_MAX } from '../../actors/proxies/applications.ts'
@@ -177,4 +178,45 @@ test('what was told just before the end and comes into the tables only later goe
   a.commit('connect.report', { node: 'n1', reports: [nativeReport({ serviceId: 'db' })], gone: [] })
   a.wait(WRITTEN_MS)
   t.is(row(), undefined)
+})
+
+const process = fc.constantFrom('p1', 'p2', 'p3')
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('tell' as const), process, by: fc.integer({ min: 0, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('end' as const), process }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1_000, 9_000, 14_000, WITHIN_MS) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+)
+
+test('whatever processes do, nothing is in force that one of those who live has not told, and nobody counts who does not tell', (t) => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const { a, says, ends, row, restart } = tryApplications()
+      /** What each process has told last, and until when that holds. */
+      const told = new Map<string, { index: number; untilMs: number }>()
+      let newest = 1
+      for (const one of steps) {
+        const before = a.nowMs
+        if (one.do === 'tell') {
+          newest += one.by
+          says({ intentionIndex: newest }, { process: one.process })
+          told.set(one.process, { index: newest, untilMs: before + WITHIN_MS })
+        } else if (one.do === 'end') {
+          ends(one.process)
+          told.delete(one.process)
+        } else if (one.do === 'wait') a.wait(one.ms)
+        else {
+          // Those who live have their time again, with what held for all of them.
+          const least = Math.min(...[...told.values()].map(({ index }) => index))
+          restart()
+          for (const name of told.keys()) told.set(name, { index: least, untilMs: before + WITHIN_MS })
+        }
+        a.wait(WRITTEN_MS)
+        for (const [name, { untilMs }] of told) if (untilMs <= a.nowMs - WRITTEN_MS / 2) told.delete(name)
+        if ([...told.values()].some(({ untilMs }) => Math.abs(untilMs - a.nowMs) <= WRITTEN_MS)) continue
+        t.deepEqual(row()?.native?.processes ?? [], [...told.keys()].sort())
+        if (told.size > 0) t.is(row()?.intentionIndex, Math.min(...[...told.values()].map(({ index }) => index)))
+      }
+    }),
+  )
 })
