@@ -32,6 +32,8 @@ export type ThreadSetup = {
   process: Devices['process']
   /** This thread cannot go on. */
   fatal(why: string): void
+  /** Another thread is needed, which may not run yet. */
+  begin(thread: number): void
 }
 
 /** A batch between two threads, or what concerns links to other agents, in the pool of the datacenter or of the servers of all. */
@@ -51,7 +53,7 @@ export type Thread = {
 }
 
 /** One thread of the agent with everything that its roles need, in a worker or on the main thread. */
-export function openThread({ config, layout, thread, directory, clients, print, process, fatal }: ThreadSetup): Thread {
+export function openThread({ config, layout, thread, directory, clients, print, process, fatal, begin }: ThreadSetup): Thread {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: durabilityOf(config), readOnly: !roles.includes('state') })
   const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host, config.datacenter), takeFile })
@@ -71,7 +73,7 @@ export function openThread({ config, layout, thread, directory, clients, print, 
   })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
   const reach: FarThread['reach'] = (peer) => (isFromAbroad(peer) ? farWan : far).reach(peer)
-  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, reach, garbage: watchGarbage() })
+  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, begin, reach, garbage: watchGarbage() })
   // In a turn of its own, as between threads.
   for (const [pool, here] of [
     [links?.lan, far],

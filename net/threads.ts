@@ -5,6 +5,7 @@ import { Piscina } from 'piscina'
 import type { Config } from '../src/config/config.ts'
 import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
+import { beginsLater } from '../src/placement.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
 import { logFault } from './etcd/index.ts'
 import { createClientTable } from './http/client-limit.ts'
@@ -20,7 +21,10 @@ const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './
 
 type Worker = { control: MessagePort; restarts: number; ended: Promise<void> }
 
-/** Starts all threads of the agent and links each with every other. Refused if one of them cannot have what it needs. */
+/**
+ * Starts all threads of the agent and links each with every other; some begin once they are needed. Refused if one of them cannot have
+ * what it needs.
+ */
 export async function startThreads(options: ThreadsOptions): Promise<Result<Threads>> {
   const { config, layout, print, fatal } = options
   let current = config
@@ -31,19 +35,22 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   if (isRefused(opened)) return opened
   const { directory, close: closeDirectory } = opened
   const clients = createClientTable(layout.length)
-  const main = openThread({ ...options, thread: 0, directory, clients })
-  const numbers = layout.map((_roles, thread) => thread).slice(1)
+  const main = openThread({ ...options, thread: 0, directory, clients, begin: (thread) => setImmediate(begin, thread) })
+  const later = layout.flatMap((_roles, thread) => (thread > 0 && beginsLater(layout, thread) ? [thread] : []))
+  const numbers = layout.flatMap((_roles, thread) => (thread > 0 && !later.includes(thread) ? [thread] : []))
+  const threadsMax = numbers.length + later.length
   const pool =
-    numbers.length === 0
+    threadsMax === 0
       ? undefined
       : new Piscina({
           filename: WORKER_URL,
           minThreads: numbers.length,
-          maxThreads: numbers.length,
+          maxThreads: threadsMax,
           concurrentTasksPerWorker: 1,
           atomics: 'disabled',
           env: workerEnvironment(),
         })
+  let level = config.log.level
   const workers = new Map<number, Worker>()
   /** The main thread's ends of its links, by the other thread. */
   const mainLinks = new Map<number, MessagePort>()
@@ -52,7 +59,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   /** Runs a worker's endless task; resolves once it answers its interfaces or is refused one. */
   function startWorker(thread: number, restarts: number, links: [number, MessagePort][]): Promise<Result<Listening>> {
     const { port1: control, port2 } = new MessageChannel()
-    const setup: WorkerSetup = { config: current, layout, thread, directory, clients, level: current.log.level, control: port2 }
+    const setup: WorkerSetup = { config: current, layout, thread, directory, clients, level, control: port2 }
     // At once and over a port whose other end is ours: the task may wait until a thread is free for it, and links whose far ends
     // are gone by then cannot be handed over any more.
     for (const [peer, port] of links) post(control, { do: 'link', peer, port }, [port])
@@ -60,6 +67,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     const ready = new Promise<Result<Listening>>((resolve) => {
       let isReady = false
       control.on('message', (message: FromWorker) => {
+        if (message.did === 'called-for') return begin(message.thread)
         if (message.did === 'printed') return print(message.level, message.from, message.line, message.facts)
         isReady = true
         resolve(message.did === 'listening' ? message.listening : refuse('conflict', message.why))
@@ -76,6 +84,14 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     return ready
   }
 
+  /** A thread that begins later is needed now. */
+  function begin(thread: number): void {
+    if (closing || workers.has(thread) || !later.includes(thread)) return
+    void startWorker(thread, 0, linksOf(thread)).then((result) => {
+      if (isRefused(result) && !closing) fatal(`thread ${thread} (${layout[thread]?.join(', ')}) could not be started: ${result.why}`)
+    })
+  }
+
   function failed(thread: number, error: Error): void {
     const restarts = workers.get(thread)?.restarts ?? 0
     if (closing) return
@@ -83,25 +99,24 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     if (restarts >= RESTARTS_MAX) return fatal(`${name} failed again: ${error.message}`)
     print('error', 'threads', `${name} failed and is started again`, { error: error.stack ?? error.message })
     main.unlink(thread, `${name} failed`)
-    const links = linksOf(thread, (peer, port) => {
-      const { control } = workers.get(peer) as Worker
-      post(control, { do: 'unlink', peer: thread, why: `${name} failed` })
-      post(control, { do: 'link', peer: thread, port }, [port])
-    })
-    void startWorker(thread, restarts + 1, links).then((result) => {
+    for (const [peer, { control }] of workers) if (peer !== thread) post(control, { do: 'unlink', peer: thread, why: `${name} failed` })
+    void startWorker(thread, restarts + 1, linksOf(thread)).then((result) => {
       if (isRefused(result)) fatal(`${name} could not be started again: ${result.why}`)
     })
   }
 
-  /** One new channel to each other thread; `give` hands the far ends to the workers. */
-  function linksOf(thread: number, give: (peer: number, port: MessagePort) => void): [number, MessagePort][] {
-    return layout.flatMap((_roles, peer): [number, MessagePort][] => {
-      if (peer === thread) return []
+  /** One new channel to each other thread that runs, which has its end of it already. */
+  function linksOf(thread: number): [number, MessagePort][] {
+    const toMain = new MessageChannel()
+    linkMain(thread, toMain.port2)
+    const links: [number, MessagePort][] = [[0, toMain.port1]]
+    for (const [peer, { control }] of workers) {
+      if (peer === thread) continue
       const { port1, port2 } = new MessageChannel()
-      if (peer === 0) linkMain(thread, port2)
-      else give(peer, port2)
-      return [[peer, port1]]
-    })
+      post(control, { do: 'link', peer: thread, port: port2 }, [port2])
+      links.push([peer, port1])
+    }
+    return links
   }
 
   function linkMain(thread: number, port: MessagePort): void {
@@ -157,11 +172,13 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
     listening,
     reconfigure(next) {
       current = next
+      level = next.log.level
       main.reconfigure(next)
       for (const { control } of workers.values()) post(control, { do: 'reconfigure', config: next, level: next.log.level })
     },
-    printFrom(level) {
-      for (const { control } of workers.values()) post(control, { do: 'level', level: lowest(level, current.log.level) })
+    printFrom(wanted) {
+      level = lowest(wanted, current.log.level)
+      for (const { control } of workers.values()) post(control, { do: 'level', level })
     },
     close,
     halt,

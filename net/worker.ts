@@ -31,6 +31,8 @@ export type ToWorker =
 export type FromWorker =
   | { did: 'listening'; listening: Listening }
   | { did: 'refused'; why: string }
+  /** A thread is needed that may not run yet. */
+  | { did: 'called-for'; thread: number }
   | { did: 'printed'; level: LogLevel; from: string; line: string; facts: Record<string, unknown> | undefined }
 
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
@@ -49,6 +51,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
     },
     process: { perform: (_request, done) => done(refuse('gone', 'the process is led by its main thread')) },
     fatal: (why) => ended.reject(new Error(why)),
+    begin: (needed) => tell({ did: 'called-for', thread: needed }),
   })
   const ports = new Map<number, MessagePort>()
   const linked = Promise.withResolvers<void>()

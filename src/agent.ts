@@ -11,7 +11,7 @@ import { loadAgentConfig, reloadDifference } from './config/index.ts'
 import { type JoiningOptions, joinOthers } from './joining.ts'
 import type { Ports, ProcessOutcome } from './kernel/ports.ts'
 import { isRefused, type Result, refuse } from './kernel/refusal.ts'
-import { layoutOf } from './placement.ts'
+import { beginsLater, type Layout, layoutOf } from './placement.ts'
 import { processDevice } from './process-device.ts'
 import { startTelemetry, type Telemetry } from './telemetry/index.ts'
 import { COMPATIBLE_VERSION, VERSION } from './version.ts'
@@ -138,7 +138,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
     return 1
   }
   removePid = written
-  banner(config, layout.length, threads.listening, io)
+  banner(config, layout, threads.listening, io)
   logger.print('info', 'agent', 'Tribune agent running!')
 
   joining(threads.host, config, logger.print, stopped, (why) => {
@@ -217,8 +217,9 @@ function identified(config: Config, world: World, running?: Config): Result<Conf
   return { ...config, boot: running?.boot ?? world.newId(), node: { ...config.node, id } }
 }
 
-function banner(config: Config, threads: number, listening: Threads['listening'], { out }: Io): void {
+function banner(config: Config, layout: Layout, listening: Threads['listening'], { out }: Io): void {
   const { ports, addresses } = config
+  const later = layout.filter((_roles, thread) => beginsLater(layout, thread)).length
   const rows: [string, string][] = [
     ['Version', `'${VERSION}' (speaks Consul ${COMPATIBLE_VERSION})`],
     ['Node ID', `'${config.node.id}'`],
@@ -229,7 +230,7 @@ function banner(config: Config, threads: number, listening: Threads['listening']
     ['Cluster Addr', `${addresses.advertise} (LAN: ${ports.serfLan}, WAN: ${ports.serfWan})`],
     ['Encrypt', `Gossip: ${(config.gossip?.key ?? '') !== ''}, TLS-Outgoing: false, TLS-Incoming: false, Auto-Encrypt-TLS: false`],
     ['Data', config.devMode ? 'in a temporary folder until the agent ends: keys and certificates too' : config.dataDir],
-    ['Threads', String(threads)],
+    ['Threads', later === 0 ? String(layout.length) : `${layout.length - later}, and ${later} for sidecars once there are some`],
   ]
   for (const [name, value] of rows) out(`${name.padStart(18)}: ${value}`)
   out('')

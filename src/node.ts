@@ -18,6 +18,8 @@ export type ThreadOptions = {
   packLocally?: boolean
   /** Opens a way to another agent. Default: there is none. */
   reach?: HostOptions['reach']
+  /** Another thread of this layout is needed that may not run yet. */
+  begin?: NonNullable<HostOptions['begin']>
   /** What can be started. Default: all actors of this build. */
   definitions?: readonly AnyActor[]
   /** What the garbage collector of this thread has done. Default: it is not told. */

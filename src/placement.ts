@@ -89,16 +89,26 @@ const EDGES_MAX = 4
 const MESHES_MAX = 8
 
 /**
- * `threads` 0 puts everything on one thread; -1 suits the machine; otherwise it is the number of edge threads. Gossip has a thread of its own
- * where there is any: whoever is late because of other work would be taken for dead.
+ * `threads` 0 puts everything on one thread; -1 suits the machine and what the agent is; otherwise it is the number of edge threads. Gossip
+ * has a thread of its own where there is any: whoever is late because of other work would be taken for dead. A client has little else to do
+ * than sidecars, because servers hold the state and answer what is read.
  */
-export function layoutOf({ threads, gossip }: Pick<Config, 'threads' | 'gossip'>, cores: number): Layout {
+export function layoutOf({ threads, gossip, server }: Pick<Config, 'threads' | 'gossip' | 'server'>, cores: number): Layout {
   if (threads.threads === 0) return [ALL]
+  const isSmall = !server && threads.threads < 0
   const edges = threads.threads > 0 ? threads.threads : Math.min(Math.max(cores, 1), EDGES_MAX)
-  const first: Role[][] = gossip ? [['main'], ['state'], ['gossip']] : [['main', 'gossip'], ['state']]
-  if (threads.meshThreads === 0) return [...first, ...Array(edges).fill(['edge', 'mesh'])]
-  const meshes = threads.meshThreads > 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
-  return [...first, ...Array(edges).fill(['edge']), ...Array(meshes).fill(['mesh'])]
+  const meshes = threads.meshThreads >= 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
+  const ofSidecars: Role[] = meshes === 0 ? ['mesh'] : []
+  const ofEdges: Role[] = ['edge', ...ofSidecars]
+  const first: Role[][] = isSmall ? [['main', 'state', ...ofEdges]] : [['main'], ['state']]
+  if (gossip) first.push(['gossip'])
+  else first[0]?.push('gossip')
+  return [...first, ...Array(isSmall ? 0 : edges).fill(ofEdges), ...Array(meshes).fill(['mesh'])]
+}
+
+/** Whether a thread begins only once an actor is to run on it: before the first sidecar there is nothing to do on those for sidecars. */
+export function beginsLater(layout: Layout, thread: number): boolean {
+  return (layout[thread] ?? []).every((role) => role === 'mesh')
 }
 
 /** Whether anybody on a thread waits for changes of the tables: actors of the state, and readers at the interfaces. */

@@ -18,6 +18,8 @@ export type HostOptions = {
   reach?(peer: string): Result<(batch: Uint8Array<ArrayBuffer>) => void>
   /** Whether a thread of this process is told of commits: only there may readers of the tables wait. Default: all are. */
   hears?(thread: number): boolean
+  /** An actor is to run on a thread of this process that there is no link to; it is started there with the link. Default: no thread begins later. */
+  begin?(thread: number): void
   /** Calls `work` soon, after what is at hand. */
   soon(work: () => void): void
   /** This thread cannot go on: an actor crashes again and again. */

@@ -74,7 +74,7 @@ export class Host {
       measure: (metric, value) => this.samples.of(metric).add(value),
     }
     const isWanted = (peer: Peer) => this.#feeds.follows(peer)
-    this.#links = new Links({ reach: options.reach, clock: options.ports.clock, connect: this.connect.bind(this), isWanted })
+    this.#links = new Links({ options, connect: this.connect.bind(this), isWanted })
     this.#feeds = new Feeds({
       here: this.thread,
       peerOf: (to) => this.#peerOf(to),

@@ -1,17 +1,15 @@
 import { isFromAbroad, NO_PATH } from './far.ts'
 import type { HostOptions } from './host-options.ts'
 import { Link } from './link.ts'
-import type { Clock } from './ports.ts'
 import type { Peer } from './protocol.ts'
 import { isRefused, type Refusal, type Result, refuse } from './refusal.ts'
-import { gone, type Item } from './wire.ts'
+import { gone, type Item, START } from './wire.ts'
 
 /** Another agent that cannot be reached is tried again after this. */
 const AGAIN_MS = 1_000
 
 export type LinksHost = {
-  reach: HostOptions['reach']
-  clock: Clock
+  options: Pick<HostOptions, 'reach' | 'ports' | 'begin'>
   /** Opens a link that was not there. */
   connect(peer: Peer, send: (batch: Uint8Array<ArrayBuffer>) => void): void
   /** Whether a link is wanted before anything more is sent over it. */
@@ -47,7 +45,7 @@ export class Links {
     const found = this.#links.get(peer)
     if (found) return found
     if (typeof peer === 'number') return gone(`no link to thread ${peer}`)
-    const send = this.#host.reach?.(peer) ?? gone(isFromAbroad(peer) ? NO_PATH : `no link to ${peer}`)
+    const send = this.#host.options.reach?.(peer) ?? gone(isFromAbroad(peer) ? NO_PATH : `no link to ${peer}`)
     if (!isRefused(send)) {
       this.#host.connect(peer, send)
       return this.#links.get(peer) ?? gone(`no link to ${peer}`)
@@ -72,9 +70,11 @@ export class Links {
     return undefined
   }
 
-  /** Sends what earlier work has bounded. What is for a peer that is not there is lost. */
+  /** Sends what earlier work has bounded. What is for a peer that is not there is lost; an actor for a thread that is not there calls for it. */
   push(peer: Peer, item: Item): void {
-    this.#links.get(peer)?.push(item)
+    const link = this.#links.get(peer)
+    if (link) link.push(item)
+    else if (typeof peer === 'number' && item[0] === START) this.#host.options.begin?.(peer)
   }
 
   /** The numbers of the threads that there are links to. */
@@ -92,7 +92,7 @@ export class Links {
 
   #openLater(peer: string): void {
     if (this.#waiting.has(peer) || !this.#host.isWanted(peer)) return
-    const cancel = this.#host.clock.after(AGAIN_MS, () => {
+    const cancel = this.#host.options.ports.clock.after(AGAIN_MS, () => {
       this.#waiting.delete(peer)
       if (this.#host.isWanted(peer)) this.to(peer)
     })

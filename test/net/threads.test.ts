@@ -4,6 +4,7 @@ import { feedsRef, type IntentionsOn } from '../../actors/feeds/protocol.ts'
 import { intentionsRef } from '../../actors/intentions/index.ts'
 import { kvRef } from '../../actors/kv/index.ts'
 import { kvGet } from '../../actors/kv/queries.ts'
+import { proxyRef } from '../../actors/proxy/protocol.ts'
 import { threadRef } from '../../actors/thread.ts'
 import { startThreads } from '../../net/threads.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
@@ -14,6 +15,7 @@ import { freePorts } from '../kit/free-ports.ts'
 
 const WITHIN_MS = 20_000
 const STATE = 1
+const MESH = 3
 /** One more crash than an actor may have within a minute ends its thread. */
 const CRASHES = 6
 
@@ -30,6 +32,7 @@ async function agent(t: ExecutionContext): Promise<Agent> {
     `-dns-port=${ports.next()}`,
     '-threads=1',
     '-mesh-threads=1',
+    '-hcl=connect { proxy { allow_managed_api_registration = true } }',
   ]
   const config = { ...configOf(t, flags), boot: 'test' }
   const lines: string[] = []
@@ -139,6 +142,32 @@ test('the edge thread outlives a restart of the state thread, and reads what is 
     applied: true,
   })
   t.is(await (await fetch(url)).text(), 'new')
+})
+
+test('the thread for sidecars begins with the first one, and is linked with all others', async (t) => {
+  const running = await agent(t)
+  t.deepEqual(await running.host.asked(threadRef(MESH), 'stats', null, WITHIN_MS), { refused: 'gone', why: 'no link to thread 3' })
+
+  const began = new Promise<void>((resolve) => {
+    running.host.follow(proxyRef('web'), 'status', null, (status) => {
+      if (status !== null) resolve()
+    })
+  })
+  const url = `http://${running.listening.http[0]?.replace(/^https?:\/\//, '')}/v1/agent/service/register`
+  const port = (await freePorts()).next()
+  const body = JSON.stringify({ Name: 'web', Port: 8080, Connect: { Proxy: { Config: { bind_port: port } } } })
+  t.is((await fetch(url, { method: 'PUT', body })).status, 200)
+  await began
+  const stats = await running.host.asked(threadRef(MESH), 'stats', null, WITHIN_MS)
+  t.true(!isRefused(stats) && stats.some(({ actor, key }) => actor === 'proxy' && key === 'web'))
+
+  const restarted = running.once(/started again$/)
+  await endStateThread(running)
+  await restarted
+  t.deepEqual(await put(running, 'after'), { applied: true })
+  const after = await running.host.asked(threadRef(MESH), 'stats', null, WITHIN_MS)
+  t.false(isRefused(after))
+  t.deepEqual(running.fatal, [])
 })
 
 test('a port that is taken is refused before anything is started', async (t) => {

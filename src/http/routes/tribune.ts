@@ -1,6 +1,7 @@
 import { threadRef } from '../../../actors/thread.ts'
 import type { ActorStats } from '../../kernel/instance.ts'
 import { isRefused } from '../../kernel/refusal.ts'
+import { beginsLater } from '../../placement.ts'
 import type { Route } from '../route.ts'
 
 /** GET /v1/tribune/actors: one row for every actor of this agent. */
@@ -11,6 +12,8 @@ export const actorsRoute: Route = {
     const answers = await Promise.all(settings.threads.map((_roles, thread) => asked(threadRef(thread), 'stats', null, 2_000)))
     const rows = answers.flatMap((answer, thread): object[] => {
       const roles = settings.threads[thread] ?? []
+      // One that has not begun has no actors.
+      if (isRefused(answer) && answer.refused === 'gone' && beginsLater(settings.threads, thread)) return []
       if (isRefused(answer)) return [{ Thread: `${thread} ${roles.join('+')}`, Actor: '', Unavailable: answer.why }]
       return answer.map((row) => shown(row, roles))
     })
