@@ -1,3 +1,4 @@
+import { isWithin } from '../../src/kernel/networks.ts'
 import type { MemberRecord, TraceEntry } from './protocol.ts'
 import { insert, isThere, remove } from './ring.ts'
 import { announce } from './spread.ts'
@@ -19,9 +20,10 @@ export function isNewer(one: MemberRecord, other: MemberRecord): boolean {
 export function adopt(state: MembershipState, turn: MembershipTurn, record: MemberRecord, origin: Origin): boolean {
   const before = state.members.get(record.name)
   if (record.name === state.self.name && record.id === state.self.id) {
-    if (isNewer(record, state.self)) refute(state, turn, record.incarnation)
+    if (isNewer(record, state.self) || contradicts(record, state.self)) refute(state, turn, record.incarnation)
     return false
   }
+  if (!isAllowed(state, record)) return false
   if (before !== undefined && isHearsay(record, before) && origin.via[0] !== record.name) return false
   const pruned = state.pruned.get(record.name)
   if (pruned !== undefined && record.incarnation <= pruned.incarnation) return false
@@ -30,6 +32,20 @@ export function adopt(state: MembershipState, turn: MembershipTurn, record: Memb
   } else if (before !== undefined && !isNewer(record, before)) return false
   take(state, turn, record, origin)
   return true
+}
+
+/** Whether others would not take this agent's own word, because something else was said first under the same incarnation. */
+function contradicts(record: MemberRecord, self: MemberRecord): boolean {
+  if (record.incarnation !== self.incarnation) return false
+  const { address, port, peer, tags } = record
+  const names = Object.keys(tags)
+  const isSame = names.length === Object.keys(self.tags).length && names.every((name) => tags[name] === self.tags[name])
+  return !isSame || address !== self.address || port !== self.port || peer !== self.peer
+}
+
+/** Whether a member may be where it says to be. */
+export function isAllowed({ args: { networks = [] } }: MembershipState, { address }: MemberRecord): boolean {
+  return networks.length === 0 || isWithin(address, networks)
 }
 
 /** Whether a record says of a member that is there what only it, or a verdict, may say: that it goes, or has failed. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { membership } from '../../actors/membership/index.ts'
 import { type Member, type MembershipArgs, type MembershipHealth, membershipRef } from '../../actors/membership/protocol.ts'
+import { TOPIC } from '../../actors/membership/spread.ts'
 import { realClock, realRandom } from '../../net/clock.ts'
 import { createGossip } from '../../net/gossip/index.ts'
 import { memoryStore } from '../../net/store.ts'
@@ -17,6 +18,8 @@ export type RealMember = {
   readonly port: number
   /** All that it knows of, with itself. */
   members(): readonly Member[]
+  /** Says anything to all members that it knows of and is connected with, and to everybody else, whether it is true or not. */
+  claim(rumour: object): void
   join(port: number): Promise<void>
   health(): Promise<MembershipHealth>
   close(): Promise<void>
@@ -25,8 +28,8 @@ export type RealMember = {
 const HOST = '127.0.0.1'
 const WITHIN_MS = 60_000
 
-/** Listens on a port that is free. */
-export async function startMember(name: string): Promise<RealMember> {
+/** Listens on a port that is free. `keys`: of the private network. */
+export async function startMember(name: string, keys: string[] = []): Promise<RealMember> {
   const gossip = createGossip({ dataDirectory: undefined })
   const ports: Ports = {
     clock: realClock,
@@ -54,12 +57,19 @@ export async function startMember(name: string): Promise<RealMember> {
     const self = known.find(({ isSelf }) => isSelf)
     if (self && self.port !== 0) listens.resolve(self)
   })
-  host.start('membership', '', argsOf(name))
+  host.start('membership', '', argsOf(name, keys))
   const { port } = await listens.promise
   return {
     name,
     port,
     members: () => known,
+    claim(rumour) {
+      const message = { rumours: [{ via: [name], ...rumour }] }
+      gossip.perform({ do: 'publish', topic: TOPIC, message }, ignored, ignored)
+      for (const { peer, isSelf } of known) {
+        if (!isSelf) gossip.perform({ do: 'send', peer, message: { do: 'news', ...message } }, ignored, ignored)
+      }
+    },
     async join(to) {
       const joined = await host.asked(membershipRef, 'join', { addresses: [{ host: HOST, port: to }] }, WITHIN_MS)
       if (isRefused(joined)) throw new Error(`${name}: ${joined.why}`)
@@ -78,7 +88,7 @@ export async function startMember(name: string): Promise<RealMember> {
   }
 }
 
-function argsOf(name: string): MembershipArgs {
+function argsOf(name: string, keys: string[]): MembershipArgs {
   return {
     enabled: true,
     name,
@@ -87,9 +97,13 @@ function argsOf(name: string): MembershipArgs {
     bind: { address: HOST, port: 0 },
     advertise: { address: HOST, port: 0 },
     tags: { role: 'node', dc: 'dc1' },
-    keys: [],
+    keys,
     rejoinsAfterLeave: false,
   }
+}
+
+function ignored(): void {
+  // Nobody waits for what is claimed, and who is not connected is not told.
 }
 
 /** Bytes that have passed the loopback interface of this network namespace. */

@@ -283,6 +283,19 @@ test('whoever is accused itself says that it is there, with a higher incarnation
   t.is(a.state.self.incarnation, NOW_MS + 8, 'what is old or still quiet needs no refutation')
 })
 
+test('whoever is described wrongly under its own incarnation says how it is', (t) => {
+  const a = listening([...others])
+  connect(a, n2)
+  const { self } = a.state
+  for (const wrong of [{ address: '10.9.9.9' }, { port: 1 }, { peer: 'p-n2' }, { tags: { role: 'consul' } }, { tags: {} }]) {
+    const { incarnation } = a.state.self
+    say(a, n2, { is: 'member', member: { ...a.state.self, ...wrong } })
+    t.is(a.state.self.incarnation, incarnation + 1)
+  }
+  say(a, n2, { is: 'member', member: a.state.self }, { is: 'member', member: { ...self, port: 1 } })
+  t.is(a.state.self.incarnation, self.incarnation + 5, 'what is so, or old, needs no answer')
+})
+
 test('a refutation ends the suspicion; whoever accuses again and again without reason is not heard for a while', (t) => {
   const a = listening([...others])
   connect(a, n2)

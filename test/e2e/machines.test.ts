@@ -18,8 +18,8 @@ test('three servers and three clients lose one machine after the other: nothing 
   t.timeout(400_000)
   const machines = await startMachines(t)
   const { servers, upstream } = machines
-  const load = startLoad({ ...LOAD, agents: () => [...servers.values(), ...machines.clients] })
-  const traffic = startTraffic(upstream)
+  const load = startLoad(t, { ...LOAD, agents: () => [...servers.values(), ...machines.clients] })
+  const traffic = startTraffic(t, upstream)
   const stream = await openStream(`http://127.0.0.1:${upstream}/stream`)
   await load.more(OPERATIONS)
 

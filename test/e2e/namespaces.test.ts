@@ -23,7 +23,7 @@ test('five agents, each with a network of its own, whose cables are pulled: who 
   const [s1, s2, s3, c1, c2] = machines as [Machine, Machine, Machine, Machine, Machine]
   await seen(machines, NAMES.map(alive))
   let asked = machines
-  const load = startLoad({ clients: 3, keys: 3, paceMs: 20, agents: () => asked })
+  const load = startLoad(t, { clients: 3, keys: 3, paceMs: 20, agents: () => asked })
   await load.more(OPERATIONS)
 
   load.turnTo('cable')

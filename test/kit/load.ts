@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
 import { History, type Operation } from '../../sim/history.ts'
 import { checkHistory } from '../../sim/models/linearizable.ts'
 import type { Agent, Reply } from './agents.ts'
@@ -29,8 +30,8 @@ export type Load = {
 const NOT_DONE = ['No cluster leader', 'No known Consul servers']
 const OPERATION_WITHIN_MS = 15_000
 
-/** Reads, writes and writes with a condition, on keys `<phase>/0`, `<phase>/1`, … Each value is written once. */
-export function startLoad({ agents, clients, keys, paceMs = 0 }: LoadOptions): Load {
+/** Reads, writes and writes with a condition, on keys `<phase>/0`, `<phase>/1`, … Each value is written once. Ends with the test at the latest. */
+export function startLoad(t: Pick<ExecutionContext, 'teardown'>, { agents, clients, keys, paceMs = 0 }: LoadOptions): Load {
   const history = new History()
   /** What a client saw last of a key: only then can it write with a condition. */
   const seen = new Map<string, { value: string | null; index: number }>()
@@ -77,6 +78,11 @@ export function startLoad({ agents, clients, keys, paceMs = 0 }: LoadOptions): L
       await pause(paceMs)
     }
   })
+  const stop = () => {
+    isOver = true
+    return Promise.all(running)
+  }
+  t.teardown(async () => void (await stop()))
   return {
     more(count) {
       const wanted = answered + count
@@ -99,8 +105,7 @@ export function startLoad({ agents, clients, keys, paceMs = 0 }: LoadOptions): L
     },
     answered: () => answered,
     async end() {
-      isOver = true
-      await Promise.all(running)
+      await stop()
       return history
     },
   }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
 import { ask } from './agents.ts'
 
 /** A request after the other, each on a connection of its own, until it is told to end. */
@@ -12,8 +13,8 @@ export type Traffic = {
 const PACE_MS = 10
 const ANSWER_WITHIN_MS = 30_000
 
-/** Asks whoever listens on a port of this machine. */
-export function startTraffic(port: number): Traffic {
+/** Asks whoever listens on a port of this machine, until the test ends at the latest. */
+export function startTraffic(t: Pick<ExecutionContext, 'teardown'>, port: number): Traffic {
   const began = performance.now()
   const failed: string[] = []
   let [requests, slowestMs, isOver] = [0, 0, false]
@@ -30,11 +31,15 @@ export function startTraffic(port: number): Traffic {
       await pause(PACE_MS)
     }
   })()
+  const stop = () => {
+    isOver = true
+    return running
+  }
+  t.teardown(stop)
   return {
     answered: () => requests,
     async end() {
-      isOver = true
-      await running
+      await stop()
       return { requests, slowestMs, failed }
     },
   }
