@@ -10,6 +10,7 @@ import { type Identity, planFault } from './connect-haproxy/configuration.ts'
 import { Engine, type Wanted } from './connect-haproxy/engine.ts'
 import { type Logged, toldOf } from './connect-haproxy/refusals.ts'
 import { type Following, follow, pause } from './connect-proxy/follow.ts'
+import { decisionsTo } from './connect-proxy/record.ts'
 import {
   type ApiHealth,
   type ApiIntention,
@@ -60,10 +61,7 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
   let code = 0
   const known: Known = { plan: undefined, leaf: undefined, rootsPem: undefined, intentions: undefined, instances: new Map() }
   const telling = new Telling({
-    async put(decisions, signal) {
-      const reply = await http.request('PUT', '/v1/tribune/decisions', { body: decisions, signal })
-      return isRefused(reply) ? reply.why : undefined
-    },
+    put: decisionsTo(http),
     signal: over.signal,
     failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
   })

@@ -1,3 +1,4 @@
+import { decisions } from '../actors/decisions/index.ts'
 import type { ConnectInstance } from '../actors/feeds/protocol.ts'
 import { upstreamArgs, upstreamWrong } from '../actors/proxies/plan.ts'
 import { proxy } from '../actors/proxy/index.ts'
@@ -11,6 +12,7 @@ import type { ConnectProxyOptions, ProxySource } from './cli/connect-proxy-optio
 import type { Io } from './cli/io.ts'
 import { DRAIN_MS_MAX } from './config/proxies.ts'
 import { type Following, follow } from './connect-proxy/follow.ts'
+import { decisionsTo, passOnDecisions } from './connect-proxy/record.ts'
 import { keepRegistered } from './connect-proxy/register.ts'
 import {
   type ApiHealth,
@@ -54,7 +56,7 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
   const host = new Host({
     node: 'connect-proxy',
     thread: 0,
-    actors: [proxy, relay] as unknown as readonly AnyActor[],
+    actors: [proxy, relay, decisions] as unknown as readonly AnyActor[],
     place: () => 0,
     soon: setImmediate,
     fatal: (why) => crashed(why),
@@ -67,6 +69,7 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
     },
   })
   host.start('relay', '', null)
+  host.start('decisions', '', undefined)
   const following: Omit<Following, 'signal'> = {
     http,
     failed: (path, { why }) => print('error', 'The agent does not answer', { path, error: why }),
@@ -74,6 +77,11 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
   const running: Promise<void>[] = []
   // While it waits for its connections to end, it goes on to hear what is allowed.
   const over = new AbortController()
+  const passing = passOnDecisions(host, {
+    put: decisionsTo(http),
+    signal: over.signal,
+    failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
+  })
   if (source.mode === 'flags') {
     const plan = planOfFlags(source)
     if (isRefused(plan)) {
@@ -88,6 +96,7 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
   if (why !== undefined) print('error', 'cannot go on', { error: why })
   else await host.asked(proxyRef(KEY), 'shutDown', null, SHUT_DOWN_WITHIN_MS + DRAIN_MS_MAX)
   over.abort()
+  await passing.end()
   host.close()
   await mesh.close()
   if (why !== undefined) return 1
@@ -98,7 +107,7 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
 /** Starts the sidecar, or has it take other settings over, and follows what it needs to know until the signal ends that. */
 function begin(host: Host, plan: Plan, token: string, following: Following): Promise<void>[] {
   const { service, inbound, upstreams } = plan
-  const args: ProxyArgs = { ...plan, token, datacenter: '', feeds: relayRef, leaf: relayRef, supervised: false }
+  const args: ProxyArgs = { ...plan, token, datacenter: '', feeds: relayRef, leaf: relayRef, supervised: false, recorded: true }
   host.start('proxy', KEY, args)
   const put = (feed: RelayedFeed, about: string, index: number, value: unknown) => {
     if (!following.signal.aborted) host.ask(relayRef, 'put', { feed, about, index, value }, SHUT_DOWN_WITHIN_MS, () => undefined)

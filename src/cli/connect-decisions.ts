@@ -25,7 +25,7 @@ export const connectDecisionsCommand = defineApiCommand({
   summary: 'Show connections that were refused, and why',
   usage: 'connect decisions [options]',
   about: `
-Prints who was refused by the sidecars of the agent and by its authorization, one line for each pair of services and cause, the newest last. The agent keeps the newest ones until it ends.
+Prints who was refused by the sidecars of the agent, by proxies and applications that tell it, and by its authorization, one line for each pair of services and cause, the newest last. The agent keeps the newest ones until it ends.
 
     $ tribune connect decisions -source=web -destination=db
 

@@ -83,6 +83,17 @@ test.serial('`connect proxy -sidecar-for` runs what is registered', async (t) =>
   const proxy = connectProxy(t, agent, '-sidecar-for=api')
   await until('web reaches api', () => ask(`http://127.0.0.1:${upstreamPort}/`), ({ text }) => text === 'I am api') // biome-ignore format: one line
   t.regex(proxy.said(), /\n {4}Configuration mode: Agent API\n {8}Sidecar for ID: api\n {14}Proxy ID: api-sidecar-proxy\n/)
+  t.is((await agent.tribune('intention', 'create', '-deny', 'web', 'api')).code, 0)
+  type Decision = { Side: string; Source: string; Kind: string; Cause: string }
+  await until('it is refused', () => ask(`http://127.0.0.1:${upstreamPort}/`).then(() => 'answered', () => 'refused'), (outcome) => outcome === 'refused') // biome-ignore format: one line
+  const rows = await until(
+    'the agent knows whom it refused',
+    () => agent.json<Decision[]>('/v1/tribune/decisions?source=web&destination=api'),
+    (found) => found.some(({ Kind }) => Kind === 'intention'),
+  )
+  const refused = rows.find(({ Kind }) => Kind === 'intention')
+  t.like(refused, { Side: 'inbound', Source: 'web' })
+  t.regex(refused?.Cause ?? '', /^default\/web => default\/api \(.*DENY\)$/)
   t.is((await proxy.stop('SIGINT')).code, 0)
 
   const unknown = await connectProxy(t, agent, '-sidecar-for=nope').ended

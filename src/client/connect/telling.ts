@@ -34,7 +34,7 @@ export class Telling {
     const key = JSON.stringify([side, source, destination, kind, cause])
     const known = this.#waiting.get(key)
     if (!known && this.#waiting.size >= WAITING_MAX) return
-    this.#waiting.set(key, { ...told, count: (known?.count ?? 0) + 1 })
+    this.#waiting.set(key, { ...told, count: (known?.count ?? 0) + (told.count ?? 1) })
     this.#running ??= this.#run()
   }
 
