@@ -12,7 +12,7 @@ import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
 import { answerOf, type Forward, isAnsweredHere, unansweredReply, unreachedReply } from './forward.ts'
 import type { Gate } from './gate.ts'
-import { isDatacenterName, otherDatacenter } from './other-datacenter.ts'
+import { isDatacenterName, isOfNoDatacenter, otherDatacenter } from './other-datacenter.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import type { Found } from './router.ts'
@@ -65,6 +65,7 @@ const QUERIES = '/v1/query/'
 /** How long a read waits until this server has what the others have. */
 const CATCH_UP_WITHIN_MS = 10_000
 const NO_BODY = Buffer.alloc(0)
+const NOT_FROM_ABROAD: HttpReply = { status: 403, text: 'this tells of one agent, and is not answered for another datacenter' }
 /** Its body may be of any size. */
 const NOT_AT_A_CLIENT: HttpReply = { status: 500, text: 'A snapshot is restored at a server, and this agent is a client' }
 const NOT_ABROAD: HttpReply = { status: 500, text: 'A snapshot of another datacenter is restored at a server of that datacenter' }
@@ -188,7 +189,7 @@ export class Exchange {
     const { keepBody } = this.#given
     if (route.bodyInFile && keepBody) {
       const request = this.#request(target, rest, NO_BODY)
-      const wrong = this.#api.gate.parametersWrong(request) ?? (this.#elsewhere(request) === undefined ? undefined : NOT_ABROAD)
+      const wrong = this.#api.gate.parametersWrong(request) ?? (this.#elsewhere(request, route) === undefined ? undefined : NOT_ABROAD)
       if (wrong) return this.#finish(this.#encode(wrong))
       return keepBody((file) => this.#attempt(() => this.#takeFile(target, route, rest, file)))
     }
@@ -217,7 +218,8 @@ export class Exchange {
     this.#times = metric === undefined ? [times] : [times, this.#api.host.samples.of(metric)]
     const wrong = this.#api.gate.parametersWrong(request)
     if (wrong) return this.#encode(wrong)
-    const elsewhere = this.#elsewhere(request)
+    if (this.#given.datacenter !== undefined && isOfNoDatacenter(route)) return this.#encode(NOT_FROM_ABROAD)
+    const elsewhere = this.#elsewhere(request, route)
     if (elsewhere !== undefined) return this.#sendAbroad(elsewhere, request.body)
     if ('read' in route) return this.#read(route, request)
     if ('ask' in route) return this.#ask(route, request)
@@ -225,10 +227,10 @@ export class Exchange {
   }
 
   /** Another datacenter that a request is for. Nobody here answers what was meant for somebody else. */
-  #elsewhere(request: HttpRequest): string | undefined {
+  #elsewhere(request: HttpRequest, route: Route): string | undefined {
     const { datacenter: own } = this.#api.config
     const { datacenter: meant = own } = this.#given
-    return meant === own ? otherDatacenter(request, own) : meant
+    return meant === own ? otherDatacenter(request, route, own) : meant
   }
 
   #read(route: ReadRoute, request: HttpRequest): ApiAnswer | undefined {

@@ -1,10 +1,15 @@
-import type { HttpRequest } from './route.ts'
+import type { HttpRequest, Route } from './route.ts'
 
-/** The datacenter that a request is for, in lower case; undefined if that is the own one, or if the endpoint is about this agent alone. */
-export function otherDatacenter({ path, query }: Pick<HttpRequest, 'path' | 'query'>, own: string): string | undefined {
+/** The datacenter that a request is for, in lower case; undefined if that is the own one, or if the endpoint is about no certain one. */
+export function otherDatacenter({ query }: Pick<HttpRequest, 'query'>, route: Pick<Route, 'path'>, own: string): string | undefined {
   if (query.size === 0) return undefined
   const wanted = (query.get('dc') ?? '').toLowerCase()
-  return wanted === '' || wanted === own || OF_NONE.some((pattern) => pattern.test(path)) ? undefined : wanted
+  return wanted === '' || wanted === own || isOfNoDatacenter(route) ? undefined : wanted
+}
+
+/** Whether an endpoint tells of one agent, or of all datacenters. Source: http-api §16. */
+export function isOfNoDatacenter({ path }: Pick<Route, 'path'>): boolean {
+  return OF_NONE.some((pattern) => pattern.test(path))
 }
 
 /** Whether a datacenter can be called that. Source: config, `datacenter`. */
@@ -12,7 +17,6 @@ export function isDatacenterName(name: string): boolean {
   return /^[a-z0-9_-]+$/.test(name)
 }
 
-/** These tell of this agent, or of all datacenters. Source: http-api §16. */
 const OF_NONE = [
   /^\/v1\/agent\/(?!connect\/ca\/)/,
   /^\/v1\/(catalog|coordinate)\/datacenters$/,

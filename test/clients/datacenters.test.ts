@@ -131,6 +131,9 @@ test('what is forwarded is answered where it arrives, or refused: never in a thi
   t.like(await asked('/v1/kv/a?dc=dc1', 'dc2'), { status: 500, bytes: new Uint8Array(Buffer.from('No path to datacenter')) })
   t.like(await asked('/v1/kv/a', 'dc1'), { status: 500, bytes: new Uint8Array(Buffer.from('No path to datacenter')) })
   t.deepEqual(await asked('/v1/kv/a?dc=dc1'), { refused: 'invalid', why: 'it does not say which datacenter it is for' })
+  for (const url of ['/v1/agent/leave', '/v1/%61gent/leave', '/v1/agent/service/register', '/v1/agent/join/10.0.0.1']) {
+    t.like(await asked(url, 'dc2', '{}'), { status: 403 }, url)
+  }
   const body = JSON.stringify({ Datacenter: 'dc1', Node: 'x', Address: 'y' })
   t.like(await asked('/v1/catalog/register', 'dc2', body), { status: 500, bytes: new Uint8Array(Buffer.from('No path to datacenter')) })
 })
