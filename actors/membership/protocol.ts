@@ -129,6 +129,8 @@ export type MembershipArgs = {
   keys: string[]
   /** Whether an agent that has left goes back when it is started again. */
   rejoinsAfterLeave: boolean
+  /** Where members may be, as CIDRs. Default, and if empty: everywhere. */
+  networks?: string[]
   /** Default: none. */
   members?: MemberRecord[]
 }
