@@ -78,6 +78,7 @@ export class Cluster {
         printed,
         clock: this.#drawClock(name),
         sharedStates: config.server ? shared : undefined,
+        sharesLog: config.server && this.log !== undefined,
         recording: this.log ? undefined : this.recording,
         signed: options.signed,
         judged: (handshake) => options.judged(node, handshake),

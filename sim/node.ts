@@ -68,6 +68,8 @@ export type SimNodeOptions = {
   createLog(life: LogLife): Devices['log']
   /** Lets copies of the same tables share what they have in common. */
   sharedStates?: SharedStates<State> | undefined
+  /** Whether the log has what its tables lose: then their commits do not wait for the disk. */
+  sharesLog?: boolean | undefined
   /** Takes what the log of a lone agent orders. */
   recording?: Recording | undefined
   printed: (line: string) => void
@@ -103,6 +105,8 @@ export class SimNode {
   /** What probes see, by address. */
   readonly answers = new Map<string, SimAnswer>()
   mesh: SimMesh | undefined
+  /** When its machine lost last what was not durable; -Infinity if it never did. */
+  powerCutAtMs = Number.NEGATIVE_INFINITY
   /** Multiplies the time a commit takes. */
   diskSlowness = 1
   /** `busy`: the signer refuses everything. `slow`: it answers after seconds. */
@@ -131,7 +135,7 @@ export class SimNode {
     const after = (ms: number, work: () => void) => disk.later(ms, work)
     const drawCommitMs = () => stream.next() * COMMIT_MS_MAX * this.diskSlowness
     const drawSurvivors = (inFlight: number) => stream.int(0, inFlight)
-    this.tables = createSimTables({ after, drawCommitMs, drawSurvivors, shared: options.sharedStates })
+    this.tables = createSimTables({ after, drawCommitMs, drawSurvivors, later: options.sharesLog ?? false, shared: options.sharedStates })
     this.store = createSimStore({ after, drawCommitMs, drawSurvivors })
   }
 
@@ -211,9 +215,9 @@ export class SimNode {
 
   // ---------------------------------------------------------------- trouble
 
-  /** Stops at once: what was not durable is lost. `silently`, as when power is cut, peers hear nothing of it. */
+  /** Stops at once. `silently`, as when power is cut, what was not durable is lost, and peers hear nothing of it. */
   crash(how: 'aloud' | 'silently' = 'aloud'): void {
-    this.#stop()
+    this.#stop(how === 'silently' ? 'machine' : 'process')
     if (how === 'silently') this.daemons.running.clear()
     this.clock.resume()
     this.#options.network.crash(this.name, how)
@@ -285,18 +289,19 @@ export class SimNode {
     this.#print('error', 'agent', `cannot go on: ${why}`)
     this.mesh?.close()
     this.#links?.close()
-    this.#stop()
+    this.#stop('process')
     this.#options.ended?.(why)
   }
 
-  #stop(): void {
+  #stop(what: 'process' | 'machine'): void {
+    if (what === 'machine') this.powerCutAtMs = this.#options.world.nowMs
     this.#threads?.end()
     this.#threads = undefined
     this.#links = undefined
     this.#options.members?.ended(this.name)
     this.mesh = undefined
     this.#crashes.clear()
-    this.tables.crash()
+    this.tables.crash(what)
     this.store.disk.crash()
   }
 
@@ -306,7 +311,7 @@ export class SimNode {
     for (const role of roles) this.#interrupted(role)
     this.#links?.ended(thread)
     if (roles.includes('state')) {
-      this.tables.crash()
+      this.tables.crash('process')
       this.store.disk.crash()
     }
     if (roles.includes('mesh')) this.mesh?.close()

@@ -87,6 +87,9 @@ export class Watches {
     const who = `whoever watches ${url} on ${node}`
     // What was restored may have a lower index.
     if (before > 0 && snapshotsOf(run).mayRestoreBetween(toldMs, nowMs)) return undefined
+    // Without asking the log, a server that lost power shows what it has until that brought the rest.
+    const { tables, powerCutAtMs } = run.cluster.stateFor(node)
+    if (tables.checkpoint && powerCutAtMs >= toldMs) return undefined
     if (index < before) return `${who} was told index ${index} after ${before}`
     if (before === 0) return undefined
     const waitedMs = nowMs - waitsSinceMs
