@@ -18,6 +18,7 @@ export function membershipArgs(config: Config): MembershipArgs {
     tags: tagsOf(config),
     keys: key === '' ? [] : [key],
     rejoinsAfterLeave,
+    networks: [...(gossip?.allowedNetworks ?? [])],
   }
 }
 
@@ -26,7 +27,7 @@ export function wanMembershipArgs(config: Config): MembershipArgs {
   const lan = membershipArgs(config)
   const { datacenter, gossip } = config
   if (!gossip?.wan) return { ...lan, enabled: false, wan: true }
-  const { bind, advertise } = gossip.wan
+  const { bind, advertise, allowedNetworks } = gossip.wan
   return {
     ...lan,
     wan: true,
@@ -34,5 +35,6 @@ export function wanMembershipArgs(config: Config): MembershipArgs {
     bind: { address: bind.host, port: bind.port },
     advertise: { address: advertise.host, port: advertise.port },
     tags: wideTags(lan.tags),
+    networks: [...allowedNetworks],
   }
 }

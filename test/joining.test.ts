@@ -16,6 +16,7 @@ const GOSSIP: PoolConfig = {
   retryJoin: [],
   retryIntervalMs: 30_000,
   retryMax: 0,
+  allowedNetworks: [],
 }
 
 /** What comes of it when the members answer like this, one after the other. `ends`: after so many waits the agent ends. */

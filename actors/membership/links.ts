@@ -6,7 +6,7 @@ import type { MemberRecord } from './protocol.ts'
 import { farOf, isThere, neighboursOf } from './ring.ts'
 import { passOn } from './spread.ts'
 import { addressOf, type Connection, type DialGoal, type MembershipState, type MembershipTurn, networkOf, send, textOf } from './state.ts'
-import { adopt } from './table.ts'
+import { adopt, isAllowed } from './table.ts'
 
 /** Whoever has the smaller name dials at once, the other one after this, so that there are no two connections. */
 const OTHER_DIALS_MS = 1_000
@@ -132,6 +132,7 @@ function strangeness(state: MembershipState, peer: string, { version, datacenter
     return `Member '${me.name}' (${where}) does not have the name of a server of datacenter '${datacenter}'`
   if (!wan && datacenter !== state.args.datacenter)
     return `Member '${me.name}' part of wrong datacenter '${datacenter}', not '${state.args.datacenter}'`
+  if (!isAllowed(state, me)) return `Member '${me.name}' (${where}) is not in a network that is allowed here`
   if (me.peer !== peer) return `Member '${me.name}' (${where}) does not have the key of which it speaks`
   if (!isThere(me)) return undefined
   const named = state.members.get(me.name)

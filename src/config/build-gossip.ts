@@ -1,4 +1,6 @@
+import { isIP } from 'node:net'
 import { readGossipKey } from '../gossip-key.ts'
+import { isWithin } from '../kernel/networks.ts'
 import type { GossipAddress } from '../kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../kernel/refusal.ts'
 import { expandAddress, expandIp } from './addresses.ts'
@@ -30,6 +32,13 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan,
     })
   const startJoin = listed('start_join', start)
   const retryJoin = listed('retry_join', retry)
+  const networksOf = (key: 'serf_lan_allowed_cidrs' | 'serf_wan_allowed_cidrs', own: string) => {
+    const networks = settings[key]
+    for (const network of networks) if (!isNetwork(network)) problems.push(`${key}: invalid CIDR address: ${network}`)
+    if (networks.length > 0 && isIP(own) !== 0 && !isWithin(own, networks))
+      warnings.push(`${key}: ${own}, which is this agent's own address, is not among them: members with the same list refuse it`)
+    return networks
+  }
   const startJoinWan = listed('start_join_wan', startWan, DEFAULT_WAN_PORT)
   const retryJoinWan = listed('retry_join_wan', retryWan, DEFAULT_WAN_PORT)
   const joinsWan = startWan.length + retryWan.length > 0
@@ -56,6 +65,7 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan,
     retryJoin: retryJoinWan,
     retryIntervalMs: settings.retry_interval_wan,
     retryMax: settings.retry_max_wan,
+    allowedNetworks: networksOf('serf_wan_allowed_cidrs', addresses.advertiseWan),
   }
   return {
     bind: { host: bind, port: serfLan },
@@ -65,6 +75,7 @@ export function buildGossip(build: Build, addresses: AddressesConfig, { serfLan,
     retryJoin,
     retryIntervalMs: settings.retry_interval,
     retryMax: settings.retry_max,
+    allowedNetworks: networksOf('serf_lan_allowed_cidrs', addresses.advertise),
     rejoinsAfterLeave: settings.rejoin_after_leave,
     wan: server && serfWan > 0 ? wan : undefined,
   }
@@ -85,4 +96,11 @@ export function readGossipAddress(text: string, defaultPort: number): Result<Gos
   const port = Number(parts?.[3] ?? defaultPort)
   if (host === undefined || port < 1 || port > PORT_MAX) return refuse('invalid', `${JSON.stringify(text)} must be host or host:port`)
   return { host, port }
+}
+
+/** Whether a text is a CIDR. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits = '', ...more] = text.split('/')
+  const max = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= max
 }

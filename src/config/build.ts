@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import type { AutopilotSettings } from '../../actors/autopilot/commands.ts'
 import type { ConfigEntry } from '../../actors/config-entries/entry.ts'
 import type { LogLevel } from '../kernel/ports.ts'
@@ -7,7 +6,7 @@ import { isRefused } from '../kernel/refusal.ts'
 import type { AgentFlagValues } from './agent-flags.ts'
 import { buildDefinitions } from './build-definitions.ts'
 import { buildEtcd, hasOwnEtcd } from './build-etcd.ts'
-import { buildGossip } from './build-gossip.ts'
+import { buildGossip, isNetwork } from './build-gossip.ts'
 import { buildAddresses, buildDatacenter, buildDns, buildNode, buildPorts } from './build-network.ts'
 import { buildWatches } from './build-watches.ts'
 import { fileCaConfig, isCaProvider } from './ca-config.ts'
@@ -188,12 +187,6 @@ function buildHttp({ problems, settings }: Build): HttpConfig {
     useCache: http.use_cache,
     disableUnprintableCharFilter: settings.disable_http_unprintable_char_filter,
   }
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits = '', ...more] = text.split('/')
-  const max = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1
-  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= max
 }
 
 function buildLog({ problems, settings }: Build): LogConfig {

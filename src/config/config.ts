@@ -112,6 +112,8 @@ export type PoolConfig = {
   readonly retryIntervalMs: number
   /** After so many tries the agent ends; 0: never. */
   readonly retryMax: number
+  /** Where members may be, as CIDRs; empty: everywhere. */
+  readonly allowedNetworks: readonly string[]
 }
 
 /** -1: switched off. */

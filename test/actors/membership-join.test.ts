@@ -1,7 +1,9 @@
 import test from 'ava'
+import { membership } from '../../actors/membership/index.ts'
 import { PROTOCOL_VERSION } from '../../actors/membership/messages.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
-import { hear, isListen, listening, n2, n3, n4, sent, statusOf } from '../kit/membership.ts'
+import { argsOf, begun, connect, hear, isListen, listening, NOW_MS, n2, n3, n4, record, say, sent, statusOf } from '../kit/membership.ts'
+import { tryActor } from '../kit/try-actor.ts'
 
 test('joining is dialling, introducing each other and knowing the same', (t) => {
   const a = listening()
@@ -65,4 +67,19 @@ test('a reason that comes after the end of its connection is told to whoever joi
   again.connect()
   again.wait(300)
   t.is(again.joined.result, undefined)
+})
+
+test('who is in no network that is allowed is refused with the reason, and not known from others', (t) => {
+  const args = { ...argsOf('n1'), networks: ['10.0.0.0/30', '192.0.2.0/24'] }
+  const a = begun(tryActor(membership, { args, nowMs: NOW_MS }), 'n1')
+  connect(a, n2)
+  const outside = record('n9', { address: '10.0.0.9' })
+  say(a, n2, { is: 'member', member: outside }, { is: 'member', member: record('n3', { address: '192.0.2.7' }) })
+  t.deepEqual([...a.state.members.keys()], ['n1', 'n2', 'n3'])
+  connect(a, outside)
+  const why = "Member 'n9' (10.0.0.9:8301) is not in a network that is allowed here"
+  t.like(
+    sent(a).filter((one) => one.do === 'refused'),
+    [{ to: outside.peer, why }],
+  )
 })

@@ -16,6 +16,7 @@ test('an agent listens for others; one for development only if it is given a rea
     retryJoin: [],
     retryIntervalMs: 30_000,
     retryMax: 0,
+    allowedNetworks: [],
     rejoinsAfterLeave: false,
     wan: {
       bind: { host: '127.0.0.1', port: 8302 },
@@ -24,6 +25,7 @@ test('an agent listens for others; one for development only if it is given a rea
       retryJoin: [],
       retryIntervalMs: 30_000,
       retryMax: 0,
+      allowedNetworks: [],
     },
   })
   for (const flag of [`-encrypt=${KEY}`, '-serf-lan-bind=127.0.0.1', '-join=a', '-retry-join=a']) {
@@ -73,6 +75,7 @@ serf_wan = "127.0.0.3"`
     ],
     retryIntervalMs: 5_000,
     retryMax: 3,
+    allowedNetworks: [],
   })
   const flags = ['-join-wan=a', '-retry-join-wan=b:7', '-retry-interval-wan=9s', '-retry-max-wan=2', '-serf-wan-port=9302']
   t.like(configOf(t, ['-dev', '-bind=127.0.0.1', ...flags]).gossip, {
@@ -91,6 +94,19 @@ serf_wan = "127.0.0.3"`
   )
   t.regex(String(loaded([...server.slice(0, 2), '-server', '-bootstrap', '-serf-wan-bind=x'])), /serf_wan/)
   t.regex(String(loaded([...server.slice(0, 2), '-server', '-bootstrap', '-retry-join-wan=a:b'])), /retry_join_wan: "a:b" must be host/)
+})
+
+test('where members may be is told for each pool', (t) => {
+  const args = ['-server', '-bootstrap', '-data-dir=/x', '-bind=10.0.0.5', '-serf-lan-allowed-cidrs=10.0.0.0/8']
+  const both = loaded([...args, '-serf-wan-allowed-cidrs=192.0.2.0/24', '-serf-wan-allowed-cidrs=2001:db8::/32'])
+  if (typeof both === 'string') return t.fail(both)
+  t.like(both.config.gossip, { allowedNetworks: ['10.0.0.0/8'], wan: { allowedNetworks: ['192.0.2.0/24', '2001:db8::/32'] } })
+  t.regex(both.warnings.join('\n'), /^serf_wan_allowed_cidrs: 10\.0\.0\.5, which is this agent's own address, is not among them/m)
+  t.notRegex(both.warnings.join('\n'), /serf_lan_allowed_cidrs/)
+  for (const network of ['10.0.0.1', '10.0.0.0/33', 'x/8']) {
+    const refused = loaded([...args, `-serf-wan-allowed-cidrs=${network}`])
+    t.regex(String(refused), new RegExp(`serf_wan_allowed_cidrs: invalid CIDR address: ${network}`))
+  }
 })
 
 test('names of members are bounded, that among all servers with its datacenter', (t) => {

@@ -1,7 +1,8 @@
 import { membership } from '../../actors/membership/index.ts'
 import { PROTOCOL_VERSION } from '../../actors/membership/messages.ts'
-import type { MemberRecord, MembershipArgs } from '../../actors/membership/protocol.ts'
+import type { MemberRecord, MembershipArgs, MembershipProtocol } from '../../actors/membership/protocol.ts'
 import { placeOf } from '../../actors/membership/ring.ts'
+import type { MembershipOwn, MembershipState } from '../../actors/membership/state.ts'
 import { type Effect, tryActor } from './try-actor.ts'
 
 export const NOW_MS = 1_000_000
@@ -30,14 +31,18 @@ export function argsOf(name: string, members: MemberRecord[] = []): MembershipAr
 }
 
 /** A member that listens, and knows these others. */
-export function listening(members: MemberRecord[] = [], name = 'n1') {
-  const a = tryActor(membership, { args: argsOf(name, members), nowMs: NOW_MS })
+export function listening(members: MemberRecord[] = [], name = 'n1'): Tried {
+  return begun(tryActor(membership, { args: argsOf(name, members), nowMs: NOW_MS }), name)
+}
+export type Tried = ReturnType<typeof tryActor<MembershipProtocol, MembershipOwn, MembershipState, MembershipArgs>>
+
+/** It knows what was kept, which is nothing, and listens. */
+export function begun(a: Tried, name: string): Tried {
   a.outcome('store', { records: [] })
   a.outcome('gossip', { peer: `p-${name}`, port: 8301 }, ({ do: what }: { do: string }) => what === 'listen')
   a.effects()
   return a
 }
-export type Tried = ReturnType<typeof listening>
 
 export function isListen({ do: what }: { do: string }): boolean {
   return what === 'listen'
