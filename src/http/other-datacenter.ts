@@ -1,8 +1,13 @@
 import type { HttpRequest, Route } from './route.ts'
 
-/** The datacenter that a request is for, in lower case; undefined if that is the own one, or if the endpoint is about no certain one. */
-export function otherDatacenter({ query }: Pick<HttpRequest, 'query'>, route: Pick<Route, 'path'>, own: string): string | undefined {
-  if (query.size === 0) return undefined
+/** The datacenter that a request is for, in lower case; undefined if that is the own one, if the endpoint is about no certain one,
+ * or if its body has to be looked into. */
+export function otherDatacenter(
+  { query }: Pick<HttpRequest, 'query'>,
+  route: Pick<Route, 'path' | 'datacenterInBody'>,
+  own: string,
+): string | undefined {
+  if (query.size === 0 || route.datacenterInBody) return undefined
   const wanted = (query.get('dc') ?? '').toLowerCase()
   return wanted === '' || wanted === own || isOfNoDatacenter(route) ? undefined : wanted
 }

@@ -70,6 +70,8 @@ type Common = {
   statusOf?: Partial<Record<RefusalCode, number>>
   /** The body may be of any size and is put into a file. */
   bodyInFile?: boolean
+  /** The body may name the datacenter, and counts before `?dc=`: then the question says where it goes. */
+  datacenterInBody?: true
   /** The metric of Consul's servers, besides that of the endpoint, under which a request is measured. */
   metric?: (request: HttpRequest) => string | undefined
 }

@@ -9,14 +9,15 @@ export const catalogRegisterRoute: Route = {
   method: 'PUT',
   path: '/v1/catalog/register',
   statusOf: { invalid: 500 },
-  ask({ body, token }, { datacenter }) {
+  datacenterInBody: true,
+  ask({ body, query, token }, { datacenter }) {
     const decoded = jsonOf(body)
     if (isRefused(decoded)) return undecodable(decoded.why)
     const registration = registrationOf(decoded.value)
     if ('undecodable' in registration) return undecodable(registration.undecodable)
     if (isRefused(registration)) return registration
     const { datacenter: wanted, ...request } = registration
-    return { ...question(catalogRef, 'register', { ...request, token }), ...elsewhere(wanted, datacenter) }
+    return { ...question(catalogRef, 'register', { ...request, token }), ...elsewhere(wanted || (query.get('dc') ?? ''), datacenter) }
   },
   reply: () => ({ json: true }),
 }
@@ -26,13 +27,14 @@ export const catalogDeregisterRoute: Route = {
   method: 'PUT',
   path: '/v1/catalog/deregister',
   statusOf: { invalid: 500 },
-  ask({ body, token }, { datacenter }) {
+  datacenterInBody: true,
+  ask({ body, query, token }, { datacenter }) {
     const decoded = jsonOf(body)
     if (isRefused(decoded)) return undecodable(decoded.why)
     const request = deregistrationOf(decoded.value)
     if ('undecodable' in request) return undecodable(request.undecodable)
     const { datacenter: wanted, ...ids } = request
-    return { ...question(catalogRef, 'deregister', { ...ids, token }), ...elsewhere(wanted, datacenter) }
+    return { ...question(catalogRef, 'deregister', { ...ids, token }), ...elsewhere(wanted || (query.get('dc') ?? ''), datacenter) }
   },
   reply: () => ({ json: true }),
 }
