@@ -9,6 +9,7 @@ import { kv } from './kv.ts'
 import { leaf } from './leaf.ts'
 import { memory } from './memory.ts'
 import { mesh } from './mesh.ts'
+import { propagation } from './propagation.ts'
 import { readers } from './readers.ts'
 import { registration } from './registration.ts'
 import { restart } from './restart.ts'
@@ -38,6 +39,7 @@ export const benchmarks: readonly Benchmark[] = [
   snapshot,
   memory,
   cli,
+  propagation,
   simulator,
   gossip,
 ]
