@@ -6,11 +6,11 @@ import { instanceTable } from '../catalog/records.ts'
 import { instanceKey, nodeServiceKey, nodeServiceTable } from '../catalog/tables.ts'
 import type { InForce } from '../proxy/protocol.ts'
 import { inForce, type NewReport } from '../reports/commands.ts'
-import type { ProxyReport } from '../reports/tables.ts'
+import type { Lease, ProxyReport } from '../reports/tables.ts'
 import type { ProxiesOwn } from './index.ts'
 import type { ApplicationTold } from './protocol.ts'
 
-/** What applications that are in the mesh by themselves have told. */
+/** What applications that are in the mesh by themselves have told, and proxies that this agent does not run. */
 export type Applications = {
   /** By the id of their service. */
   known: Map<string, Application>
@@ -56,8 +56,8 @@ export function fellSilent({ known }: Applications, serviceId: string, process: 
     application.report = reportOf(serviceId, service, [...processes.values()])
     return
   }
-  application.report = { ...report, native: NOBODY, open: 0 }
-  turn.print('warn', 'an application does not tell any more what it has in force', { service: serviceId })
+  application.report = { ...report, lease: { kind: report.lease?.kind ?? 'native', processes: [], withinMs: 0 }, open: 0 }
+  turn.print('warn', 'what a service has in force is not told any more', { service: serviceId })
 }
 
 /** A process ends. With the last one, what was told of the service goes. */
@@ -86,29 +86,30 @@ export function applicationReports(
 ): Map<string, NewReport | undefined> {
   const reports = new Map<string, NewReport | undefined>()
   for (const [serviceId, row] of rows) {
-    if (!row.native || known.has(serviceId) || ended.has(serviceId) || isNative(view, turn.node, serviceId) === false) continue
-    if (row.native.processes.length === 0) reports.set(serviceId, undefined)
-    else known.set(serviceId, remembered(row, row.native.processes, row.native.withinMs, turn))
+    if (!row.lease || known.has(serviceId) || ended.has(serviceId) || mayTell(view, turn.node, serviceId) === false) continue
+    if (row.lease.processes.length === 0) reports.set(serviceId, undefined)
+    else known.set(serviceId, remembered(row, row.lease, turn))
   }
   for (const [serviceId, { processes, report }] of known) {
-    const native = isNative(view, turn.node, serviceId)
-    if (native) reports.set(serviceId, report)
+    const may = mayTell(view, turn.node, serviceId)
+    if (may) reports.set(serviceId, report)
     // One that tells comes back with its service; of one that is silent nothing is left to tell.
-    else if (native === false || processes.size === 0) known.delete(serviceId)
+    else if (may === false || processes.size === 0) known.delete(serviceId)
   }
   return reports
 }
 
-/** Undefined while the catalog has no such service of the node. */
-function isNative(view: View, node: string, serviceId: string): boolean | undefined {
+/** Whether a service is one that tells by itself; undefined while the catalog has no such service of the node. */
+function mayTell(view: View, node: string, serviceId: string): boolean | undefined {
   const at = view.get(nodeServiceTable, nodeServiceKey(node, serviceId))
-  return at && instanceTable.get(view, instanceKey(at.name, node, serviceId))?.native === true
+  const instance = at && instanceTable.get(view, instanceKey(at.name, node, serviceId))
+  return instance && (instance.native || (instance.kind === 'connect-proxy' && !instance.proxy?.reports))
 }
 
-function remembered(row: ProxyReport, names: readonly string[], withinMs: number, turn: Turn<ProxiesOwn>): Application {
+function remembered(row: ProxyReport, { kind, processes: names, withinMs }: Lease, turn: Turn<ProxiesOwn>): Application {
   const { serviceId, service, open } = row
   const told = names.map((process): ApplicationTold => {
-    return { serviceId, service, process, withinMs, inForce: { ...inForce(row), closedConnections: 0 }, open }
+    return { serviceId, service, kind, process, withinMs, inForce: { ...inForce(row), closedConnections: 0 }, open }
   })
   for (const one of told) waitFor(one, turn)
   return { service, processes: new Map(told.map((one) => [one.process, one])), report: reportOf(serviceId, service, told) }
@@ -121,8 +122,6 @@ function waitFor({ serviceId, process, withinMs }: ApplicationTold, turn: Turn<P
 function timerOf(serviceId: string, process: string): string {
   return `application/${JSON.stringify([serviceId, process])}`
 }
-
-const NOBODY = { processes: [], withinMs: 0 }
 
 /** What every one of the processes has in force; of their leaves, the one that ends first. */
 function reportOf(serviceId: string, service: string, told: readonly ApplicationTold[]): NewReport {
@@ -139,7 +138,11 @@ function reportOf(serviceId: string, service: string, told: readonly Application
     enforcedMs: Math.max(...forces.map(({ enforcedMs }) => enforcedMs)),
     closedConnections: sum(forces.map(({ closedConnections }) => closedConnections)),
     open: sum(told.map(({ open }) => open)),
-    native: { processes: told.map(({ process }) => process).sort(), withinMs: Math.max(...told.map(({ withinMs }) => withinMs)) },
+    lease: {
+      kind: told[0]?.kind ?? 'native',
+      processes: told.map(({ process }) => process).sort(),
+      withinMs: Math.max(...told.map(({ withinMs }) => withinMs)),
+    },
   }
 }
 

@@ -11,8 +11,8 @@ export type ProxiesProtocol = {
   open: Call<null, OpenConnections[]>
   /** The agent ends: sidecars that are to wait for their connections take no more. Answered once they have waited. */
   drain: Call<null, null>
-  /** A process of an application that is in the mesh by itself says what it has in force. Whoever asks has seen that the service is
-   * registered here as native. `conflict`: a sidecar runs for it; `busy`: too many processes tell of it. */
+  /** A process of an application that is in the mesh by itself, or of a proxy that this agent does not run, says what it has in force.
+   * Whoever asks has seen that it is registered here as that. `conflict`: a sidecar runs for it; `busy`: too many processes tell of it. */
   applicationTells: Call<ApplicationTold & { token: Token }, null>
   /** A process ends, and takes no connections any more. One that never told has ended already. The service is one of this agent. */
   applicationEnds: Call<{ serviceId: string; service: string; process: string; token: Token }, null>
@@ -36,6 +36,7 @@ export type ManagedProxy = {
 export type ApplicationTold = {
   serviceId: string
   service: string
+  kind: 'native' | 'proxy'
   process: string
   withinMs: number
   /** `leafKeyId` is '' where it is not known who signed the leaf. */

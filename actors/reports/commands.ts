@@ -5,12 +5,12 @@ import { bump, type CommandFunction } from '../command.ts'
 import type { InForce } from '../proxy/protocol.ts'
 import { PROXY_REPORTS, type ProxyReport, proxyReportTable } from './tables.ts'
 
-/** What an agent tells of one of its sidecars, or of an application. */
+/** What an agent tells of one of its sidecars, or of somebody who tells by itself. */
 export type NewReport = Omit<ProxyReport, 'node' | 'modifyIndex'>
 export type ConnectReport = {
   node: string
   reports: NewReport[]
-  /** Ids of services whose sidecars run no more, and of native ones that have said that they end. */
+  /** Ids of services whose sidecars run no more, and of others that have said that they end. */
   gone: string[]
 }
 
@@ -35,7 +35,7 @@ export function removeReport(tx: Transaction, index: number, node: string, servi
 /** Counters alone are not worth a write; how long something took belongs to the index that it was for. */
 export function saysNothingNew(before: ProxyReport | undefined, report: NewReport): boolean {
   if (before === undefined || before.service !== report.service) return false
-  return same(before.native, report.native) && same(mattersOf(before), mattersOf(report))
+  return same(before.lease, report.lease) && same(mattersOf(before), mattersOf(report))
 }
 
 /** What is in force, without what is counted. */

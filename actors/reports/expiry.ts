@@ -59,8 +59,8 @@ export function lifeOf(report: ProxyReport, nowMs: number): LeafLife {
   const age =
     lived >= 1 ? 'it has ended' : lived > RISK_FROM ? `it is past ${Math.floor(RISK_FROM * 100)} % of its life and was not renewed` : ''
   const failing = leafWhy === '' ? '' : `renewing fails: ${leafWhy}`
-  const silence = fellSilent(report) && age !== '' ? 'its application does not tell any more what it has' : ''
+  const silence = fellSilent(report) && age !== '' ? 'it does not tell any more what it has' : ''
   const why = [age, failing, silence].filter((part) => part !== '').join('; ')
-  const who = { node, serviceId, service, ...(report.native && { native: true as const }) }
+  const who = { node, serviceId, service, ...(report.lease?.kind === 'native' && { native: true as const }) }
   return { ...who, leafSerial, leafKeyId, leafIssuedMs, leafRenewAtMs, leafValidUntilMs, lived, why }
 }

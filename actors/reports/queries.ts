@@ -13,9 +13,9 @@ export function proxyReports(view: View): { index: number; reports: ProxyReport[
   return { index: indexOf(view, PROXY_REPORTS), reports: [...view.range(proxyReportTable)].map(([, report]) => report) }
 }
 
-/** A sidecar that an agent runs itself, with what was told of it, if anything was yet; or a native application that has told. */
+/** A sidecar that an agent runs itself, with what was told of it, if anything was yet; or a native application or another proxy that has told. */
 export type MeshProxy = { node: string; serviceId: string; service: string; native?: true; report: ProxyReport | undefined }
-/** Somebody in the mesh of whom nobody knows what it has in force: a proxy that some other program runs, or a native application that
+/** Somebody in the mesh of whom nobody knows what it has in force: a proxy that the agent does not run, or a native application, that
  * never told. */
 export type SilentMember = { node: string; serviceId: string; service: string; kind: 'proxy' | 'native' }
 export type MeshMembers = { index: number; proxies: MeshProxy[]; silent: SilentMember[] }
@@ -34,16 +34,16 @@ export function meshMembers(view: View, destination: string = WILDCARD): MeshMem
       continue
     }
     const who = { node: node.name, serviceId: instance.id, service }
-    const report = instance.native ? reportOf(view, node.name, instance.id) : undefined
-    if (report?.native) members.proxies.push({ ...who, native: true, report })
+    const report = reportOf(view, node.name, instance.id)
+    if (report?.lease) members.proxies.push({ ...who, ...(instance.native && { native: true }), report })
     else members.silent.push({ ...who, kind: instance.native ? 'native' : 'proxy' })
   }
   return members
 }
 
-/** Whether an application has told, and then not again when it was due: whatever it told may hold no more. */
+/** Whether somebody has told, and then not again when it was due: whatever it told may hold no more. */
 export function fellSilent(report: ProxyReport | undefined): boolean {
-  return report?.native !== undefined && report.native.processes.length === 0
+  return report?.lease !== undefined && report.lease.processes.length === 0
 }
 
 /** Whether one sidecar has the intentions in force. `closed` and `ms` are 0 while it has not. */
@@ -52,7 +52,7 @@ export type EnforcedProxy = Omit<MeshProxy, 'report'> & {
   intentionIndex: number
   closed: number
   ms: number
-  /** An application that told once, and is silent now. */
+  /** It told once, and is silent now. */
   fellSilent?: true
 }
 export type Enforcement = {

@@ -1,23 +1,24 @@
 import { table } from '../../src/kernel/tables.ts'
 import type { InForce } from '../proxy/protocol.ts'
 
-/** What a sidecar that an agent runs has in force, as that agent last told, or an application that is in the mesh by itself. Times in ms
- * since 1970. */
+/** What a sidecar that an agent runs has in force, as that agent last told, or an application that is in the mesh by itself, or a proxy that
+ * the agent does not run. Times in ms since 1970. */
 export type ProxyReport = InForce & {
   node: string
-  /** The service that the sidecar is of, or that is native, by its id on the node and its name. */
+  /** The service that the sidecar is of, or that is native, by its id on the node and its name. Of a proxy that the agent does not run,
+   * the id is its own. */
   serviceId: string
   service: string
   /** Connections open when this was told. */
   open: number
-  /** An application's; absent for sidecars. */
-  native?: NativeTellers
+  /** Absent for sidecars that the agent runs. */
+  lease?: Lease
   modifyIndex: number
 }
 
-/** Processes of an application that tell, by the names that they gave themselves, sorted. None are left once all have fallen silent: what
- * they told last is not known to hold any more. `withinMs`: within which time each of them says it again. */
-export type NativeTellers = { processes: string[]; withinMs: number }
+/** Processes that tell, of an application or of a proxy, by the names that they gave themselves, sorted. None are left once all have
+ * fallen silent: what they told last is not known to hold any more. `withinMs`: within which time each of them says it again. */
+export type Lease = { kind: 'native' | 'proxy'; processes: string[]; withinMs: number }
 
 /** By node in lower case and service id. */
 export const proxyReportTable = table<ProxyReport>('proxy-reports', 48)

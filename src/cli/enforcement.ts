@@ -42,7 +42,8 @@ export async function sayEnforced(
   for (const proxy of proxies.filter(({ Enforced }) => !Enforced))
     io.err(`missing: ${nameOf(proxy)} on ${proxy.Node}, ${missing(proxy, index)}`)
   for (const { Node, ServiceID, Kind } of silent) {
-    const who = Kind === 'native' ? 'an application in the mesh by itself that tells nothing' : 'a proxy that the agent does not run'
+    const who =
+      Kind === 'native' ? 'an application in the mesh by itself that tells nothing' : 'a proxy of another program that tells nothing'
     io.err(`not known: ${ServiceID} on ${Node}, ${who}`)
   }
   return isDone ? 0 : EXIT_MISSING
@@ -61,7 +62,7 @@ function nameOf({ ServiceID, Kind }: Told): string {
 }
 
 function missing({ IntentionIndex, FellSilent }: Told, wanted: number): string {
-  if (FellSilent) return 'an application that does not tell any more what it has in force'
+  if (FellSilent) return 'which does not tell any more what it has in force'
   return `${IntentionIndex === 0 ? 'has told of none' : `has those of index ${IntentionIndex}`}, not ${wanted}`
 }
 

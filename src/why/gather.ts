@@ -61,15 +61,15 @@ function sideOf(view: View, service: string, sidecars: SidecarFact[]): Side {
 /** What agents told of sidecars and applications, and of sidecars that run here what they say now. */
 function sidecarsOf(service: string, node: string, reports: readonly ProxyReport[], managed: readonly ManagedProxy[]): SidecarFact[] {
   const here = managed.filter((one) => one.service === service)
-  const told = reports.filter((report) => report.service === service && (report.node !== node || report.native) && !fellSilent(report))
+  const told = reports.filter((report) => report.service === service && (report.node !== node || report.lease) && !fellSilent(report))
   return [
     ...here.map(({ serviceId, phase, why, status }): SidecarFact => {
       const { upstreams = [], ...inForce } = status ?? NOTHING_IN_FORCE
       return { node, serviceId, inForce, here: { phase, why, upstreams } }
     }),
     ...told.map((report): SidecarFact => {
-      const { node: where, serviceId, native } = report
-      return { node: where, serviceId, inForce: report, ...(native && { native: true }) }
+      const { node: where, serviceId, lease } = report
+      return { node: where, serviceId, inForce: report, ...(lease?.kind === 'native' && { native: true }) }
     }),
   ]
 }

@@ -27,7 +27,7 @@ const WRITTEN_MS = 100
 
 function told(given: Partial<InForce>, more: Partial<ApplicationTold> = {}): ApplicationTold & { token: string } {
   const force = { ...inForce(report({ serviceId: 'db' })), ...given }
-  return { serviceId: 'db', service: 'db', process: 'p1', withinMs: WITHIN_MS, open: 0, inForce: force, token: '', ...more }
+  return { serviceId: 'db', service: 'db', kind: 'native', process: 'p1', withinMs: WITHIN_MS, open: 0, inForce: force, token: '', ...more }
 }
 
 /** An agent with the native service db, and what the cluster has of it. */
@@ -64,7 +64,7 @@ test('what an application tells is kept; the same again takes no command, and is
   const { a, says, row, commits } = tryApplications()
   says({ intentionIndex: 7, closedConnections: 2 }, { open: 3 })
   t.like(row(), { node: 'n1', service: 'db', intentionIndex: 7, closedConnections: 2, open: 3 })
-  t.deepEqual(row()?.native, { processes: ['p1'], withinMs: WITHIN_MS })
+  t.deepEqual(row()?.lease, { kind: 'native', processes: ['p1'], withinMs: WITHIN_MS })
   t.is(commits(), 1)
   for (let count = 0; count < 10; count++) {
     a.wait(WITHIN_MS - 1_000)
@@ -78,15 +78,15 @@ test('one that does not tell again in time is known to be silent, until it does;
   says({ intentionIndex: 7 })
   a.setClock(3_600_000)
   a.wait(WITHIN_MS - 2 * WRITTEN_MS)
-  t.deepEqual(row()?.native?.processes, ['p1'])
+  t.deepEqual(row()?.lease?.processes, ['p1'])
   a.wait(3 * WRITTEN_MS)
-  t.deepEqual(row()?.native?.processes, [])
+  t.deepEqual(row()?.lease?.processes, [])
   t.like(
     a.effects().find(({ did }) => did === 'print'),
-    { level: 'warn', line: 'an application does not tell any more what it has in force', facts: { service: 'db' } },
+    { level: 'warn', line: 'what a service has in force is not told any more', facts: { service: 'db' } },
   )
   says({ intentionIndex: 8 })
-  t.like(row(), { intentionIndex: 8, native: { processes: ['p1'] } })
+  t.like(row(), { intentionIndex: 8, lease: { kind: 'native', processes: ['p1'] } })
 })
 
 test('one that ends leaves the record, also after it was silent', (t) => {
@@ -109,16 +109,16 @@ test('of several processes that holds which all have; one that ends or dies hold
   const next = { intentionIndex: 9, bundle: ['r1', 'r2'], leafSerial: '02', leafKeyId: 'k2', leafValidUntilMs: 9_000, closedConnections: 2 }
   says(next, { process: 'p2', open: 1 })
   says(old, { process: 'p1', open: 4 })
-  t.like(row(), { ...old, closedConnections: 3, open: 5, native: { processes: ['p1', 'p2'] } })
+  t.like(row(), { ...old, closedConnections: 3, open: 5, lease: { kind: 'native', processes: ['p1', 'p2'] } })
   says(next, { process: 'p1' })
   t.like(row(), { intentionIndex: 9, bundle: ['r1', 'r2'], leafKeyId: 'k2', closedConnections: 4 })
   says(old, { process: 'p3' })
   ends('p3')
-  t.like(row(), { intentionIndex: 9, native: { processes: ['p1', 'p2'] } })
+  t.like(row(), { intentionIndex: 9, lease: { kind: 'native', processes: ['p1', 'p2'] } })
   says(old, { process: 'p4', withinMs: 5_000 })
   t.is(row()?.intentionIndex, 5)
   a.wait(5_000)
-  t.like(row(), { intentionIndex: 9, native: { processes: ['p1', 'p2'] } })
+  t.like(row(), { intentionIndex: 9, lease: { kind: 'native', processes: ['p1', 'p2'] } })
 })
 
 test('processes without number are refused', (t) => {
@@ -133,11 +133,11 @@ test('what was told to an earlier life of the agent holds until it would have be
   says({ intentionIndex: 7 }, { process: 'p1' })
   says({ intentionIndex: 7 }, { process: 'p2' })
   restart()
-  t.deepEqual(row()?.native?.processes, ['p1', 'p2'])
+  t.deepEqual(row()?.lease?.processes, ['p1', 'p2'])
   says({ intentionIndex: 9 }, { process: 'p1' })
   t.is(row()?.intentionIndex, 7, 'the other one has not said so')
   a.wait(WITHIN_MS)
-  t.like(row(), { intentionIndex: 9, native: { processes: [] } })
+  t.like(row(), { intentionIndex: 9, lease: { kind: 'native', processes: [] } })
 })
 
 test('one that was silent before the agent was started again stays so', (t) => {
@@ -145,7 +145,7 @@ test('one that was silent before the agent was started again stays so', (t) => {
   says({})
   a.wait(WITHIN_MS + WRITTEN_MS)
   restart()
-  t.deepEqual(row()?.native?.processes, [])
+  t.deepEqual(row()?.lease?.processes, [])
 })
 
 test('what others take out of the record is told again; of a service that is not native any more nothing is', (t) => {
@@ -214,7 +214,7 @@ test('whatever processes do, nothing is in force that one of those who live has 
         a.wait(WRITTEN_MS)
         for (const [name, { untilMs }] of told) if (untilMs <= a.nowMs - WRITTEN_MS / 2) told.delete(name)
         if ([...told.values()].some(({ untilMs }) => Math.abs(untilMs - a.nowMs) <= WRITTEN_MS)) continue
-        t.deepEqual(row()?.native?.processes ?? [], [...told.keys()].sort())
+        t.deepEqual(row()?.lease?.processes ?? [], [...told.keys()].sort())
         if (told.size > 0) t.is(row()?.intentionIndex, Math.min(...[...told.values()].map(({ index }) => index)))
       }
     }),

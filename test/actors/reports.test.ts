@@ -225,7 +225,7 @@ test('an application that tells counts like a sidecar; one that never told is si
   t.true(found.done)
   t.deepEqual(found.proxies, [{ ...who, done: true, intentionIndex: index, closed: 2, ms: 3 }])
   t.deepEqual(found.silent, [{ node: 'n1', serviceId: 'mute', service: 'mute', kind: 'native' }])
-  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index, native: { processes: [], withinMs: 0 } })])
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index, lease: { kind: 'native', processes: [], withinMs: 0 } })])
   t.deepEqual(enforcement(tables.view(), { destination: 'db' }).proxies, [
     { ...who, done: false, intentionIndex: index, closed: 0, ms: 0, fellSilent: true },
   ])
@@ -256,11 +256,8 @@ test('a root waits for applications by name, and the radar has their leaves', (t
   tell(tables, 'n1', [nativeReport(renewed)])
   t.deepEqual(behindActive(tables.view()), [])
   t.like(expiry(tables.view(), 500), { leaves: [{ serviceId: 'db', native: true, why: '' }], silent: [] })
-  tell(tables, 'n1', [nativeReport({ ...renewed, native: { processes: [], withinMs: 0 } })])
+  tell(tables, 'n1', [nativeReport({ ...renewed, lease: { kind: 'native', processes: [], withinMs: 0 } })])
   t.deepEqual(behindActive(tables.view()), ['n1/db (native)'])
   t.is(expiry(tables.view(), 500).atRisk.length, 0)
-  t.is(
-    expiry(tables.view(), 950).atRisk[0]?.why,
-    'it is past 90 % of its life and was not renewed; its application does not tell any more what it has',
-  )
+  t.is(expiry(tables.view(), 950).atRisk[0]?.why, 'it is past 90 % of its life and was not renewed; it does not tell any more what it has')
 })

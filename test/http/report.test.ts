@@ -23,7 +23,7 @@ test('PUT /v1/tribune/report/: the agent adds what it knows of the certificate',
   t.deepEqual(reply, {})
   t.deepEqual(told, [
     {
-      ...{ serviceId: 'db-1', service: 'db', process: 'p-1', withinMs: 60_000, open: 5, token: '' },
+      ...{ serviceId: 'db-1', service: 'db', kind: 'native', process: 'p-1', withinMs: 60_000, open: 5, token: '' },
       inForce: {
         rootsIndex: 9,
         bundle: ['r1', 'r2'],
@@ -101,13 +101,17 @@ for (const [what, body, status, text, answers] of REFUSED) {
   })
 }
 
-test('only native services of this agent are told of', async (t) => {
+test('only native services of this agent, and proxies that it does not run, are told of', async (t) => {
   t.deepEqual((await report(REPORT, { service: { service: null } })).reply, { refused: 'missing', why: 'unknown service ID: db-1' })
   const plain = { service: { definition: { name: 'db', connect: { native: false } } } }
   t.deepEqual((await report(REPORT, { service: plain })).reply, {
     refused: 'invalid',
-    why: 'service "db-1" is not registered with Connect.Native',
+    why: 'service "db-1" is neither registered with Connect.Native nor a proxy of its own',
   })
+  const proxy = { destinationServiceName: 'db' }
+  const own = (more: object) => ({ service: { definition: { name: 'db-1', kind: 'connect-proxy', proxy: { ...proxy, ...more } } } })
+  t.like((await report(REPORT, { service: own({}) })).told, [{ serviceId: 'db-1', service: 'db', kind: 'proxy' }])
+  t.like((await report(REPORT, { service: own({ reports: true }) })).reply, { refused: 'invalid' })
 })
 
 test('DELETE /v1/tribune/report/: a process ends', async (t) => {

@@ -25,7 +25,7 @@ export function report(given: Partial<NewReport> & { serviceId: string }): NewRe
 
 /** What a native application tells, by one process. */
 export function nativeReport(given: Partial<NewReport> & { serviceId: string }): NewReport {
-  return report({ native: { processes: ['p1'], withinMs: 30_000 }, ...given })
+  return report({ lease: { kind: 'native', processes: ['p1'], withinMs: 30_000 }, ...given })
 }
 
 /** Registers a service (its id is its name) that is in the mesh by itself. */

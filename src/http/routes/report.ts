@@ -4,7 +4,7 @@ import { proxiesRef } from '../../../actors/proxies/protocol.ts'
 import type { InForce } from '../../../actors/proxy/protocol.ts'
 import { RISK_FROM } from '../../../actors/reports/expiry.ts'
 import { parseDuration } from '../../config/durations.ts'
-import { isRefused, type Refusal, type Result, refuse } from '../../kernel/refusal.ts'
+import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import type { EdgeContext } from '../context.ts'
 import { decodeBody } from '../decode-body.ts'
 import type { Route } from '../route.ts'
@@ -17,29 +17,30 @@ const ROOT_ID_LENGTH_MAX = 256
 const PROCESS = /^[\w.-]{0,64}$/
 const SERIAL = /^[0-9a-f]{2}(:[0-9a-f]{2}){0,31}$/
 
-/** PUT /v1/tribune/report/:service-id: an application that is in the mesh by itself says what it has in force, and again before `TTL` is
- * over. The service has to be registered with this agent as native. */
+/** PUT /v1/tribune/report/:service-id: an application that is in the mesh by itself, or a proxy that the agent does not run, says what it has
+ * in force, and again before `TTL` is over. It has to be registered with this agent: as native, or as a proxy. */
 export const reportRoute: Route = {
   method: 'PUT',
   path: '/v1/tribune/report/*id',
   async run({ rest: serviceId, body, token }, context) {
     const written = reportOf(body)
     if (isRefused(written)) return { status: 400, text: `Bad request: ${written.why}` }
-    const service = await nativeService(serviceId, context)
-    if (typeof service === 'object') return service
+    const teller = await tellerOf(serviceId, context)
+    if (isRefused(teller)) return teller
+    const { service } = teller
     const { process, withinMs, open, leaf, ...rest } = written
     const facts = await context.asked(leafRef, 'find', { service, serial: leaf.serial })
     if (isRefused(facts)) return facts
     const certificate = leafOf(leaf, facts)
     if (isRefused(certificate)) return { status: 400, text: `Bad request: ${certificate.why}` }
-    const told = { serviceId, service, process, withinMs, open, inForce: { ...rest, ...certificate } }
+    const told = { serviceId, ...teller, process, withinMs, open, inForce: { ...rest, ...certificate } }
     const taken = await context.asked(proxiesRef, 'applicationTells', { ...told, token })
     return isRefused(taken) ? taken : {}
   },
   statusOf: { conflict: 409 },
 }
 
-/** DELETE /v1/tribune/report/:service-id?process=: an application ends, or does not tell any more. Done too if it never told. */
+/** DELETE /v1/tribune/report/:service-id?process=: it ends, or does not tell any more. Done too if it never told. */
 export const reportEndRoute: Route = {
   method: 'DELETE',
   path: '/v1/tribune/report/*id',
@@ -50,7 +51,8 @@ export const reportEndRoute: Route = {
     if (isRefused(found)) return found
     // What was told of a service goes with it.
     if (!found.service) return {}
-    const service = found.service.definition.name
+    const { name, proxy } = found.service.definition
+    const service = proxy?.destinationServiceName ?? name
     const ended = await context.asked(proxiesRef, 'applicationEnds', { serviceId, service, process, token })
     return isRefused(ended) ? ended : {}
   },
@@ -128,13 +130,17 @@ function withinOf(text: string): Result<number> {
   return ms >= WITHIN_MS_MIN && ms <= WITHIN_MS_MAX ? Math.round(ms) : refuse('invalid', `TTL: ${text} is not from 5s to 10m`)
 }
 
-/** The name of a native service of this agent. */
-async function nativeService(serviceId: string, { asked }: EdgeContext): Promise<string | Refusal> {
+type Teller = { service: string; kind: 'native' | 'proxy' }
+
+/** Of which service an application or a proxy of this agent tells. */
+async function tellerOf(serviceId: string, { asked }: EdgeContext): Promise<Result<Teller>> {
   const found = await asked(localRef, 'service', { serviceId })
   if (isRefused(found)) return found
   if (!found.service) return refuse('missing', `unknown service ID: ${serviceId}`)
-  const { name, connect } = found.service.definition
-  return connect?.native ? name : refuse('invalid', `service ${JSON.stringify(serviceId)} is not registered with Connect.Native`)
+  const { name, kind, connect, proxy } = found.service.definition
+  if (connect?.native) return { service: name, kind: 'native' }
+  if (kind === 'connect-proxy' && proxy && !proxy.reports) return { service: proxy.destinationServiceName, kind: 'proxy' }
+  return refuse('invalid', `service ${JSON.stringify(serviceId)} is neither registered with Connect.Native nor a proxy of its own`)
 }
 
 /** The agent knows more of a leaf that it gave than whoever shows it. Of another one, it cannot say who signed it. */
