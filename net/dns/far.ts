@@ -2,7 +2,6 @@ import { exchangeRef } from '../../actors/exchange/protocol.ts'
 import { askNumber } from '../../src/http/ask-number.ts'
 import { failOver } from '../../src/http/failover.ts'
 import { isDatacenterName } from '../../src/http/other-datacenter.ts'
-import { fromAbroad } from '../../src/http/wan-addresses.ts'
 import { NO_PATH } from '../../src/kernel/far.ts'
 import type { Host } from '../../src/kernel/host.ts'
 import type { DnsAsked } from '../../src/kernel/ports.ts'
@@ -13,7 +12,7 @@ import { queryForm } from './question.ts'
 import { type DnsRecord, RCODE } from './records.ts'
 import type { DnsSettings } from './settings.ts'
 import type { DnsSource } from './source.ts'
-import { dnsInstance, dnsSource } from './tables-source.ts'
+import { abroadInstance, dnsInstance, dnsSource } from './tables-source.ts'
 
 /** Finds the answer to a question, wherever the catalog is; `done` is called once, maybe at once. */
 export type Answers = (
@@ -92,7 +91,7 @@ function answerFrom(host: Host, node: string, source: DnsSource, asked: Asked, d
   failOver(host, { node, datacenter: settings.datacenter }, elsewhere.failover, ({ datacenter, instances: found }) => {
     if (found.length === 0) return done(otherwise)
     const complete = () => {
-      const instances = found.map((instance) => dnsInstance(settings.translateWanAddrs ? fromAbroad(instance) : instance))
+      const instances = found.map(settings.translateWanAddrs ? abroadInstance : dnsInstance)
       return answerTo(question, source, settings, { ...turn, failedOver: { datacenter, instances } })
     }
     done(attempt(host, question, complete))

@@ -32,14 +32,23 @@ export function targetOf({ settings }: Pick<Asking, 'settings'>, name: string, k
 
 /** The address of a node under `owner`: one A or AAAA if the type wants it, or a CNAME and where that leads. */
 export function nodeAddressRecords(asking: Asking, node: DnsNode, owner: string, ttlSeconds: number): DnsRecord[] {
-  const bytes = addressBytes(node.address)
+  const address = addressFor(asking, node)
+  const bytes = addressBytes(address)
   if (bytes !== undefined) {
-    const record = addressRecord(asking.type, bytes, node.address, owner, ttlSeconds)
+    const record = addressRecord(asking.type, bytes, address, owner, ttlSeconds)
     return record === undefined ? [] : [record]
   }
-  const target = fullyQualified(node.address)
+  const target = fullyQualified(address)
   if (!isEncodable(target)) return []
   return [{ type: 'CNAME', name: owner, ttlSeconds, target }, ...hostRecords(asking, target)]
+}
+
+/** The address that suits the type of a question best. */
+export function addressFor({ type }: Pick<Asking, 'type'>, { address, others = [] }: Pick<DnsNode, 'address' | 'others'>): string {
+  if (address === '' || others.length === 0 || (type !== TYPE.a && type !== TYPE.aaaa)) return address
+  const wanted = type === TYPE.a ? 4 : 16
+  const length = addressBytes(address)?.length
+  return length === undefined || length === wanted ? address : (others.find((other) => addressBytes(other)?.length === wanted) ?? address)
 }
 
 /** An address as the type wants it; undefined if its family does not fit. TXT gets addresses too, as in Consul. */

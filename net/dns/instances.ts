@@ -1,5 +1,5 @@
 import { addressBytes, addressHex } from './addresses.ts'
-import { type Asking, addressRecord, hostRecords, nodeTexts, targetOf } from './hosts.ts'
+import { type Asking, addressFor, addressRecord, hostRecords, nodeTexts, targetOf } from './hosts.ts'
 import { fullyQualified, isEncodable } from './names.ts'
 import { type DnsRecord, TYPE } from './records.ts'
 import type { DnsInstance } from './source.ts'
@@ -67,13 +67,16 @@ function addressRecords(asking: Asking, instances: readonly DnsInstance[], ttlSe
 /** Where an instance is: an address with the canonical name for it, or a host name. */
 type Location = { target: string; bytes: Uint8Array; address: string } | { target: string; bytes?: undefined }
 
-function locationOf(asking: Asking, { node, address }: DnsInstance): Location | undefined {
+function locationOf(asking: Asking, instance: DnsInstance): Location | undefined {
+  const { node } = instance
+  const address = addressFor(asking, instance)
   const bytes = address === '' ? undefined : addressBytes(address)
   if (bytes !== undefined) return { target: targetOf(asking, addressHex(bytes), 'addr'), bytes, address }
-  const host = fullyQualified(address === '' ? node.address : address)
-  const nodeBytes = addressBytes(node.address)
+  const nodeAddress = addressFor(asking, node)
+  const host = fullyQualified(address === '' ? nodeAddress : address)
+  const nodeBytes = addressBytes(nodeAddress)
   if (nodeBytes !== undefined && (address === '' || host === asking.name)) {
-    return { target: targetOf(asking, node.name, 'node'), bytes: nodeBytes, address: node.address }
+    return { target: targetOf(asking, node.name, 'node'), bytes: nodeBytes, address: nodeAddress }
   }
   return host === '.' ? undefined : { target: host }
 }

@@ -39,6 +39,8 @@ export type DnsNode = {
   name: string
   /** An IP address or a host name. */
   address: string
+  /** IP addresses for questions that want another family than that of `address`. */
+  others?: readonly string[]
   meta: Readonly<Record<string, string>>
 }
 
@@ -46,6 +48,8 @@ export type DnsInstance = {
   node: DnsNode
   /** An IP address or a host name; '' is the node's. */
   address: string
+  /** As those of a node. */
+  others?: readonly string[]
   port: number
   tags: readonly string[]
   weights: Weights

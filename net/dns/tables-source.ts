@@ -34,8 +34,8 @@ export function dnsSource(view: () => View, agent: string, isAbroad = false): Dn
     return found
   }
 
-  const placedNode = (node: NodeRecord) => dnsNode(isAbroad ? nodeFromAbroad(node) : node)
-  const placed = (instance: Instance) => dnsInstance(isAbroad ? fromAbroad(instance) : instance)
+  const placedNode = isAbroad ? abroadNode : dnsNode
+  const placed = isAbroad ? abroadInstance : dnsInstance
 
   return {
     node: (name) => answer('node', name, (tables) => nodeNamed(tables, name, placedNode)),
@@ -100,4 +100,18 @@ function dnsNode({ name, address, meta }: NodeRecord): DnsNode {
 export function dnsInstance(found: Instance): DnsInstance {
   const { address, port, tags, weights } = found.instance
   return { node: dnsNode(found.node), address, port, tags, weights, status: worstStatus(found) }
+}
+
+/** The same for whoever is in another datacenter and takes the addresses for that. */
+export function abroadInstance(found: Instance): DnsInstance {
+  const tagged = Object.entries(found.instance.taggedAddresses).map(([tag, { address }]): [string, string] => [tag, address])
+  return { ...dnsInstance(fromAbroad(found)), node: abroadNode(found.node), others: wanAddressesOf(tagged) }
+}
+
+function abroadNode(node: NodeRecord): DnsNode {
+  return { ...dnsNode(nodeFromAbroad(node)), others: wanAddressesOf(Object.entries(node.taggedAddresses ?? {})) }
+}
+
+function wanAddressesOf(tagged: readonly (readonly [tag: string, address: string])[]): string[] {
+  return tagged.filter(([tag, address]) => (tag === 'wan_ipv4' || tag === 'wan_ipv6') && address !== '').map(([, address]) => address)
 }

@@ -76,6 +76,24 @@ test('addresses for other datacenters are given to those who take them', (t) => 
     t.like(ask(agent, 'wide.service.dc2.mesh.', TYPE.srv), { answers: [{ port: 8080, target: 'cb007109.addr.dc2.mesh.' }] })
     t.like(ask(agent, 'wide.query.mesh.', TYPE.a), { answers: [{ address: '203.0.113.9' }] })
   }
+  const tagged = { wan: '203.0.113.3', wan_ipv6: '2001:db8::3', wan_ipv4: '203.0.113.4' }
+  const both = { taggedAddresses: { wan: { address: '2001:db8::9', port: 0 }, wan_ipv4: { address: '203.0.113.9', port: 0 } } }
+  for (const [node, service] of [
+    ['z2', instance({ name: 'plain' })],
+    ['z2', { ...instance({ name: 'both', address: '10.2.0.9' }), ...both }],
+  ] as const) {
+    const request = { ...registration({ node, address: '10.2.0.3', service }), taggedAddresses: tagged }
+    tables.d1.apply([{ kind: 'catalog.register', atMs: 0, request }])
+  }
+  const addresses = (name: string, type: number) => {
+    const answer = ask('n1', name, type)
+    return answer && 'answers' in answer ? answer.answers.map((record) => ('address' in record ? record.address : record.type)) : answer
+  }
+  t.deepEqual(addresses('z2.node.dc2.mesh.', TYPE.a), ['203.0.113.3'])
+  t.deepEqual(addresses('z2.node.dc2.mesh.', TYPE.aaaa), ['2001:db8::3'])
+  t.deepEqual(addresses('plain.service.dc2.mesh.', TYPE.aaaa), ['2001:db8::3'])
+  t.deepEqual(addresses('both.service.dc2.mesh.', TYPE.a), ['203.0.113.9'])
+  t.deepEqual(addresses('both.service.dc2.mesh.', TYPE.aaaa), ['2001:db8::9'])
   t.like(ask('d1', 'wide.service.mesh.', TYPE.a), { answers: [{ address: '10.2.0.9' }] })
   t.like(ask('d1', 'y2.node.dc2.mesh.', TYPE.a), { answers: [{ address: '10.2.0.2' }] })
 })
