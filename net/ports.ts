@@ -10,6 +10,7 @@ import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
 import { createDaemons } from './daemons.ts'
 import { createEtcdChild } from './etcd/child.ts'
+import { contactOf } from './etcd/contact.ts'
 import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import type { Links } from './gossip/links.ts'
 import { openPool } from './gossip/pool.ts'
@@ -48,6 +49,7 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
   const roles = layout[thread] ?? []
   let links: PoolLinks | undefined
   const devices: Partial<Devices> = {}
+  const contact = config.etcd && contactOf(tables.directory)
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)
@@ -61,9 +63,9 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
     const snapshots = createSnapshots({ tables, clock: realClock })
     devices.snapshots = config.etcd ? onlySaving(snapshots) : snapshots
     closers.push(() => snapshots.close())
-    if (config.etcd && roles.includes('state')) {
+    if (config.etcd && contact && roles.includes('state')) {
       const shared = { tables, snapshots, apply: applyGroup, onCommitted, clock: realClock }
-      const log = openEtcdLog({ ...shared, config, etcd: config.etcd, print, fatal })
+      const log = openEtcdLog({ ...shared, config, etcd: config.etcd, contact, print, fatal })
       devices.log = log
       closers.unshift(() => log.close())
     }
@@ -107,7 +109,7 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
   }
   const view: Pick<OpenTables, 'view'> & { view(): View } = tables
   return {
-    ports: { clock: realClock, random: () => realRandom, tables: view, devices, print },
+    ports: { clock: realClock, random: () => realRandom, tables: view, devices, print, ...(contact && { contact: contact.read }) },
     links,
     async close() {
       for (const close of closers) await close()

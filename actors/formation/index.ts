@@ -4,13 +4,13 @@ import { type Caller, type Cast, LATER } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { authorize } from '../authorize.ts'
 import { lastIndex } from '../command.ts'
-import { commit } from '../ledger.ts'
+import { commit, ledgerRef } from '../ledger.ts'
 import { type Member, membershipRef } from '../membership/protocol.ts'
 import { foundingOf, leaderOf } from '../servers/commands.ts'
 import { admission, admitted, admittedBy } from './admit.ts'
 import { gather, isFounded, keepUp, type Listed, noteStage, say, shownMembers } from './duties.ts'
 import { addressOf, serversAmong } from './plan.ts'
-import { type Admission, type FormationArgs, type FormationProtocol, formationRef } from './protocol.ts'
+import { type Admission, type FormationArgs, type FormationProtocol, formationRef, type ServerStatus } from './protocol.ts'
 import { type FormationState, TICK_MS } from './state.ts'
 
 export type FormationOwn = {
@@ -27,6 +27,7 @@ export type FormationOwn = {
   forgotten: Cast<{ outcome: Result<EtcdOutcome>; caller: Caller<null> | undefined }>
   admitting: Cast<{ caller: Caller<Admission>; peer: EtcdPeer; tries: number; outcome: Result<EtcdOutcome> }>
   admitted: Cast<{ caller: Caller<Admission>; outcome: Result<EtcdOutcome> }>
+  inTouch: Cast<{ caller: Caller<ServerStatus>; askedMs: number; result: Result<null> }>
   shown: Cast<{ caller: Caller<Listed>; outcome: Result<EtcdOutcome> }>
   removing: Cast<{ caller: Caller<null>; id: string; address: string; outcome: Result<EtcdOutcome> }>
   leaving: Cast<{ caller: Caller<null>; outcome: Result<EtcdOutcome> }>
@@ -39,6 +40,7 @@ export { formationRef }
 
 const NO_ETCD = refuse('conflict', 'this agent has no etcd of its own')
 const LOOK_AGAIN_MS = 10_000
+const CONTACT_WITHIN_MS = 900
 
 /** Started with what this server is; without an etcd of its own it only answers. */
 export const formation = defineActor<FormationProtocol, FormationOwn, FormationState, FormationArgs>({
@@ -162,7 +164,19 @@ export const formation = defineActor<FormationProtocol, FormationOwn, FormationS
       turn.answer(caller, admitted(state, outcome))
     },
 
-    status: ({ startedMs }, _request, turn) => ({ index: lastIndex(turn.view), startedMs }),
+    status(_state, _request, turn, caller) {
+      const askedMs = turn.nowMs
+      turn.call(ledgerRef, 'catchUp', null, {
+        withinMs: CONTACT_WITHIN_MS,
+        then: (result) => ({ name: 'inTouch', request: { caller, askedMs, result } }),
+      })
+      return LATER
+    },
+
+    inTouch({ startedMs }, { caller, askedMs, result }, turn) {
+      const contactMs = Math.max(0, turn.nowMs - askedMs)
+      turn.answer(caller, isRefused(result) ? result : { index: lastIndex(turn.view), startedMs, contactMs })
+    },
 
     members({ args, phase }, _request, turn, caller) {
       if (!args.own) return { term: 0 }

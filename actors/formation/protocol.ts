@@ -10,6 +10,7 @@ export type FormationProtocol = {
    */
   admit: Call<{ id: string; url: string }, Admission>
   /** How this server is, for others. */
+  /** Refused if the server cannot reach its log. */
   status: Call<null, ServerStatus>
   /** The members of the cluster. Without an etcd of its own `members` is undefined. `busy`: the cluster does not answer. */
   members: Call<null, { members?: ClusterMember[]; term: number }>
@@ -28,8 +29,8 @@ export const formationRef = refOf<FormationProtocol>('formation')
 
 /** `members`: all there are, the new one too. */
 export type Admission = { authority: CertificateAuthority; members: EtcdPeer[] }
-/** `index`: the last one it has. `startedMs`: since when it runs, on its clock. */
-export type ServerStatus = { index: number; startedMs: number }
+/** `index`: the last one it has. `startedMs`: since when it runs, on its clock. `contactMs`: what it took to hear of its log just now. */
+export type ServerStatus = { index: number; startedMs: number; contactMs: number }
 /** `id` is the server's, '' if it has not begun yet; `address` host:port. `serf`: '' if nobody knows it. */
 export type ClusterMember = {
   id: string

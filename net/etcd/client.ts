@@ -11,7 +11,8 @@ import {
   status,
 } from '@grpc/grpc-js'
 import type { EtcdConfig } from '../../src/config/config.ts'
-import { type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { SharedContact } from './contact.ts'
 import {
   decodeGrant,
   decodeRange,
@@ -55,9 +56,10 @@ export type Nothing = Readonly<Record<string, never>>
 export type EtcdFiles = { ca?: Buffer; cert?: Buffer; key?: Buffer }
 /** Where a member is: the path of its socket, or an address. */
 export type EtcdEndpoint = { readonly socket: string } | EtcdConfig['endpoints'][number]
-export type EtcdOptions = { endpoints: readonly EtcdEndpoint[]; files: EtcdFiles }
+/** `contact`: is told of every answer, and when a member says that nobody leads. */
+export type EtcdOptions = { endpoints: readonly EtcdEndpoint[]; files: EtcdFiles; contact?: Pick<SharedContact, 'heard' | 'lost'> }
 
-export function connectEtcd({ endpoints, files }: EtcdOptions): Etcd {
+export function connectEtcd({ endpoints, files, contact }: EtcdOptions): Etcd {
   const members = endpoints.map((endpoint) => memberOf(endpoint, files))
   let current = 0
   let isClosed = false
@@ -71,6 +73,8 @@ export function connectEtcd({ endpoints, files }: EtcdOptions): Etcd {
     const member = members[current] as Member
     const answer = isClosed ? CLOSED : ((await connected(member)) ?? (await unary(member.client, path, request, decode)))
     if (isMemberAway(answer)) leave(member)
+    if (!isRefused(answer)) contact?.heard((answer as { term?: number }).term)
+    else if (answer.why === NO_LEADER) contact?.lost()
     return answer
   }
 
@@ -91,6 +95,7 @@ export function connectEtcd({ endpoints, files }: EtcdOptions): Etcd {
       stream = member.client.makeBidiStreamRequest(WATCH, same, decodeWatch, WITH_LEADER)
       stream.on('data', (answer: WatchAnswer) => {
         if (isOver) return
+        contact?.heard()
         if (answer.put.length > 0) told(answer)
         if (answer.canceled) {
           end(answer.compactRevision > 0 ? refuse('gone', 'etcd has compacted it') : refuse('busy', answer.cancelReason))

@@ -11,6 +11,7 @@ import { snapshotDirectory, snapshotPath } from '../snapshots.ts'
 import type { OpenTables } from '../tables.ts'
 import { childFiles } from './child-files.ts'
 import { connectEtcd, type EtcdFiles } from './client.ts'
+import type { SharedContact } from './contact.ts'
 import { etcdKeys } from './keys.ts'
 import { type EtcdLog, type EtcdLogOptions, etcdLog } from './log.ts'
 
@@ -19,19 +20,20 @@ export type OpenEtcdLogOptions = Pick<EtcdLogOptions, 'apply' | 'onCommitted' | 
   snapshots: Devices['snapshots']
   config: Config
   etcd: EtcdConfig
+  contact: SharedContact
   print: Ports['print']
   /** The log cannot be followed any further. */
   fatal(why: string): void
 }
 
 /** The log that this server shares with all that use the same etcd and datacenter. Throws if a file of TLS cannot be read. */
-export function openEtcdLog({ config, etcd, snapshots, print, fatal, ...options }: OpenEtcdLogOptions): EtcdLog {
+export function openEtcdLog({ config, etcd, contact, snapshots, print, fatal, ...options }: OpenEtcdLogOptions): EtcdLog {
   const files = tlsFiles(etcd)
   if (isRefused(files)) throw new Error(files.why)
   return etcdLog({
     ...options,
     print,
-    etcd: connectEtcd({ endpoints: etcd.own ? [{ socket: childFiles(config.dataDir).socket }] : etcd.endpoints, files }),
+    etcd: connectEtcd({ endpoints: etcd.own ? [{ socket: childFiles(config.dataDir).socket }] : etcd.endpoints, files, contact }),
     keys: etcdKeys(config.datacenter),
     id: config.node.id,
     holdMs: etcd.holdMs,

@@ -11,8 +11,8 @@ export type RangeRequest = {
   limit?: number
   keysOnly?: boolean
 }
-/** `revision` is that of the whole store when it was looked at. */
-export type RangeAnswer = { revision: number; found: KeyValue[]; more: boolean }
+/** `revision` is that of the whole store when it was looked at, `term` the number of the election that etcd's leader won. */
+export type RangeAnswer = { revision: number; term?: number; found: KeyValue[]; more: boolean }
 /** A condition: what the key holds, or that it is absent. */
 export type Condition = { key: string; value: string } | { key: string; absent: true }
 export type Operation =
@@ -22,7 +22,7 @@ export type Operation =
 /** All conditions hold: `then` is carried out, else `otherwise`; either at one revision. */
 export type TxnRequest = { when: Condition[]; then: Operation[]; otherwise?: Operation[] }
 /** `found`: of each operation what it has found; nothing for one that writes. */
-export type TxnAnswer = { succeeded: boolean; revision: number; found: KeyValue[][] }
+export type TxnAnswer = { succeeded: boolean; revision: number; term?: number; found: KeyValue[][] }
 /** `from`: the first revision that is told. */
 export type WatchRequest = { key: string; from: number }
 export type WatchAnswer = {
@@ -42,7 +42,7 @@ export function encodeRange({ key, end, limit, keysOnly }: RangeRequest): Buffer
 
 export function decodeRange(bytes: Buffer): RangeAnswer {
   const fields = fieldsOf(bytes)
-  return { revision: revisionOf(bytesOf(fields, 1)), found: messagesOf(fields, 2).map(decodeKeyValue), more: numberOf(fields, 3) !== 0 }
+  return { ...headerOf(bytesOf(fields, 1)), found: messagesOf(fields, 2).map(decodeKeyValue), more: numberOf(fields, 3) !== 0 }
 }
 
 export function encodeTxn({ when, then, otherwise = [] }: TxnRequest): Buffer {
@@ -52,7 +52,7 @@ export function encodeTxn({ when, then, otherwise = [] }: TxnRequest): Buffer {
 export function decodeTxn(bytes: Buffer): TxnAnswer {
   const fields = fieldsOf(bytes)
   const found = messagesOf(fields, 3).map((answer) => decodeRange(bytesOf(fieldsOf(answer), 1)).found)
-  return { revision: revisionOf(bytesOf(fields, 1)), succeeded: numberOf(fields, 2) !== 0, found }
+  return { ...headerOf(bytesOf(fields, 1)), succeeded: numberOf(fields, 2) !== 0, found }
 }
 
 export function encodeCompact(revision: number): Buffer {
@@ -122,6 +122,7 @@ function decodeKeyValue(bytes: Buffer): KeyValue {
   }
 }
 
-function revisionOf(header: Buffer): number {
-  return numberOf(fieldsOf(header), 3)
+function headerOf(header: Buffer): { revision: number; term: number } {
+  const fields = fieldsOf(header)
+  return { revision: numberOf(fields, 3), term: numberOf(fields, 4) }
 }

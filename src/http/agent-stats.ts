@@ -5,6 +5,8 @@ import { lastIndex } from '../../actors/command.ts'
 import type { AgentFacts, LocalList } from '../../actors/local/protocol.ts'
 import type { Member } from '../../actors/membership/protocol.ts'
 import { leaderOf } from '../../actors/servers/commands.ts'
+import { formatDuration } from '../config/durations.ts'
+import type { LogContact } from '../kernel/ports.ts'
 import type { View } from '../kernel/tables.ts'
 
 export type StatsSource = {
@@ -18,6 +20,7 @@ export type StatsSource = {
   /** How many there are, the own one too; counted at servers only. */
   datacenters: number
   view: View
+  contact: LogContact
   /** How many run on this thread. */
   actors: number
 }
@@ -81,17 +84,18 @@ function poolStats({
 }
 
 /** Who shares the log with nobody leads. */
-function serverStats({ facts, view, datacenters }: StatsSource): Record<string, Record<string, string>> {
+function serverStats({ facts, view, datacenters, contact }: StatsSource): Record<string, Record<string, string>> {
   const index = String(lastIndex(view))
   const leader = leaderOf(view)
-  const isLeader = leader === undefined || leader === facts.nodeId
+  const isLeader = contact.isLed && (leader === undefined || leader === facts.nodeId)
   const servers = serviceInstances(view, SERVER_SERVICE).instances
-  const found = isLeader ? undefined : servers.find(({ node }) => node.id === leader)
+  const found = isLeader || !contact.isLed ? undefined : servers.find(({ node }) => node.id === leader)
+  const term = contact.term > 0 ? String(contact.term) : RAFT_TERM
   const leaderAddress = found ? placeOf(found.node.address, found.instance.port) : ''
   return {
     consul: {
       acl: 'disabled',
-      bootstrap: String(leader === undefined),
+      bootstrap: String(leader === undefined && contact.isLed),
       known_datacenters: String(datacenters),
       leader: String(isLeader),
       leader_addr: isLeader ? placeOf(facts.address, facts.ports.server) : leaderAddress,
@@ -101,13 +105,13 @@ function serverStats({ facts, view, datacenters }: StatsSource): Record<string, 
       applied_index: index,
       commit_index: index,
       fsm_pending: '0',
-      last_contact: '0',
+      last_contact: isLeader ? '0' : Number.isFinite(contact.silentMs) ? formatDuration(contact.silentMs) : 'never',
       last_log_index: index,
-      last_log_term: RAFT_TERM,
+      last_log_term: term,
       num_peers: String(Math.max(servers.length - 1, 0)),
       protocol_version: '3',
       state: isLeader ? 'Leader' : 'Follower',
-      term: RAFT_TERM,
+      term,
     },
   }
 }

@@ -1,5 +1,6 @@
 import { lastIndex } from '../../actors/command.ts'
 import type { Host } from '../kernel/host.ts'
+import type { LogContact } from '../kernel/ports.ts'
 import { type ReadSet, recordReads } from '../kernel/recording-view.ts'
 import { isRefused } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
@@ -53,7 +54,7 @@ export class Answers {
   /** The present answer for `key`, if it is kept and still holds. */
   kept(key: string): Answer | undefined {
     const answer = this.#kept.get(key)?.answer
-    if (!answer) return undefined
+    if (!answer || !this.#isInTouch()) return undefined
     const head = lastIndex(this.#host.ports.tables.view())
     if (answer.head === head) return answer
     // Every change up to `noticed` has passed the waiters, and this answer was not among those concerned.
@@ -67,7 +68,8 @@ export class Answers {
     const kept = this.kept(key)
     if (kept) return kept
     const answer = this.#evaluate(route, request)
-    if (!route.uncached && answer.index !== undefined && answer.bytes.byteLength <= ANSWER_BYTES_MAX) this.#keep(key, answer)
+    if (!route.uncached && this.#isInTouch() && answer.index !== undefined && answer.bytes.byteLength <= ANSWER_BYTES_MAX)
+      this.#keep(key, answer)
     return answer
   }
 
@@ -79,11 +81,27 @@ export class Answers {
     const pretty = this.#alwaysPretty || request.query.has('pretty')
     const index = !isRefused(found) && 'index' in found ? Math.max(found.index, 1) : undefined
     const before = [...this.#headers]
-    if (index !== undefined && showsIndex(found)) before.push(...queryHeaders(index, route, request, this.#settings))
+    if (index !== undefined && showsIndex(found)) before.push(...this.#queryHeaders(index, route, request))
     if (saysCache(route, request) && (reply.status ?? 200) === 200)
       before.push(...Object.entries(cacheHeaders(request, this.#settings)).flat())
     const { status, headers, type, bytes } = encodeReply(reply, pretty, before)
     return { status, headers, type, bytes, index, reads, times: this.#timesOf(route), head: lastIndex(plain) }
+  }
+
+  /** What every answer to a query says. */
+  #queryHeaders(index: number, { saysConsistency }: ReadRoute, request: HttpRequest): string[] {
+    const { isLed, overdueMs } = contactOf(this.#host)
+    const age = Number.isFinite(overdueMs) ? overdueMs : 0
+    const headers = ['X-Consul-Index', String(index), 'X-Consul-Knownleader', String(isLed), 'X-Consul-Lastcontact', String(age)]
+    if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(request, this.#settings))
+    headers.push('X-Consul-Query-Backend', 'blocking-query')
+    return headers
+  }
+
+  /** Whether answers say what kept ones say: that the leader is known, and heard of just now. */
+  #isInTouch(): boolean {
+    const { isLed, overdueMs } = contactOf(this.#host)
+    return isLed && overdueMs === 0
   }
 
   #keep(key: string, answer: Answer): void {
@@ -114,13 +132,12 @@ function saysCache({ saysCache = false }: ReadRoute, request: HttpRequest): bool
   return typeof saysCache === 'boolean' ? saysCache : saysCache(request)
 }
 
-/** What every answer to a query says. */
-function queryHeaders(index: number, { saysConsistency }: ReadRoute, request: HttpRequest, settings: EdgeSettings): string[] {
-  const headers = ['X-Consul-Index', String(index), 'X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0']
-  if (saysConsistency) headers.push('X-Consul-Effective-Consistency', consistencyOf(request, settings))
-  headers.push('X-Consul-Query-Backend', 'blocking-query')
-  return headers
+/** How this server stands to its log. Who has one of its own, or none, has always just heard of it. */
+export function contactOf({ ports }: Pick<Host, 'ports'>): LogContact {
+  return ports.contact?.() ?? ALONE
 }
+
+const ALONE: LogContact = { isLed: true, silentMs: 0, overdueMs: 0, term: 0 }
 
 /** What is kept is always what holds now, so as an answer out of a cache it is of this moment. */
 export function cacheHeaders(request: HttpRequest, { useCache }: EdgeSettings): Record<string, string> {

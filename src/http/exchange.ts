@@ -5,7 +5,7 @@ import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
 import type { Sample } from '../kernel/sample.ts'
 import { reservedField } from '../kernel/wire.ts'
-import { consistencyOf } from './answers.ts'
+import { consistencyOf, contactOf } from './answers.ts'
 import { type Parked, type Wait, waitOf } from './blocking.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
@@ -13,6 +13,7 @@ import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.
 import { answerOf, type Forward, isAnsweredHere, unansweredReply, unreachedReply } from './forward.ts'
 import type { Gate } from './gate.ts'
 import { isDatacenterName, isOfNoDatacenter, otherDatacenter } from './other-datacenter.ts'
+import { maxStaleOf } from './parameters.ts'
 import { keyOf, tokenOf, tooLarge } from './request.ts'
 import type { AskRoute, BeginRoute, EdgeSettings, HttpReply, HttpRequest, ReadRoute, Route, RunRoute } from './route.ts'
 import type { Found } from './router.ts'
@@ -237,12 +238,19 @@ export class Exchange {
     const { config, settings, host } = this.#api
     const wait = waitOf(request.query, settings)
     if (!('waitMs' in wait)) return this.#encode(wait)
-    if (config.etcd === undefined || route.atAnyTime || consistencyOf(request, settings) === 'stale')
-      return this.#look(route, request, wait)
+    if (config.etcd === undefined || route.atAnyTime || this.#isFreshEnough(request)) return this.#look(route, request, wait)
     host.ask(ledgerRef, 'catchUp', null, CATCH_UP_WITHIN_MS, (result) =>
       this.#attempt(() => (isRefused(result) ? this.#encode(refusalReply(result)) : this.#look(route, request, wait))),
     )
     return undefined
+  }
+
+  /** Whether what this server knows will do. What may be older than it is allowed to be is read as if it had to be of now. */
+  #isFreshEnough(request: HttpRequest): boolean {
+    const { settings, host } = this.#api
+    if (consistencyOf(request, settings) !== 'stale') return false
+    const maxMs = maxStaleOf(request.query) || (request.query.has('stale') ? 0 : settings.discoveryMaxStaleMs)
+    return maxMs === 0 || contactOf(host).silentMs <= maxMs
   }
 
   #look(route: ReadRoute, request: HttpRequest, wait: Wait): ApiAnswer | undefined {

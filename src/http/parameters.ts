@@ -24,9 +24,14 @@ function metaPairOf(written: string): [key: string, value: string] {
 
 /** Whether `max_stale` lets an answer be older than now. */
 export function isStaleAllowed(query: URLSearchParams): boolean {
+  return maxStaleOf(query) > 0
+}
+
+/** How old `max_stale` lets an answer be, in ms; 0 if it says nothing. */
+export function maxStaleOf(query: URLSearchParams): number {
   const written = query.get('max_stale')
   const ageMs = written ? parseDuration(written) : 0
-  return !isRefused(ageMs) && ageMs > 0
+  return isRefused(ageMs) ? 0 : ageMs
 }
 
 /** A switch as Go's `strconv.ParseBool` reads it; undefined for anything else. */

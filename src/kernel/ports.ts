@@ -59,6 +59,18 @@ export interface Device<Request, Outcome, Event = never> {
 export type LogRequest = { commands: readonly object[] }
 export type LogOutcome = { outcomes: Result<unknown>[]; notice: ChangeNotice }
 
+/** How this server stands to a log that it shares with others. */
+export type LogContact = {
+  /** Whether somebody leads the log, as far as this server can know. */
+  isLed: boolean
+  /** Since when it has heard nothing of the log, in ms; Infinity if it never has. */
+  silentMs: number
+  /** For how long a sign of the log is overdue, in ms: 0 while all is well. */
+  overdueMs: number
+  /** The number of the election; 0 if it was not told. */
+  term: number
+}
+
 /** Small records that belong to this agent alone (its registrations, its ports). Acknowledged when durable. */
 export type StoreRequest =
   | { do: 'save'; kind: string; key: string; record: unknown }
@@ -433,6 +445,8 @@ export interface Ports {
   random(stream: string): Random
   tables: Pick<Tables, 'view'>
   devices: Partial<Devices>
+  /** Only where servers share their log. */
+  contact?: () => LogContact
   /** One line for the operator. `facts` are printed as `key=value`. */
   print(level: LogLevel, from: string, line: string, facts?: Record<string, unknown>): void
 }

@@ -140,3 +140,15 @@ test('the state of a server alone becomes what a cluster begins with; one that s
   t.deepEqual(alone.call('members', null).result, { term: 0 })
   t.is(typeof serversMigrate, 'function')
 })
+
+test('a server says how it is once it has heard of its log, and how long that took; one that cannot says why', (t) => {
+  const a = founded()
+  const status = a.call('status', null)
+  a.wait(30)
+  t.is(status.result, undefined)
+  a.answer('catchUp', null)
+  t.like(status.result, { index: 0, contactMs: 30 })
+  const other = a.call('status', null)
+  a.answer('catchUp', refuse('busy', 'No cluster leader'))
+  t.deepEqual(other.result, refuse('busy', 'No cluster leader'))
+})

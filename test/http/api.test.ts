@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/config.ts'
 import { type ApiAnswer, type ApiRequest, createApi } from '../../src/http/api.ts'
 import { jsonOf } from '../../src/http/parameters.ts'
 import type { HttpRequest, ReadRoute, Route } from '../../src/http/route.ts'
+import type { LogContact } from '../../src/kernel/ports.ts'
 import { table } from '../../src/kernel/tables.ts'
 import { testHosts } from '../kit/hosts.ts'
 import { apiConfig } from '../kit/http.ts'
@@ -138,6 +139,32 @@ test('an answer says how consistent it had to be', (t) => {
     ['', 'leader', 'cached', 'consistent'].map((url) => consistency(url, 1_000)),
     ['stale', 'leader', 'leader', 'consistent'],
   )
+})
+
+test('a server that shares its log says how long it has not heard of it; what may not be as old as that is asked for', (t) => {
+  const etcd = { own: undefined, endpoints: [], caFile: '', certFile: '', keyFile: '', holdMs: 1 }
+  let reads = 0
+  const { get, host } = reading(() => ({ index: 1, text: `${reads++}` }), {}, { etcd })
+  let contact: LogContact = { isLed: true, silentMs: 700, overdueMs: 0, term: 1 }
+  host.ports.contact = () => contact
+  const told = (url: string) => {
+    const headers = get(url)[0]?.headers ?? []
+    return ['X-Consul-Knownleader', 'X-Consul-Lastcontact'].map((name) => headers[headers.indexOf(name) + 1])
+  }
+  t.deepEqual(told('/v1/thing?stale'), ['true', '0'])
+  t.deepEqual(told('/v1/thing?stale'), ['true', '0'])
+  t.is(reads, 1)
+  contact = { isLed: true, silentMs: 1_500, overdueMs: 300, term: 1 }
+  t.deepEqual(told('/v1/thing?stale'), ['true', '300'])
+  contact = { isLed: false, silentMs: 9_000, overdueMs: 7_800, term: 1 }
+  t.deepEqual(told('/v1/thing?stale'), ['false', '7800'])
+  t.deepEqual(told('/v1/thing?max_stale=10s'), ['false', '7800'])
+  // There is nobody to ask here.
+  t.is(get('/v1/thing?max_stale=8s')[0]?.status, 503)
+  t.is(get('/v1/thing')[0]?.status, 503)
+  contact = { isLed: true, silentMs: 100, overdueMs: 0, term: 1 }
+  t.deepEqual(told('/v1/thing?max_stale=1s'), ['true', '0'])
+  t.is(get('/v1/thing?max_stale=50ms')[0]?.status, 503)
 })
 
 test('what no actor can be told is wrong with the request, whatever its endpoint answers else', (t) => {

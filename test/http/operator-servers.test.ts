@@ -2,6 +2,7 @@ import test from 'ava'
 import type { ClusterMember } from '../../actors/formation/protocol.ts'
 import type { EdgeContext } from '../../src/http/context.ts'
 import type { HttpReply } from '../../src/http/route.ts'
+import type { LogContact } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, refuse } from '../../src/kernel/refusal.ts'
 import { asked, requested, settings } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'
@@ -14,7 +15,8 @@ const MEMBERS: ClusterMember[] = [
 const ANSWERS: Record<string, unknown> = {
   members: { members: MEMBERS, term: 7 },
   facts: { compatibleVersion: '1.10.12' },
-  status: { index: 42, startedMs: 0 },
+  status: { index: 42, startedMs: 0, contactMs: 12 },
+  get: { lastContactThresholdMs: 200 },
 }
 
 /** Runs an endpoint with actors that answer like this, by the message's name. `sent` is what they were told. */
@@ -23,12 +25,13 @@ async function ran(
   url: string,
   answers: Record<string, unknown> = ANSWERS,
   sent: unknown[] = [],
+  contact?: LogContact,
 ): Promise<HttpReply | Refusal> {
   const { route, request } = requested(method, url)
   if (!('run' in route)) throw new Error(`${url} runs`)
   const context = {
     settings,
-    host: { node: 'n1', ports: { tables: emptyTables() } },
+    host: { node: 'n1', ports: { tables: emptyTables(), ...(contact && { contact: () => contact }) } },
     asked(to: { node?: string }, name: string, message: unknown) {
       sent.push([to.node ?? '', name, message])
       return Promise.resolve(answers[name] ?? refuse('gone', 'nobody'))
@@ -65,8 +68,8 @@ test('a server that is away is not well, and the others tolerate no further one'
       Healthy: false,
       FailureTolerance: 0,
       Servers: [
-        { Name: 'n1', Healthy: true, LastIndex: 42, LastTerm: 7, StableSince: '1970-01-01T00:00:00Z' },
-        { Name: 'n2', Healthy: true, SerfStatus: 'alive' },
+        { Name: 'n1', Healthy: true, LastContact: '0s', LastIndex: 42, LastTerm: 7, StableSince: '1970-01-01T00:00:00Z' },
+        { Name: 'n2', Healthy: true, LastContact: '12ms', SerfStatus: 'alive' },
         { ID: 'c', Healthy: false, SerfStatus: 'failed', StableSince: '0001-01-01T00:00:00Z' },
       ],
     },
@@ -81,6 +84,25 @@ test('a server that is away is not well, and the others tolerate no further one'
   t.like(await ran('GET', '/v1/operator/autopilot/state'), { json: { Leader: 'a', Voters: ['a', 'b', 'c'] } })
   const silent = await ran('GET', '/v1/operator/autopilot/health', { ...ANSWERS, status: refuse('late', 'no answer') })
   t.is(isRefused(silent) ? undefined : silent.status, 429)
+})
+
+test('a server that takes longer than the threshold to hear of the log is not well; the one that leads is, and it is asked what the threshold is', async (t) => {
+  const slow = { ...ANSWERS, status: { index: 42, startedMs: 0, contactMs: 201 } }
+  const healthOf = async (answers: Record<string, unknown>) => {
+    const reply = (await ran('GET', '/v1/operator/autopilot/state', answers)) as { json: { Servers: Record<string, { Healthy: boolean }> } }
+    return Object.values(reply.json.Servers).map(({ Healthy }) => Healthy)
+  }
+  t.deepEqual(await healthOf(slow), [true, false, false])
+  t.deepEqual(await healthOf({ ...slow, get: { lastContactThresholdMs: 201 } }), [true, true, false])
+})
+
+test('while nobody is known to lead, nobody can say who belongs to the cluster; what this server knows is told as stale', async (t) => {
+  const unled: LogContact = { isLed: false, silentMs: 5_000, overdueMs: 4_000, term: 7 }
+  for (const path of ['raft/configuration', 'autopilot/health', 'autopilot/state']) {
+    t.deepEqual(await ran('GET', `/v1/operator/${path}`, ANSWERS, [], unled), { status: 500, text: 'No cluster leader' })
+  }
+  t.like(await ran('GET', '/v1/operator/raft/configuration?stale', ANSWERS, [], unled), { json: { Index: 0 } })
+  t.deepEqual(await ran('GET', '/v1/status/leader', ANSWERS, [], unled), { json: '' })
 })
 
 test('a server is taken out by its id or its address, and why it cannot be is said', async (t) => {

@@ -337,7 +337,7 @@ export function tryActor<P, Own, State, Args>(actor: Actor<P, Own, State, Args>,
 }
 
 function effectOfCall({ to, name, request, withinMs }: Extract<Wish, { did: 'call' }>): Effect {
-  if (to.actor !== 'ledger') return { did: 'call', to: nameOf(to), name, request, withinMs }
+  if (to.actor !== 'ledger' || name !== 'commit') return { did: 'call', to: nameOf(to), name, request, withinMs }
   const command = request as { kind: string; request: unknown }
   return { did: 'commit', kind: command.kind, request: command.request }
 }

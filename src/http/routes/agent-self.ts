@@ -5,6 +5,7 @@ import { type Member, membershipRef, wanMembershipRef } from '../../../actors/me
 import { isRefused } from '../../kernel/refusal.ts'
 import { memberTags, wideTags } from '../../member-tags.ts'
 import { agentStats } from '../agent-stats.ts'
+import { contactOf } from '../answers.ts'
 import type { Route } from '../route.ts'
 
 /** GET /v1/agent/self */
@@ -49,6 +50,7 @@ export const agentSelfRoute: Route = {
           wan: { members: wanMembers?.value ?? [], healthScore: wanHealth.score },
           datacenters: known.datacenters.length,
           view: host.ports.tables.view(),
+          contact: contactOf(host),
           actors: host.stats().length,
         }),
         Meta: { ...facts.nodeMeta, 'consul-network-segment': '' },

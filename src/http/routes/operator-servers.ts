@@ -1,11 +1,14 @@
+import { autopilotRef } from '../../../actors/autopilot/index.ts'
 import { serviceInstances } from '../../../actors/catalog/queries.ts'
 import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
 import { lastIndex } from '../../../actors/command.ts'
 import { type ClusterMember, formationRef, type ServerStatus } from '../../../actors/formation/protocol.ts'
 import { type AgentFacts, localRef } from '../../../actors/local/protocol.ts'
 import { leaderOf } from '../../../actors/servers/commands.ts'
-import { isRefused, type Result } from '../../kernel/refusal.ts'
+import { formatDuration } from '../../config/durations.ts'
+import { isRefused, type Result, refuse } from '../../kernel/refusal.ts'
 import type { View } from '../../kernel/tables.ts'
+import { contactOf } from '../answers.ts'
 import type { EdgeContext } from '../context.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
 
@@ -13,8 +16,8 @@ import { type HttpReply, question, type Route } from '../route.ts'
 export const raftConfigurationRoute: Route = {
   method: 'GET',
   path: '/v1/operator/raft/configuration',
-  async run(_request, context) {
-    const cluster = await clusterOf(context)
+  async run({ query }, context) {
+    const cluster = isLed(context) || query.has('stale') ? await clusterOf(context) : UNLED
     return isRefused(cluster) ? NO_LEADER : { json: { Servers: cluster.servers.map(shownServer), Index: 0 } }
   },
 }
@@ -51,8 +54,8 @@ export const raftPeerRoute: Route = {
 export const autopilotHealthRoute: Route = {
   method: 'GET',
   path: '/v1/operator/autopilot/health',
-  async run(_request, context) {
-    const report = await reportOf(context)
+  async run({ token }, context) {
+    const report = await reportOf(context, token)
     if (isRefused(report)) return NO_LEADER
     const { servers, isHealthy, tolerance } = report
     const json = { Healthy: isHealthy, FailureTolerance: tolerance, Servers: servers.map((server) => healthOf(server)) }
@@ -64,8 +67,8 @@ export const autopilotHealthRoute: Route = {
 export const autopilotStateRoute: Route = {
   method: 'GET',
   path: '/v1/operator/autopilot/state',
-  async run(_request, context) {
-    const report = await reportOf(context)
+  async run({ token }, context) {
+    const report = await reportOf(context, token)
     if (isRefused(report)) return NO_LEADER
     const { servers, isHealthy, tolerance } = report
     const json = {
@@ -112,29 +115,51 @@ export function serversOf(view: View): ClusterMember[] {
 }
 
 type Cluster = { servers: ClusterMember[]; term: number; isOwn: boolean }
-type Reported = ClusterMember & { isHealthy: boolean; index: number; startedMs: number; term: number; meta: Record<string, string> }
+type Reported = ClusterMember & {
+  isHealthy: boolean
+  contactMs: number
+  index: number
+  startedMs: number
+  term: number
+  meta: Record<string, string>
+}
 type Report = { servers: Reported[]; isHealthy: boolean; tolerance: number }
 
+const UNLED = refuse('busy', 'No cluster leader')
 const NO_LEADER: HttpReply = { status: 500, text: 'No cluster leader' }
 /** Without elections there is one term; Consul's first one with a leader is this. */
 const TERM = 2
 const STATUS_WITHIN_MS = 1_000
 
+/** Nobody can say who belongs to a cluster while nobody leads it. */
+function isLed({ host }: EdgeContext): boolean {
+  return contactOf(host).isLed
+}
+
 async function clusterOf({ asked, host }: EdgeContext): Promise<Result<Cluster>> {
   const cluster = await asked(formationRef, 'members', null)
   if (isRefused(cluster)) return cluster
   if (cluster.members) return { servers: cluster.members, term: cluster.term, isOwn: true }
-  return { servers: serversOf(host.ports.tables.view()), term: TERM, isOwn: false }
+  return { servers: serversOf(host.ports.tables.view()), term: contactOf(host).term || TERM, isOwn: false }
 }
 
-async function reportOf(context: EdgeContext): Promise<Result<Report>> {
+async function reportOf(context: EdgeContext, token: string): Promise<Result<Report>> {
   const { asked, host } = context
-  const [cluster, facts] = await Promise.all([clusterOf(context), asked(localRef, 'facts', null)])
+  if (!isLed(context)) return UNLED
+  const [cluster, facts, settings] = await Promise.all([
+    clusterOf(context),
+    asked(localRef, 'facts', null),
+    asked(autopilotRef, 'get', { token }),
+  ])
   if (isRefused(cluster)) return cluster
   if (isRefused(facts)) return facts
+  if (isRefused(settings)) return settings
   const statuses = await Promise.all(cluster.servers.map((server) => statusOf(context, cluster, server)))
   const meta = new Map(serviceInstances(host.ports.tables.view(), SERVER_SERVICE).instances.map(({ node }) => [node.id, node.meta ?? {}]))
-  const servers = cluster.servers.map((server, at) => reported(server, statuses[at], cluster.term, facts, meta.get(server.id) ?? {}))
+  const servers = cluster.servers.map((server, at) => {
+    const found = reported(server, statuses[at], cluster.term, facts, meta.get(server.id) ?? {})
+    return { ...found, isHealthy: found.isHealthy && (found.leads || found.contactMs <= settings.lastContactThresholdMs) }
+  })
   const voters = servers.filter(({ votes }) => votes)
   const spare = voters.filter(({ isHealthy }) => isHealthy).length - (Math.floor(voters.length / 2) + 1)
   return { servers, isHealthy: servers.length > 0 && servers.every(({ isHealthy }) => isHealthy), tolerance: Math.max(0, spare) }
@@ -146,7 +171,7 @@ async function statusOf(
   { isOwn }: Cluster,
   { name, serf }: ClusterMember,
 ): Promise<Result<ServerStatus> | undefined> {
-  if (!isOwn) return { index: lastIndex(host.ports.tables.view()), startedMs: Date.now() - process.uptime() * 1_000 }
+  if (!isOwn) return { index: lastIndex(host.ports.tables.view()), startedMs: Date.now() - process.uptime() * 1_000, contactMs: 0 }
   if (name === '' || serf !== 'alive') return undefined
   return asked(name === host.node ? formationRef : { ...formationRef, node: name }, 'status', null, STATUS_WITHIN_MS)
 }
@@ -160,8 +185,8 @@ function reported(
 ): Reported {
   const version = server.version === '' ? compatibleVersion : server.version
   const known = status === undefined || isRefused(status) ? undefined : status
-  const { index = 0, startedMs = NEVER_MS } = known ?? {}
-  return { ...server, version, isHealthy: known !== undefined, index, startedMs, term, meta }
+  const { index = 0, startedMs = NEVER_MS, contactMs = 0 } = known ?? {}
+  return { ...server, version, isHealthy: known !== undefined, contactMs: server.leads ? 0 : contactMs, index, startedMs, term, meta }
 }
 
 /** Go's time zero. */
@@ -171,7 +196,7 @@ function shownServer({ id, name, address, leads, votes }: ClusterMember): object
   return { ID: id, Node: name === '' ? '(unknown)' : name, Address: address, Leader: leads, ProtocolVersion: '3', Voter: votes }
 }
 
-function healthOf({ id, name, address, leads, votes, serf, version, isHealthy, index, term, startedMs }: Reported): object {
+function healthOf({ id, name, address, leads, votes, serf, version, isHealthy, contactMs, index, term, startedMs }: Reported): object {
   return {
     ID: id,
     Name: name,
@@ -179,7 +204,7 @@ function healthOf({ id, name, address, leads, votes, serf, version, isHealthy, i
     SerfStatus: serf === '' ? 'none' : serf,
     Version: version,
     Leader: leads,
-    LastContact: '0s',
+    LastContact: formatDuration(contactMs),
     LastTerm: isHealthy ? term : 0,
     LastIndex: index,
     Healthy: isHealthy,
@@ -188,14 +213,14 @@ function healthOf({ id, name, address, leads, votes, serf, version, isHealthy, i
   }
 }
 
-function stateOf({ id, name, address, leads, votes, serf, version, isHealthy, index, term, startedMs, meta }: Reported): object {
+function stateOf({ id, name, address, leads, votes, serf, version, isHealthy, contactMs, index, term, startedMs, meta }: Reported): object {
   return {
     ID: id,
     Name: name,
     Address: address,
     NodeStatus: serf === '' ? 'none' : serf,
     Version: version,
-    LastContact: '0s',
+    LastContact: formatDuration(contactMs),
     LastTerm: isHealthy ? term : 0,
     LastIndex: index,
     Healthy: isHealthy,

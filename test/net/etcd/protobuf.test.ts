@@ -48,7 +48,12 @@ test('messages of etcd have the bytes that its own client writes', (t) => {
 test('answers of etcd are read', (t) => {
   const kv = message([1, 'k'], [2, 4], [3, 5], [4, 2], [5, 'v'])
   const key = { key: 'k', value: Buffer.from('v'), createRevision: 4, modRevision: 5, version: 2 }
-  t.deepEqual(decodeRange(message([1, message([3, 9])], [2, [kv, kv]], [3, 1])), { revision: 9, found: [key, key], more: true })
+  t.deepEqual(decodeRange(message([1, message([3, 9], [4, 2])], [2, [kv, kv]], [3, 1])), {
+    revision: 9,
+    term: 2,
+    found: [key, key],
+    more: true,
+  })
   const [put, deleted] = [message([2, kv]), message([1, 1], [2, kv])]
   const watched = decodeWatch(message([3, true], [4, true], [5, 7], [6, 'why'], [11, [put, deleted]]))
   t.deepEqual(watched, { created: true, canceled: true, compactRevision: 7, cancelReason: 'why', put: [key] })
