@@ -90,8 +90,8 @@ const MESHES_MAX = 8
 
 /**
  * `threads` 0 puts everything on one thread; -1 suits the machine and what the agent is; otherwise it is the number of edge threads. Gossip
- * has a thread of its own where there is any: whoever is late because of other work would be taken for dead. A client has little else to do
- * than sidecars, because servers hold the state and answer what is read.
+ * has a thread of its own where there is much to do: whoever is late because of other work would be taken for dead. A client has little to
+ * do but for its sidecars, because servers hold the state and answer what is read.
  */
 export function layoutOf({ threads, gossip, server }: Pick<Config, 'threads' | 'gossip' | 'server'>, cores: number): Layout {
   if (threads.threads === 0) return [ALL]
@@ -100,10 +100,10 @@ export function layoutOf({ threads, gossip, server }: Pick<Config, 'threads' | '
   const meshes = threads.meshThreads >= 0 ? threads.meshThreads : Math.min(Math.max(cores, 1), MESHES_MAX)
   const ofSidecars: Role[] = meshes === 0 ? ['mesh'] : []
   const ofEdges: Role[] = ['edge', ...ofSidecars]
-  const first: Role[][] = isSmall ? [['main', 'state', ...ofEdges]] : [['main'], ['state']]
-  if (gossip) first.push(['gossip'])
-  else first[0]?.push('gossip')
-  return [...first, ...Array(isSmall ? 0 : edges).fill(ofEdges), ...Array(meshes).fill(['mesh'])]
+  const ofMeshes: Role[][] = Array(meshes).fill(['mesh'])
+  if (isSmall) return [['main', 'state', 'gossip', ...ofEdges], ...ofMeshes]
+  const first: Role[][] = gossip ? [['main'], ['state'], ['gossip']] : [['main', 'gossip'], ['state']]
+  return [...first, ...Array(edges).fill(ofEdges), ...ofMeshes]
 }
 
 /** Whether a thread begins only once an actor is to run on it: before the first sidecar there is nothing to do on those for sidecars. */

@@ -15,10 +15,10 @@ test('a server has a thread for each task', (t) => {
   t.deepEqual(shown({ threads: USUAL, gossip: undefined, server: true }, 1), ['main+gossip', 'state', 'edge', 'mesh'])
 })
 
-test('a client has one thread, one for gossip, and those for sidecars', (t) => {
-  t.deepEqual(shown({ threads: USUAL, gossip: GOSSIP, server: false }), ['main+state+edge', 'gossip', 'mesh', 'mesh'])
-  t.deepEqual(shown({ threads: { threads: -1, meshThreads: 0 }, gossip: GOSSIP, server: false }), ['main+state+edge+mesh', 'gossip'])
-  t.deepEqual(shown({ threads: USUAL, gossip: undefined, server: false }, 1), ['main+state+edge+gossip', 'mesh'])
+test('a client has one thread and those for sidecars', (t) => {
+  t.deepEqual(shown({ threads: USUAL, gossip: GOSSIP, server: false }), ['main+state+gossip+edge', 'mesh', 'mesh'])
+  t.deepEqual(shown({ threads: { threads: -1, meshThreads: 0 }, gossip: GOSSIP, server: false }), ['main+state+gossip+edge+mesh'])
+  t.deepEqual(shown({ threads: USUAL, gossip: undefined, server: false }, 1), ['main+state+gossip+edge', 'mesh'])
 })
 
 test('whoever says how many threads gets them, on clients too', (t) => {
@@ -37,6 +37,6 @@ test('only threads that are for nothing but sidecars begin later', (t) => {
   const layout = layoutOf({ threads: USUAL, gossip: GOSSIP, server: false }, 2)
   t.deepEqual(
     layout.map((_roles, thread) => beginsLater(layout, thread)),
-    [false, false, true, true],
+    [false, true, true],
   )
 })
