@@ -11,6 +11,7 @@ import { Engine, type Wanted } from './connect-haproxy/engine.ts'
 import { type Logged, toldOf } from './connect-haproxy/refusals.ts'
 import { type Following, follow, pause } from './connect-proxy/follow.ts'
 import { decisionsTo } from './connect-proxy/record.ts'
+import { ForceReport, type InForceBody } from './connect-proxy/report.ts'
 import {
   type ApiHealth,
   type ApiIntention,
@@ -38,6 +39,9 @@ type Known = {
   plan: ProxyPlan | undefined
   leaf: ApiLeaf | undefined
   rootsPem: string | undefined
+  rootIds: string[]
+  rootsIndex: number
+  intentionIndex: number
   intentions: IntentionsOn | undefined
   instances: Map<string, readonly ConnectInstance[]>
 }
@@ -59,13 +63,30 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
   if (io.signal?.aborted) end()
   const { directory, remove } = makeTemporaryDirectory()
   let code = 0
-  const known: Known = { plan: undefined, leaf: undefined, rootsPem: undefined, intentions: undefined, instances: new Map() }
+  const known: Known = {
+    plan: undefined,
+    leaf: undefined,
+    rootsPem: undefined,
+    rootIds: [],
+    rootsIndex: 0,
+    intentionIndex: 0,
+    intentions: undefined,
+    instances: new Map(),
+  }
   const telling = new Telling({
     put: decisionsTo(http),
     signal: over.signal,
     failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
   })
+  const report = new ForceReport({
+    http,
+    proxyId,
+    signal: over.signal,
+    failed: (why) => print('error', 'The agent does not hear what is in force', { error: why }),
+  })
+  let closed = 0
   const refused = (logged: Logged) => {
+    if (logged.what === 'closed') closed++
     const identity = known.leaf && identityOf(known.leaf)
     if (!known.plan || !identity) return
     const told = toldOf(logged, { plan: known.plan, identity, intentions: known.intentions })
@@ -96,6 +117,7 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
     signal: over.signal,
     failed: (path, { why }) => print('error', 'The agent does not answer', { path, error: why }),
   })
+  let inForce: InForceBody | undefined
   for (let seen = 0; !over.signal.aborted; ) {
     if (seen === news) {
       await new Promise<void>((resolve) => {
@@ -104,15 +126,20 @@ export async function runConnectHaproxy({ proxyId, binary, logLevel, http }: Con
       })
     }
     const wanted = wantedOf(known)
+    const applying = { ...known }
+    const beganMs = performance.now()
     seen = news
+    closed = 0
     const refused = wanted && !over.signal.aborted ? await engine.apply(wanted) : undefined
+    if (wanted && !refused && !over.signal.aborted) inForce = forceOf(applying, inForce, { closed, tookMs: performance.now() - beganMs })
+    if (inForce) report.holds(inForce)
     if (!refused) continue
     print('error', 'cannot do what is wanted', { error: refused.why, retryMs: AGAIN_MS })
     await pause(AGAIN_MS, over.signal)
     seen = -1
   }
   await engine.close()
-  await telling.end()
+  await Promise.all([telling.end(), report.end()])
   await followed
   remove()
   io.signal?.removeEventListener('abort', end)
@@ -132,6 +159,28 @@ function wantedOf({ plan, leaf, rootsPem, intentions, instances }: Known): Wante
     rootsPem,
     access: accessOf(intentions ?? { list: [], defaultAllow: false }, plan.service),
     instances: new Map(instances),
+  }
+}
+
+type Enforcing = { closed: number; tookMs: number }
+
+/** What HAProxy has taken. What was closed belongs to the intentions that it was closed for. Without a public side nobody is let in. */
+function forceOf(
+  { plan, leaf, rootIds, rootsIndex, intentionIndex }: Known,
+  before: InForceBody | undefined,
+  { closed, tookMs }: Enforcing,
+): InForceBody | undefined {
+  if (!plan?.inbound || !leaf) return undefined
+  const isNew = before?.IntentionIndex !== intentionIndex
+  return {
+    TrustedRoots: rootIds,
+    RootsIndex: rootsIndex,
+    LeafSerialNumber: leaf.SerialNumber,
+    LeafValidAfter: leaf.ValidAfter,
+    LeafValidBefore: leaf.ValidBefore,
+    IntentionIndex: intentionIndex,
+    EnforcedMs: isNew ? Math.ceil(tookMs) : before.EnforcedMs,
+    ClosedConnections: isNew ? closed : before.ClosedConnections,
   }
 }
 
@@ -178,14 +227,18 @@ function followPlan({ service, inbound, upstreams }: ProxyPlan, known: Known, ch
   }
   const match = { by: 'destination', name: service }
   return [
-    follow<ApiRoots>(following, '/v1/agent/connect/ca/roots', {}, ({ Roots }) =>
-      put({ rootsPem: Roots.map(({ RootCert }) => `${RootCert.trim()}\n`).join('') }),
+    follow<ApiRoots>(following, '/v1/agent/connect/ca/roots', {}, ({ Roots }, index) =>
+      put({
+        rootsPem: Roots.map(({ RootCert }) => `${RootCert.trim()}\n`).join(''),
+        rootIds: Roots.map(({ ID }) => ID),
+        rootsIndex: index,
+      }),
     ),
     follow<ApiLeaf>(following, `/v1/agent/connect/ca/leaf/${service}`, {}, (leaf) => put({ leaf })),
     ...(inbound
       ? [
-          follow<Record<string, ApiIntention[] | null>>(following, '/v1/connect/intentions/match', match, (lists, _index, headers) =>
-            put({ intentions: intentionsOf(lists[service], headers) }),
+          follow<Record<string, ApiIntention[] | null>>(following, '/v1/connect/intentions/match', match, (lists, index, headers) =>
+            put({ intentions: intentionsOf(lists[service], headers), intentionIndex: index }),
           ),
         ]
       : []),

@@ -14,6 +14,7 @@ import { DRAIN_MS_MAX } from './config/proxies.ts'
 import { type Following, follow } from './connect-proxy/follow.ts'
 import { decisionsTo, passOnDecisions } from './connect-proxy/record.ts'
 import { keepRegistered } from './connect-proxy/register.ts'
+import { ForceReport, inForceBody, type ReportOptions } from './connect-proxy/report.ts'
 import {
   type ApiHealth,
   type ApiIntention,
@@ -82,6 +83,16 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
     signal: over.signal,
     failed: (why) => print('error', 'The agent does not hear of refused connections', { error: why }),
   })
+  const proxyId = source.mode === 'agent' ? source.proxyId : registration?.id
+  const report =
+    proxyId === undefined
+      ? undefined
+      : tellForce(host, {
+          http,
+          proxyId,
+          signal: over.signal,
+          failed: (why) => print('error', 'The agent does not hear what is in force', { error: why }),
+        })
   if (source.mode === 'flags') {
     const plan = planOfFlags(source)
     if (isRefused(plan)) {
@@ -96,12 +107,27 @@ export async function runConnectProxy({ source, registration, logLevel, logJson,
   if (why !== undefined) print('error', 'cannot go on', { error: why })
   else await host.asked(proxyRef(KEY), 'shutDown', null, SHUT_DOWN_WITHIN_MS + DRAIN_MS_MAX)
   over.abort()
-  await passing.end()
+  await Promise.all([passing.end(), report?.end()])
   host.close()
   await mesh.close()
   if (why !== undefined) return 1
   await Promise.all(running)
   return 0
+}
+
+/** Tells the agent what the sidecar has in force, whenever that changes. */
+function tellForce(host: Host, options: ReportOptions): { end(): Promise<void> } {
+  const report = new ForceReport(options)
+  const unfollow = host.follow(proxyRef(KEY), 'status', null, (status) => {
+    const body = inForceBody(status as ProxyStatus)
+    if (body) report.holds(body)
+  })
+  return {
+    end() {
+      unfollow()
+      return report.end()
+    },
+  }
 }
 
 /** Starts the sidecar, or has it take other settings over, and follows what it needs to know until the signal ends that. */

@@ -1,13 +1,14 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { ConnectInstance } from '../../actors/feeds/protocol.ts'
 import type { ProxyPlan } from '../connect-proxy/translate.ts'
 import type { LogLevel } from '../kernel/ports.ts'
-import { isRefused, type Refusal, type Result } from '../kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
 import { type Access, mapText, serviceOf, verdictOf } from './access.ts'
 import { backendOf, configurationOf, frontendsOf, type Identity, type Paths, placeOf, type Slot, weightOf } from './configuration.ts'
-import { admittedIn, ask, replaceCertificate, replaceMap, sessionsIn, told } from './control.ts'
+import { admittedIn, ask, replaceCertificate, replaceMap, type Session, sessionsIn, told } from './control.ts'
 import { MESH_LUA } from './lua.ts'
 import { type Generation, startGeneration } from './process.ts'
 import { isMark, type Logged, loggedIn } from './refusals.ts'
@@ -43,6 +44,9 @@ type Applied = { wanted: Wanted; slots: Slot[][]; shape: string }
 const FILE_MODE = 0o600
 const WAIT_BEFORE_KILL_MS = 5_000
 const LOOK_AT_LEAVING_MS = 2_000
+/** How often, and how far apart, it is looked whether sessions have gone. */
+const GONE_TRIES = 100
+const GONE_AGAIN_MS = 10
 
 /**
  * Makes HAProxy what is wanted. A leaf and instances go into the process that runs, verdicts into older ones too, whose connections still
@@ -239,6 +243,21 @@ export class Engine {
       if (typeof closed !== 'string') return closed
       this.#options.refused({ what: 'closed', from, service: serviceOf(keys.get(from) ?? '') })
     }
-    return denied.length
+    const gone = await this.#whenGone(control, denied)
+    return isRefused(gone) ? gone : denied.length
+  }
+
+  /** HAProxy ends a session a moment after it has said so, and gives its id to others. */
+  async #whenGone(control: string, ending: readonly Session[]): Promise<Result<null>> {
+    if (ending.length === 0) return null
+    const keyOf = ({ id, from }: Session) => `${id} ${from}`
+    const keys = new Set(ending.map(keyOf))
+    for (let tries = 0; tries < GONE_TRIES; tries++) {
+      const sessions = await ask(control, 'show sess')
+      if (typeof sessions !== 'string') return sessions
+      if (!sessionsIn(sessions).some((session) => keys.has(keyOf(session)))) return null
+      await pause(GONE_AGAIN_MS)
+    }
+    return refuse('late', `sessions that were to end have not, after ${GONE_TRIES * GONE_AGAIN_MS} ms`)
   }
 }

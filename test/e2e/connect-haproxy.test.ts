@@ -32,7 +32,21 @@ for (const [name, web, db] of [
       agent.http('PUT', `/v1/connect/intentions/exact?source=${encodeURIComponent(source)}&destination=db`, { Action: action })
     await intention('deny', 'somebody')
     await stream.nextTick()
-    t.is((await intention('deny')).status, 200)
+    await until(
+      'what is in force is told',
+      () => agent.json<{ Proxies: object[]; Silent: object[] }>('/v1/tribune/enforcement?destination=db'),
+      ({ Proxies, Silent }) => Proxies.length === 1 && Silent.length === 0,
+    )
+    const denied = await agent.http('PUT', `/v1/connect/intentions/exact?source=${encodeURIComponent(WEB)}&destination=db&wait-enforced`, {
+      Action: 'deny',
+    })
+    t.is(denied.status, 200)
+    t.like(denied.headers, {
+      'x-tribune-enforced': 'true',
+      'x-tribune-enforced-proxies': '1/1',
+      'x-tribune-closed-connections': '1',
+      'x-tribune-silent-proxies': '0',
+    })
     const closedAfterMs = (await stream.closed) - deniedAtMs
     t.true(closedAfterMs < DENIED_WITHIN_MS, `the open connection was closed after ${closedAfterMs} ms`)
     t.is((await ask(`${url}/`)).status, 502)
@@ -83,6 +97,9 @@ test.serial('no connection fails while the root of the mesh and every leaf chang
       LEAVES_WITHIN_MS,
     )
   }
+  const { Rotation } = await agent.json<{ Rotation: { Says: string; NotReporting: number } }>('/v1/tribune/connect/ca/status')
+  t.is(Rotation.NotReporting, 0)
+  t.regex(Rotation.Says, /^\d of 3 proxies /)
   goesOn = false
   await traffic
   t.deepEqual(failures, [])

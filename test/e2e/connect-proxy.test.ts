@@ -83,7 +83,14 @@ test.serial('`connect proxy -sidecar-for` runs what is registered', async (t) =>
   const proxy = connectProxy(t, agent, '-sidecar-for=api')
   await until('web reaches api', () => ask(`http://127.0.0.1:${upstreamPort}/`), ({ text }) => text === 'I am api') // biome-ignore format: one line
   t.regex(proxy.said(), /\n {4}Configuration mode: Agent API\n {8}Sidecar for ID: api\n {14}Proxy ID: api-sidecar-proxy\n/)
-  t.is((await agent.tribune('intention', 'create', '-deny', 'web', 'api')).code, 0)
+  await until(
+    'what is in force is told',
+    () => agent.json<{ Silent: object[] }>('/v1/tribune/enforcement?destination=api'),
+    ({ Silent }) => Silent.length === 0,
+  )
+  const proven = await agent.tribune('intention', 'create', '-deny', '-wait', 'web', 'api')
+  t.regex(proven.out, /^enforced on 1 of 1 proxy in /m)
+  t.is(proven.code, 0, proven.err)
   type Decision = { Side: string; Source: string; Kind: string; Cause: string }
   await until('it is refused', () => ask(`http://127.0.0.1:${upstreamPort}/`).then(() => 'answered', () => 'refused'), (outcome) => outcome === 'refused') // biome-ignore format: one line
   const rows = await until(

@@ -96,18 +96,18 @@ export function createReporter(transport: Transport, { identity, rules, signal, 
   }
 }
 
-type Telling = {
+export type KeepTelling = {
   /** What makes it tell anew at once; each answers what ends that. */
   changes: readonly ((changed: () => void) => () => void)[]
   /** Of several failures in a row, the first. */
   failed: (error: unknown) => void
 }
 
-/** Tells, again and again, until the signal comes, one request at a time. `first` resolves after the first one. */
-function keepTelling(
+/** Tells, at each change and every 10 s, until the signal comes, one request at a time. `first` resolves after the first one. */
+export function keepTelling(
   signal: AbortSignal,
   tell: () => Promise<void>,
-  { changes, failed }: Telling,
+  { changes, failed }: KeepTelling,
 ): Record<'first' | 'ended', Promise<void>> {
   let isDue = false
   let nap = new AbortController()
