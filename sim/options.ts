@@ -15,7 +15,7 @@ Usage: npm run sim -- [options]
   --for DURATION     draws plans until so much real time has passed, such as 180s
   --scenario NAMES   what the runs are about (default mixed); several, with commas between them, are taken in turn:
 ${scenarioLines()}
-  --nodes N          agents in each run (default: drawn, as the scenario says)
+  --nodes N          servers in each run (default: drawn, as the scenario says), besides clients if it is about these
   --seconds N        virtual seconds with trouble in each run (default: as the scenario says); or --minutes N
   --repeat PART      the part of the plans that is carried out twice and compared, from 0 to 1 (default 1)
   --jobs N           how many processes share the work (default 1); what comes out does not depend on it

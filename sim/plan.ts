@@ -37,7 +37,8 @@ export function kindNamed(name: string): Kind | undefined {
 export function drawPlan(seed: string, { scenario = mixed, nodes, seconds }: DrawOptions = {}): Plan {
   const random = createRandom(`${seed}/plan`)
   const servers = nodes ?? pick(random, scenario.nodes)
-  const clients = drawClients(seed, scenario)
+  // In a stream of its own: what else a plan has does not depend on it.
+  const clients = pick(createRandom(`${seed}/plan/clients`), clientsOf(scenario, nodes))
   const names = [...numbered('n', servers), ...numbered('c', clients)]
   const quietAtMs = (seconds ?? scenario.seconds) * 1_000
   const context = contextOf(names, quietAtMs)
@@ -68,7 +69,7 @@ export function drawEvents(seed: string, kind: Kind, rate: number, context: Draw
 /** The chance that a plan has any event of a kind. */
 export function chanceDrawn(kind: Kind, { scenario = mixed, nodes, seconds }: DrawOptions = {}): number {
   const servers = nodes === undefined ? scenario.nodes : [nodes]
-  const counts = servers.flatMap((count) => (scenario.clients ?? [0]).map((clients) => [count, clients] as const))
+  const counts = servers.flatMap((count) => clientsOf(scenario, nodes).map((clients) => [count, clients] as const))
   const quietAtMs = (seconds ?? scenario.seconds) * 1_000
   const chances = counts.map(([count, clients]) => {
     if (!isPossible(kind, scenario, count, clients)) return 0
@@ -158,9 +159,9 @@ function isPossible(kind: Kind, scenario: Scenario, servers: number, clients: nu
   return scenario.rate(kind) > 0 && (kind.nodesMin ?? 1) <= nodes && nodes <= (kind.nodesMax ?? nodes)
 }
 
-/** In a stream of its own: what else a plan has does not depend on it. */
-function drawClients(seed: string, { clients = [0] }: Scenario): number {
-  return pick(createRandom(`${seed}/plan/clients`), clients)
+/** How many client agents there may be. Whoever says how many agents there are has no others, unless the scenario is about clients. */
+function clientsOf({ clients = [0] }: Scenario, nodes: number | undefined): readonly number[] {
+  return nodes !== undefined && clients.includes(0) ? [0] : clients
 }
 
 function numbered(letter: string, count: number): string[] {

@@ -6,7 +6,7 @@ export type Scenario = {
   about: string
   /** Servers, drawn for each run unless somebody says how many. */
   nodes: readonly number[]
-  /** Client agents besides them. Default: none. */
+  /** Client agents besides them, drawn too. Default: none. Where there may be none, there are none if somebody says how many agents there are. */
   clients?: readonly number[]
   /** Virtual seconds with trouble. */
   seconds: number
@@ -24,6 +24,7 @@ const mixed: Scenario = {
   name: 'mixed',
   about: 'everything, in all combinations',
   nodes: [1, 1, 1, 3, 3, 5],
+  clients: [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2],
   seconds: 60,
   checkEveryMs: CHECK_EVERY_MS,
   rate: () => 1,

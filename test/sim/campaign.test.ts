@@ -17,7 +17,7 @@ const IS_LONG = process.env['CI'] !== undefined
 const COMMIT_FOR_MS = IS_LONG ? 90_000 : 10_000
 /** Real time for the last run, the failure's shrinking and a busy machine. */
 const COMMIT_MORE_MS = 300_000
-const COMMIT_TURN = ['mixed', 'network', 'mixed', 'power', 'mixed', 'calm']
+const COMMIT_TURN = ['mixed', 'network', 'mixed', 'power', 'clients', 'mixed', 'calm', 'away']
 const COMMIT_SCENARIOS = (
   IS_LONG ? [...COMMIT_TURN, 'weeks', ...COMMIT_TURN, 'rotation', ...COMMIT_TURN, ...COMMIT_TURN] : COMMIT_TURN
 ).map((name) => scenarioNamed(name) as Scenario)
