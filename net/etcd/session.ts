@@ -29,17 +29,30 @@ export async function holdSession(options: SessionOptions, ended: AbortSignal): 
   const { etcd, print } = options
   let [lease, isLeader] = [0n, false]
   let seen: Seen = { word: undefined, sinceMs: 0 }
+  let isRenewing = false
+  /** Beside everything else: etcd passes it on to its leader, and keeps whoever asks waiting when that is silent. */
+  const renew = () => {
+    if (isRenewing || lease === 0n) return
+    isRenewing = true
+    void etcd.keepAlive(lease).then((kept) => {
+      isRenewing = false
+      if (!isRefused(kept) && kept.ttlS <= 0) lease = 0n
+    })
+  }
   for (let beats = 0; !ended.aborted; beats++) {
-    const held: Result<Standing> = await stand(options, lease, seen)
+    renew()
+    const before = lease
+    const held: Result<Standing> = await stand(options, before, seen)
     if (isRefused(held)) {
       if (isLeader) print('warn', 'log', 'It is not known whether this server still leads', { reason: held.why })
       isLeader = false
     } else {
-      lease = held.lease
+      // It may have turned out meanwhile that the one before has ended.
+      if (lease === before) lease = held.lease
       seen = held.seen
       if (held.leads && !isLeader && !ended.aborted) options.elected()
       isLeader = held.leads
-      if (beats % UPKEEP_BEATS === 0) options.upkeep(lease, isLeader)
+      if (beats % UPKEEP_BEATS === 0) options.upkeep(held.lease, isLeader)
     }
     await pause(BEAT_MS, undefined, { signal: ended }).catch(() => undefined)
   }
@@ -51,7 +64,7 @@ export type Seen = { word: string | undefined; sinceMs: number }
 export type Standing = { lease: bigint; leads: boolean; seen: Seen }
 
 /**
- * Keeps the lease or takes a new one, and says whether this server leads. Whoever leads changes its word each time; it is followed by whoever
+ * Says whether this server leads, with a new lease if it has none (0). Whoever leads changes its word each time; it is followed by whoever
  * first sees that it does not, if that has not changed meanwhile.
  */
 export async function stand(
@@ -59,9 +72,7 @@ export async function stand(
   lease: bigint,
   before: Seen,
 ): Promise<Result<Standing>> {
-  const kept = lease === 0n ? undefined : await etcd.keepAlive(lease)
-  if (isRefused(kept)) return kept
-  const granted = kept && kept.ttlS > 0 ? kept : await etcd.grant(LEASE_S)
+  const granted = lease === 0n ? await etcd.grant(LEASE_S) : { id: lease }
   if (isRefused(granted)) return granted
   const found = await etcd.range({ key: keys.leader })
   if (isRefused(found)) return found

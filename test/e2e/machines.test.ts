@@ -1,4 +1,4 @@
-import { rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Agent, startAgent } from '../kit/agents.ts'
@@ -48,6 +48,11 @@ test('three servers and three clients lose one machine after the other: nothing 
   const leader = await nameOf(machines, (isLeader) => isLeader)
   await during('kill the leader', () => machines.lose(leader, 'SIGKILL'))
   await back(leader)
+  await settled(machines)
+
+  const without = servers.get(await nameOf(machines, (isLeader) => isLeader)) as Agent
+  await during("kill the leader's etcd", async () => process.kill(etcdOf(without), 'SIGKILL'))
+  await without.line(/etcd ended and is started again/, { withinMs: LONG_MS })
   await settled(machines)
 
   const cutOff = await nameOf(machines, (isLeader) => isLeader)
@@ -126,6 +131,12 @@ async function ledBy(machines: Machines, load: Load): Promise<void> {
     LONG_MS,
   )
   await load.more(1)
+}
+
+function etcdOf(agent: Agent): number {
+  const found = processTree(agent.pid).find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'etcd\n')
+  if (found === undefined) throw new Error(`${agent.address} has no etcd`)
+  return found
 }
 
 /** A process that ended meanwhile needs none. */

@@ -2,8 +2,9 @@ import test from 'ava'
 import type { Etcd } from '../../../net/etcd/client.ts'
 import { etcdKeys } from '../../../net/etcd/keys.ts'
 import type { TxnRequest } from '../../../net/etcd/messages.ts'
-import { type Seen, type Standing, stand } from '../../../net/etcd/session.ts'
+import { holdSession, type Seen, type Standing, stand } from '../../../net/etcd/session.ts'
 import { isRefused, type Refusal, refuse } from '../../../src/kernel/refusal.ts'
+import { until } from '../../kit/running.ts'
 
 const keys = etcdKeys('dc1')
 
@@ -13,7 +14,6 @@ function election() {
   let leases = 0n
   const etcd = {
     grant: async () => state.away ?? { id: ++leases, ttlS: 3 },
-    keepAlive: async (id: bigint) => state.away ?? { id, ttlS: 3 },
     range: async () =>
       state.away ?? { revision: 1, found: state.word === undefined ? [] : [{ value: Buffer.from(state.word) }], more: false },
     txn: async ({ when: [condition], then: [operation] }: TxnRequest) => {
@@ -32,7 +32,7 @@ function election() {
       return held.leads
     }
   }
-  return { server, state }
+  return { server, state, etcd }
 }
 
 test('the first that stands leads, and goes on to lead; the others do not', async (t) => {
@@ -74,4 +74,38 @@ test('without etcd nobody leads as far as it knows; what passed meanwhile counts
   state.away = undefined
   t.true(await b(3_000))
   t.false(await a(3_100))
+})
+
+test('a lease that has ended is followed by another one, and the last is given back; whoever keeps a renewal waiting keeps nobody else', async (t) => {
+  const { etcd, state } = election()
+  const given: bigint[] = []
+  const beats: bigint[] = []
+  const renewals = [Promise.resolve({ id: 1n, ttlS: 0 }), new Promise<never>(() => undefined)]
+  const ending = new AbortController()
+  const revoke = async (id: bigint) => {
+    given.push(id)
+    return {}
+  }
+  const keepAlive = async () => renewals.shift() ?? { id: 2n, ttlS: 3 }
+  const holding = holdSession(
+    {
+      etcd: { ...etcd, keepAlive, revoke },
+      keys,
+      id: 'a',
+      clock: { monotonicMs: () => ++state.nowMs },
+      print: () => undefined,
+      elected: () => undefined,
+      upkeep: (lease) => beats.push(lease),
+    },
+    ending.signal,
+  )
+  await until(
+    'it goes on with a new lease',
+    () => beats.at(-1),
+    (lease) => lease === 2n,
+  )
+  t.regex(state.word ?? '', /^a 2 /)
+  ending.abort()
+  await holding
+  t.deepEqual(given, [2n])
 })
