@@ -62,7 +62,7 @@ export type SimNodeOptions = {
   /** One thread for each role, at most. */
   layout: Layout
   mutations: Mutations
-  /** Who the members are that it has links with. Without: it has none, and the actors of a server, whatever it is. */
+  /** Who the members are that it may have links with. Without: it has no links. */
   members?: GivenMembers | undefined
   /** Makes the log for each life of the state thread of a server. */
   createLog(life: LogLife): Devices['log']

@@ -159,7 +159,7 @@ test('clients have no vote: one server decides without them', async (t) => {
   t.is(code, 0, out)
 })
 
-test('services of clients reach each other while servers are lost and come back', async (t) => {
+test('services of clients reach each other while servers are lost and come back, also when a client is started again meanwhile', async (t) => {
   const client = (address: string) => `bind_addr = "${address}"\nretry_join = ["10.1.0.1"]\nconnect { enabled = true }\n`
   const { code, out } = await simulate(
     t,
@@ -179,10 +179,13 @@ test('services of clients reach each other while servers are lost and come back'
         { at: '12s', do: 'crash', node: 's1', how: 'silently', for: '20s' },
         { at: '14s', do: 'crash', node: 's2', how: 'silently', for: '18s' },
         { at: '16s', do: 'crash', node: 's3', how: 'aloud', for: '16s' },
+        { at: '23s', do: 'crash', node: 'c1', how: 'aloud', for: '1s' },
         { at: '50s', do: 'crash', node: 'c2', how: 'silently', for: '5s' },
       ],
       expect: [
-        'web reaches db within 1s from 11s to 49s',
+        'web reaches db within 1s from 11s to 22s',
+        'web reaches db within 1s from 26s to 49s',
+        'c1 is back within 3s',
         'c2 is back within 20s',
         'db is passing on s1 from 65s',
         'comes to rest within 30s',
