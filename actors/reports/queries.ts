@@ -80,7 +80,8 @@ export function enforcement(view: View, { destination, index: wanted, since = 0 
   const intentionIndex = wanted ?? newest
   const { index, proxies: members, silent } = meshMembers(view, destination)
   const proxies = members.map(({ report, ...who }): EnforcedProxy => {
-    const has = report?.intentionIndex ?? 0
+    // Who says to have what was not written yet when it said so knows of another history, or makes it up.
+    const has = report && report.intentionIndex <= report.modifyIndex ? report.intentionIndex : 0
     const silence = fellSilent(report) ? { fellSilent: true as const } : {}
     const done = report !== undefined && !fellSilent(report) && has >= intentionIndex
     const counts = done && report.modifyIndex > since

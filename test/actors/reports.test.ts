@@ -261,3 +261,13 @@ test('a root waits for applications by name, and the radar has their leaves', (t
   t.is(expiry(tables.view(), 500).atRisk.length, 0)
   t.is(expiry(tables.view(), 950).atRisk[0]?.why, 'it is past 90 % of its life and was not renewed; it does not tell any more what it has')
 })
+
+test('who says to have intentions that are yet to come proves nothing', (t) => {
+  const tables = emptyTables()
+  withNative(tables, 'n1', 'db')
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: 9_999 })])
+  const index = deny(tables, 'web', 'db')
+  t.like(enforcement(tables.view(), { destination: 'db' }), { done: false, proxies: [{ intentionIndex: 0 }] })
+  tell(tables, 'n1', [nativeReport({ serviceId: 'db', intentionIndex: index })])
+  t.true(enforcement(tables.view(), { destination: 'db' }).done)
+})
