@@ -142,6 +142,7 @@ export function openCheckpoints({ directory, database, boot }: CheckpointsOption
  * has run since, by its `boot`. Nothing if there were no checkpoints. For the first that opens the directory, before it does.
  */
 export function restoreCheckpoint(directory: string, boot: string): void {
+  if (!existsSync(join(directory, DATA))) return rmSync(join(directory, FILE), { force: true })
   const copy = readCopies(directory)
   if (copy === undefined || (boot !== '' && copy.boot === boot)) return
   const data = openSync(join(directory, DATA), 'r+')

@@ -78,6 +78,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
   const checkpoints = durable === 'later' && !readOnly ? openCheckpoints({ directory, database, boot }) : undefined
   /** So many commits more are to begin with a checkpoint: on a full disk free pages inside the file are needed. */
   let tight = 0
+  let commits = 0
   let isOpen = true
   let isFresh = false
   let isWriting = false
@@ -152,6 +153,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
         result = work(transaction)
       })
       isBehind = checkpoints !== undefined
+      if (++commits % CHECKPOINT_COMMITS === 0) checkpoint(noteFailure)
       return result!
     } catch (error) {
       if (!(isBehind && error instanceof NoRoom)) return refusalOf(error)
@@ -174,6 +176,11 @@ export function openTables(directory: string, { durable, create = true, readOnly
     } catch (error) {
       return failed(error)
     }
+  }
+
+  function checkpoint(done: (result: Result<null>) => void): void {
+    if (checkpoints === undefined) return queueMicrotask(() => done(null))
+    checkpoints.begin((error) => done(error ? failed(error) : null))
   }
 
   function failed(error: unknown): Refusal {
@@ -204,10 +211,7 @@ export function openTables(directory: string, { durable, create = true, readOnly
       const result = commit(work)
       queueMicrotask(() => durable(result))
     },
-    checkpoint(done) {
-      if (checkpoints === undefined) return queueMicrotask(() => done(null))
-      checkpoints.begin((error) => done(error ? failed(error) : null))
-    },
+    checkpoint,
     close() {
       if (!isOpen) return
       isOpen = false
@@ -235,6 +239,14 @@ export function openTemporaryTables(): OpenTables {
     remove()
   }
   return { ...tables, close }
+}
+
+/** Pages that are free since the last checkpoint cannot be used again before the next: so whoever writes much, without asking for any, gets some. */
+const CHECKPOINT_COMMITS = 512
+
+/** Whoever writes next is told. */
+function noteFailure(): void {
+  // The tables remember it.
 }
 
 /** Each is room for as much as a deletion takes. */

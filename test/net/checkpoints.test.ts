@@ -1,5 +1,6 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
 import { type OpenTables, openTables } from '../../net/tables.ts'
@@ -132,6 +133,32 @@ test('those who ask for a checkpoint while one is made are answered by the next'
   await changed(tables, [1, 1])
   const results = await Promise.all([checkpoint(tables), checkpoint(tables), checkpoint(tables)])
   t.deepEqual(results, [null, null, null])
+  tables.close()
+})
+
+test('a checkpoint without the data that it is of does not count', async (t) => {
+  const directory = temporaryDirectory(t)
+  const first = open(directory, 'first')
+  for (let n = 0; n < 20; n++) await changed(first, [n, 3_000])
+  first.close()
+  rmSync(join(directory, 'data.mdb'))
+  const second = open(directory, 'second')
+  t.deepEqual(contents(second), [])
+  second.close()
+  const third = open(directory, 'third')
+  await changed(third, [1, 1])
+  t.is(contents(third).length, 1)
+  third.close()
+})
+
+test('much that is written without a checkpoint does not make the file grow without end', async (t) => {
+  const directory = temporaryDirectory(t)
+  const tables = open(directory, 'first')
+  for (let n = 0; n < 3_000; n++) {
+    await changed(tables, [n % 10, 100])
+    if (n % 50 === 0) await nextTurn()
+  }
+  t.true(statSync(join(directory, 'data.mdb')).size < 40 * 2 ** 20)
   tables.close()
 })
 
