@@ -1,14 +1,17 @@
 import type { Config } from '../src/config/config.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
+import type { Devices } from '../src/kernel/ports.ts'
 import { isRefused, type Result } from '../src/kernel/refusal.ts'
+import { ownApi } from '../src/own-api.ts'
 import type { Layout } from '../src/placement.ts'
 import { dnsMetric } from '../src/telemetry/names.ts'
 import type { Listening } from '../src/world.ts'
-import { answerHere, askFar } from './dns/far.ts'
+import { answerFar, answerHere, askFar } from './dns/far.ts'
 import { startDns } from './dns/server.ts'
 import { type DnsSettings, dnsSettings } from './dns/settings.ts'
 import { startHttp } from './http/server.ts'
+import { takeFile } from './take-file.ts'
 
 export type Edge = { listening: Listening; reconfigure(config: Config): void; close(): Promise<void> }
 export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDirectory: string; clients: SharedArrayBuffer }
@@ -44,6 +47,11 @@ export async function startEdge({ host, config, layout, filesDirectory, clients 
       await Promise.all([http.close(), dns?.close()])
     },
   }
+}
+
+/** The same interfaces for the actors of an edge thread. */
+export function edgeApi(host: () => Host, { config, layout }: Pick<EdgeOptions, 'config' | 'layout'>): Devices['api'] {
+  return ownApi({ options: () => ({ host: host(), config, layout, routes }), answerDns: answerFar(host, config.datacenter), takeFile })
 }
 
 function settingsOf({ dns, datacenter, translateWanAddrs }: Config): DnsSettings {

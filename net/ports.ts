@@ -1,24 +1,12 @@
 import { join } from 'node:path'
-import { applyGroup } from '../actors/commands.ts'
-import { applyMirrored } from '../actors/mirror/rows.ts'
 import type { Config } from '../src/config/config.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
 import type { ChangeNotice, View } from '../src/kernel/tables.ts'
-import { localLog } from '../src/local-log.ts'
+import { type LocalLogOptions, localLog } from '../src/local-log.ts'
 import type { Layout } from '../src/placement.ts'
-import { createAuthorities } from './authorities/index.ts'
 import { realClock, realRandom } from './clock.ts'
-import { createDaemons } from './daemons.ts'
-import { createEtcdChild } from './etcd/child.ts'
 import { contactOf } from './etcd/contact.ts'
-import { onlySaving, openEtcdLog } from './etcd/index.ts'
 import type { Links } from './gossip/links.ts'
-import { openPool } from './gossip/pool.ts'
-import { createMesh } from './mesh/index.ts'
-import { createProbes } from './probes/index.ts'
-import { createPrograms } from './programs.ts'
-import { createSigner } from './signer.ts'
-import { createSnapshots } from './snapshots.ts'
 import { memoryStore, openStore } from './store.ts'
 import type { OpenTables } from './tables.ts'
 
@@ -31,7 +19,8 @@ export type RealPortsOptions = {
   /** A commit of this thread is durable. */
   onCommitted(notice: ChangeNotice): void
   process: Devices['process']
-  api: Devices['api']
+  /** On threads that serve it. */
+  api: Devices['api'] | undefined
   /** This thread cannot go on. */
   fatal(why: string): void
 }
@@ -39,13 +28,25 @@ export type RealPortsOptions = {
 /** `wan`: on servers that are in the pool of all datacenters. */
 export type PoolLinks = { lan: Links; wan: Links | undefined }
 
-/** Everything outside, for a thread with these roles. */
-export function realPorts({ config, layout, thread, tables, print, onCommitted, process, api, fatal }: RealPortsOptions): {
+export type RealPorts = {
   ports: Ports
   /** On the thread that gossips, for each pool. */
   links: PoolLinks | undefined
   close(): Promise<void>
-} {
+}
+
+/** Everything outside, for a thread with these roles. What they do not need is not loaded either. */
+export async function realPorts({
+  config,
+  layout,
+  thread,
+  tables,
+  print,
+  onCommitted,
+  process,
+  api,
+  fatal,
+}: RealPortsOptions): Promise<RealPorts> {
   const roles = layout[thread] ?? []
   let links: PoolLinks | undefined
   const devices: Partial<Devices> = {}
@@ -53,38 +54,43 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)
-    if (!config.etcd) devices.log = localLog({ tables, apply: config.server ? applyGroup : applyMirrored, onCommitted })
+    if (!config.etcd) devices.log = localLog({ tables, apply: await applyOf(config), onCommitted })
     devices.store = store
-    devices.signer = createSigner()
-    devices.authority = createAuthorities(devices.signer)
+    devices.signer = (await import('./signer.ts')).createSigner()
+    if (config.server) devices.authority = (await import('./authorities/index.ts')).createAuthorities(devices.signer)
     closers.push(() => store.close())
   }
   if (roles.includes('state') || roles.includes('edge')) {
+    const { createSnapshots } = await import('./snapshots.ts')
     const snapshots = createSnapshots({ tables, clock: realClock })
-    devices.snapshots = config.etcd ? onlySaving(snapshots) : snapshots
+    devices.snapshots = config.etcd ? (await import('./etcd/only-saving.ts')).onlySaving(snapshots) : snapshots
     closers.push(() => snapshots.close())
     if (config.etcd && contact && roles.includes('state')) {
-      const shared = { tables, snapshots, apply: applyGroup, onCommitted, clock: realClock }
+      const { openEtcdLog } = await import('./etcd/index.ts')
+      const shared = { tables, snapshots, apply: await applyOf(config), onCommitted, clock: realClock }
       const log = openEtcdLog({ ...shared, config, etcd: config.etcd, contact, print, fatal })
       devices.log = log
       closers.unshift(() => log.close())
     }
   }
-  if (roles.includes('main') || roles.includes('edge')) devices.probes = createProbes()
+  if (roles.includes('main') || roles.includes('edge')) devices.probes = (await import('./probes/index.ts')).createProbes()
   if (roles.includes('main')) {
     devices.process = process
-    devices.programs = createPrograms()
+    devices.programs = (await import('./programs.ts')).createPrograms()
+    const { createDaemons } = await import('./daemons.ts')
     const daemons = createDaemons(config.devMode ? '' : config.dataDir)
     devices.daemons = daemons
     closers.push(() => daemons.close())
     if (config.etcd?.own) {
+      const { createEtcdChild } = await import('./etcd/child.ts')
       const child = createEtcdChild({ own: config.etcd.own, dataDirectory: config.dataDir, clock: realClock, print })
       devices.etcd = child
       closers.push(() => child.close())
     }
   }
-  if (roles.includes('edge')) devices.api = api
+  if (api) devices.api = api
   if (roles.includes('gossip')) {
+    const { openPool } = await import('./gossip/pool.ts')
     const lan = openPool({ config, layout, wan: false })
     const wan = config.gossip?.wan && openPool({ config, layout, wan: true })
     devices.gossip = lan.gossip
@@ -103,7 +109,7 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
     closers.push(() => lan.close())
   }
   if (roles.includes('mesh')) {
-    const mesh = createMesh()
+    const mesh = (await import('./mesh/index.ts')).createMesh()
     devices.mesh = mesh
     closers.push(() => mesh.close())
   }
@@ -115,4 +121,9 @@ export function realPorts({ config, layout, thread, tables, print, onCommitted, 
       for (const close of closers) await close()
     },
   }
+}
+
+/** How commands change the tables: on a client, those of the servers are only a copy. */
+async function applyOf({ server }: Config): Promise<LocalLogOptions['apply']> {
+  return server ? (await import('../actors/commands.ts')).applyGroup : (await import('../actors/mirror/rows.ts')).applyMirrored
 }

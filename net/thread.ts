@@ -1,24 +1,21 @@
 import type { Config } from '../src/config/config.ts'
+import { definitionsFor } from '../src/definitions.ts'
 import { createFarThread, type FarThread, type FromLinks, type ToLinks } from '../src/far-threads.ts'
-import { routes } from '../src/http/routes/index.ts'
 import { isFromAbroad } from '../src/kernel/far.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Devices, Ports } from '../src/kernel/ports.ts'
-import { isRefused, type Refusal } from '../src/kernel/refusal.ts'
+import { isRefused, type Refusal, type Result } from '../src/kernel/refusal.ts'
 import { createThread, startActors } from '../src/node.ts'
-import { ownApi } from '../src/own-api.ts'
 import type { Layout } from '../src/placement.ts'
 import { timedLog } from '../src/telemetry/timed-log.ts'
 import type { Listening } from '../src/world.ts'
-import { answerFar } from './dns/far.ts'
-import { startEdge } from './edge.ts'
+import type { Edge } from './edge.ts'
 import { watchGarbage } from './garbage.ts'
 import type { Links } from './gossip/links.ts'
 import { keepSmallAtRest } from './idle-memory.ts'
 import { realPorts } from './ports.ts'
 import { snapshotDirectory } from './snapshots.ts'
 import { durabilityOf, openTables } from './tables.ts'
-import { takeFile } from './take-file.ts'
 
 export type ThreadSetup = {
   config: Config
@@ -52,15 +49,26 @@ export type Thread = {
   close(): Promise<void>
 }
 
-/** One thread of the agent with everything that its roles need, in a worker or on the main thread. */
-export function openThread({ config, layout, thread, directory, clients, print, process, fatal, begin }: ThreadSetup): Thread {
+/** One thread of the agent with everything that its roles need, and nothing else in memory; in a worker or on the main thread. */
+export async function openThread({
+  config,
+  layout,
+  thread,
+  directory,
+  clients,
+  print,
+  process,
+  fatal,
+  begin,
+}: ThreadSetup): Promise<Thread> {
   const roles = layout[thread] ?? []
   const tables = openTables(directory, { durable: durabilityOf(config), readOnly: !roles.includes('state') })
-  const api = ownApi({ options: () => ({ host, config, layout, routes }), answerDns: answerFar(() => host, config.datacenter), takeFile })
+  const definitions = await definitionsFor(roles)
+  const edges = roles.includes('edge') ? await import('./edge.ts') : undefined
   const far = createFarThread(() => host)
   const farWan = createFarThread(() => host)
   const linksThread = layout.findIndex((others) => others.includes('gossip'))
-  const { ports, links, close } = realPorts({
+  const { ports, links, close } = await realPorts({
     config,
     layout,
     thread,
@@ -68,12 +76,13 @@ export function openThread({ config, layout, thread, directory, clients, print, 
     print,
     onCommitted: (notice) => host.notify(notice),
     process,
-    api,
+    api: edges?.edgeApi(() => host, { config, layout }),
     fatal,
   })
   if (ports.devices.log) ports.devices.log = timedLog(ports.devices.log, () => host)
   const reach: FarThread['reach'] = (peer) => (isFromAbroad(peer) ? farWan : far).reach(peer)
-  const host: Host = createThread({ config, layout, thread, ports, soon: setImmediate, fatal, begin, reach, garbage: watchGarbage() })
+  const garbage = watchGarbage()
+  const host: Host = createThread({ config, layout, thread, definitions, ports, soon: setImmediate, fatal, begin, reach, garbage })
   // In a turn of its own, as between threads.
   for (const [pool, here] of [
     [links?.lan, far],
@@ -82,7 +91,7 @@ export function openThread({ config, layout, thread, directory, clients, print, 
     pool?.attach(thread, (message) => setImmediate(here.take, message))
     if (pool) here.attach((message) => setImmediate(pool.take, thread, message))
   }
-  let edge: Awaited<ReturnType<typeof startEdge>> | undefined
+  let edge: Result<Edge> | undefined
   const letGrow = keepSmallAtRest()
   return {
     host,
@@ -109,8 +118,8 @@ export function openThread({ config, layout, thread, directory, clients, print, 
     },
     async begin() {
       startActors(host, config, layout)
-      if (!roles.includes('edge')) return { http: [], dns: [] }
-      edge = await startEdge({ host, config, layout, filesDirectory: snapshotDirectory(directory), clients })
+      if (!edges) return { http: [], dns: [] }
+      edge = await edges.startEdge({ host, config, layout, filesDirectory: snapshotDirectory(directory), clients })
       return isRefused(edge) ? edge : edge.listening
     },
     reconfigure(next) {

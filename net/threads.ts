@@ -7,7 +7,7 @@ import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import { beginsLater } from '../src/placement.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
-import { logFault } from './etcd/index.ts'
+import { logFault } from './etcd/log-fault.ts'
 import { createClientTable } from './http/client-limit.ts'
 import { gossipPortFree, portsFree } from './ports-free.ts'
 import { prepareSnapshotDirectory, snapshotDirectory } from './snapshots.ts'
@@ -35,7 +35,6 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   if (isRefused(opened)) return opened
   const { directory, close: closeDirectory } = opened
   const clients = createClientTable(layout.length)
-  const main = openThread({ ...options, thread: 0, directory, clients, begin: (thread) => setImmediate(begin, thread) })
   const later = layout.flatMap((_roles, thread) => (thread > 0 && beginsLater(layout, thread) ? [thread] : []))
   const numbers = layout.flatMap((_roles, thread) => (thread > 0 && !later.includes(thread) ? [thread] : []))
   const threadsMax = numbers.length + later.length
@@ -50,6 +49,8 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
           atomics: 'disabled',
           env: workerEnvironment(),
         })
+  // Meanwhile the workers get ready for their tasks.
+  const main = await openThread({ ...options, thread: 0, directory, clients, begin: (thread) => setImmediate(begin, thread) })
   let level = config.log.level
   const workers = new Map<number, Worker>()
   /** The main thread's ends of its links, by the other thread. */

@@ -43,7 +43,7 @@ export default async function work(setup: WorkerSetup): Promise<void> {
   let level = setup.level
   const ended = Promise.withResolvers<void>()
   const tell = (message: FromWorker) => control.postMessage(message)
-  const thread = openThread({
+  const thread = await openThread({
     ...setup,
     print: (wanted, from, line, facts) => {
       if (LEVELS.indexOf(wanted) >= LEVELS.indexOf(level))

@@ -1,5 +1,4 @@
 import { getHeapStatistics } from 'node:v8'
-import { actors } from '../actors/index.ts'
 import { type ThreadMeasures, threadActor } from '../actors/thread.ts'
 import type { Config } from './config/config.ts'
 import { Host } from './kernel/host.ts'
@@ -20,8 +19,8 @@ export type ThreadOptions = {
   reach?: HostOptions['reach']
   /** Another thread of this layout is needed that may not run yet. */
   begin?: NonNullable<HostOptions['begin']>
-  /** What can be started. Default: all actors of this build. */
-  definitions?: readonly AnyActor[]
+  /** What can be started. */
+  definitions: readonly AnyActor[]
   /** What the garbage collector of this thread has done. Default: it is not told. */
   garbage?: () => Garbage
 }
@@ -30,7 +29,7 @@ export type ThreadOptions = {
 type Garbage = Pick<ThreadMeasures, 'collections' | 'collectedMs'>
 
 /** Makes one thread of a node, in a worker or in a simulation. Its actors begin with `startActors`, once its links are there. */
-export function createThread({ config, layout, thread, definitions = actors, garbage = untold, reach, ...options }: ThreadOptions): Host {
+export function createThread({ config, layout, thread, definitions, garbage = untold, reach, ...options }: ThreadOptions): Host {
   const facts = { stats: () => host.stats(), counters: () => [...host.counters], measures: () => measuresOf(host, garbage()) }
   const own = threadActor(facts) as unknown as AnyActor
   const host: Host = new Host({

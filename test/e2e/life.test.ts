@@ -104,6 +104,7 @@ test.serial('an error that nobody handles ends the agent with a line in the log,
 
 test.serial('threads that fail all at once are all started again, and linked with each other', async (t) => {
   t.timeout(60_000)
+  const ready = [/proxy\/a: Proxy loaded config and ready to serve/, /proxy\/b: Proxy loaded config and ready to serve/]
   const failing = `import { isMainThread } from 'node:worker_threads'
     const all = new BroadcastChannel('all')
     all.unref()
@@ -112,12 +113,13 @@ test.serial('threads that fail all at once are all started again, and linked wit
   const agent = await startAgent(t, {
     args: ['-dev', '-threads=2', '-mesh-threads=2'],
     env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(failing)}` },
-    files: { 'a.json': { service: { name: 'a', port: 1, connect: { proxy: {} } } } },
+    // Ports in a row, so that each of both threads for sidecars has one and has begun.
+    files: { 'ab.json': { services: ['a', 'b'].map((name) => ({ name, port: 1, connect: { proxy: {} } })) } },
   })
-  await agent.line(/Proxy loaded config and ready to serve/)
+  await Promise.all(ready.map((line) => agent.line(line)))
   const before = agent.mark()
   agent.signal('SIGUSR2')
-  await agent.line(/Proxy loaded config and ready to serve/, { after: before })
+  await Promise.all(ready.map((line) => agent.line(line, { after: before })))
   await until(
     'writes are taken again',
     () => agent.http('PUT', '/v1/kv/x', '1'),
