@@ -12,6 +12,8 @@ export { temporaryDirectory }
 
 export const TRIBUNE = fileURLToPath(new URL('../../bin/tribune', import.meta.url))
 const PROXY_PORTS = 12
+/** Many processes that start at once on a machine that has much else to do. */
+const START_WITHIN_MS = 90_000
 
 /** What an agent of a test is started with. */
 export type AgentSetup = {
@@ -55,7 +57,7 @@ export type Agent = Running & {
 /** Starts an agent process on ports of its own and waits until it serves. The test's end kills it and, after a failure, shows its log. */
 export async function startAgent(t: ExecutionContext, setup: AgentSetup = {}): Promise<Agent> {
   const agent = await beginAgent(t, setup)
-  await agent.line(/^==> Log data will now stream in/)
+  await agent.line(/^==> Log data will now stream in/, { withinMs: START_WITHIN_MS })
   return agent
 }
 

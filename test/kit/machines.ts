@@ -16,7 +16,7 @@ export const canMount = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs
 export type Machines = {
   /** Those that may be asked at the moment, by name. */
   servers: Map<string, Agent>
-  clients: readonly Agent[]
+  clients: Agent[]
   clientSetups: readonly AgentSetup[]
   /** The port at which web reaches db. */
   upstream: number
