@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Layout } from '../placement.ts'
 import { metricKey, pathLabel } from '../telemetry/names.ts'
-import { Answers } from './answers.ts'
+import { Answers, contactOf } from './answers.ts'
 import { Parked } from './blocking.ts'
 import { type ApiAnswer, encodeReply } from './encode-reply.ts'
 import { type ApiParts, type ApiRequest, Exchange } from './exchange.ts'
@@ -35,6 +35,7 @@ const TIMED_LOOKUPS = 16
 export function createApi({ host, config, layout, routes, isAbroad = false }: ApiOptions): Api {
   const order = host.ports.random(`edge/${host.thread}/order`)
   const settings: EdgeSettings = {
+    isLed: () => contactOf(host).isLed,
     node: config.node.name,
     datacenter: config.datacenter,
     defaultWaitMs: config.query.defaultQueryTimeMs,

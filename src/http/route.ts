@@ -123,6 +123,8 @@ export type RunRoute = Common & {
 
 /** What endpoints may know of the configuration. */
 export type EdgeSettings = {
+  /** Whether somebody is known to lead the log. Default: always. */
+  isLed?: () => boolean
   node: string
   datacenter: string
   defaultWaitMs: number

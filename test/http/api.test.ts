@@ -167,6 +167,16 @@ test('a server that shares its log says how long it has not heard of it; what ma
   t.is(get('/v1/thing?max_stale=50ms')[0]?.status, 503)
 })
 
+test('nobody is named as the leader while nobody is known to be it', (t) => {
+  let isLed = true
+  const { get, host } = reading((_request, _view, settings) => ({ json: settings.isLed?.() ? 'n1' : '' }))
+  host.ports.contact = () => ({ isLed, silentMs: 0, overdueMs: 0, term: 1 })
+  const told = () => get('/v1/thing').map(({ bytes }) => bytes.toString())
+  t.deepEqual([told(), told()], [['"n1"'], ['"n1"']])
+  isLed = false
+  t.deepEqual(told(), ['""'])
+})
+
 test('what no actor can be told is wrong with the request, whatever its endpoint answers else', (t) => {
   const [host] = testHosts({ threads: 1, actors: [], place: () => 0 }).hosts
   if (!host) throw new Error('a host was made')

@@ -102,7 +102,6 @@ test('while nobody is known to lead, nobody can say who belongs to the cluster; 
     t.deepEqual(await ran('GET', `/v1/operator/${path}`, ANSWERS, [], unled), { status: 500, text: 'No cluster leader' })
   }
   t.like(await ran('GET', '/v1/operator/raft/configuration?stale', ANSWERS, [], unled), { json: { Index: 0 } })
-  t.deepEqual(await ran('GET', '/v1/status/leader', ANSWERS, [], unled), { json: '' })
 })
 
 test('a server is taken out by its id or its address, and why it cannot be is said', async (t) => {

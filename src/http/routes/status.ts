@@ -2,17 +2,14 @@ import { serviceInstances } from '../../../actors/catalog/queries.ts'
 import { SERVER_SERVICE } from '../../../actors/catalog/tables.ts'
 import { leaderOf } from '../../../actors/servers/commands.ts'
 import type { View } from '../../kernel/tables.ts'
-import { contactOf } from '../answers.ts'
 import type { Route } from '../route.ts'
 
 /** GET /v1/status/leader: nobody while that is not known. */
 export const leaderRoute: Route = {
   method: 'GET',
   path: '/v1/status/leader',
-  async run(_request, { host }) {
-    const view = host.ports.tables.view()
-    return { json: contactOf(host).isLed ? (servers(view, leaderOf(view))[0] ?? '') : '' }
-  },
+  atAnyTime: true,
+  read: (_request, view, { isLed = () => true }) => ({ json: isLed() ? (servers(view, leaderOf(view))[0] ?? '') : '' }),
 }
 
 /** GET /v1/status/peers */
