@@ -15,8 +15,8 @@ const OWN_PORTS = 5
 const PROXY_PORTS = 20
 
 export type AgentOptions = {
-  /** `server` keeps its data in a directory, durably; `dev` keeps nothing. */
-  mode: 'server' | 'dev'
+  /** `server` keeps its data in a directory, durably; `dev` keeps nothing; `client` is told by its flags whom to join. */
+  mode: 'server' | 'dev' | 'client'
   /** Merged into its configuration file. */
   config?: Record<string, unknown>
   flags?: readonly string[]
@@ -64,7 +64,8 @@ export async function makeAgent(stage: Stage, { mode, config = {}, flags = [] }:
       ...config,
     }),
   )
-  const modeFlags = mode === 'dev' ? ['-dev'] : ['-server', '-bootstrap', '-data-dir', join(directory, 'data')]
+  const dataFlags = ['-data-dir', join(directory, 'data')]
+  const modeFlags = { dev: ['-dev'], server: ['-server', '-bootstrap', ...dataFlags], client: dataFlags }[mode]
   const url = `http://127.0.0.1:${httpPort}`
   let child: ChildProcess | undefined
 
