@@ -22,6 +22,8 @@ type EventsOwn = {
 type EventsState = {
   /** What was told when it was looked at last; undefined: nothing was heard yet. */
   seen: ReadonlySet<string> | undefined
+  /** Fired before that. */
+  early: { event: UserEvent; caller: Caller<{ id: string }> }[]
   /** The ids of events that reached this agent: an event of its own does so twice. */
   heardOf: HeardOf
   /** The oldest first, at most KEPT_MAX. */
@@ -48,7 +50,8 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
   mailboxMax: 4_096,
   init(_args, turn) {
     turn.subscribe('told', membershipRef, 'told', { topic: EVENT_TOPIC }, (told) => ({ name: 'told', request: { told } }))
-    return { seen: undefined, heardOf: new Set(), events: [], lamportTime: LAMPORT_TIME_FIRST, count: 0, followers: [] }
+    const none = { seen: undefined, early: [], heardOf: new Set<string>(), events: [], followers: [] }
+    return { ...none, lamportTime: LAMPORT_TIME_FIRST, count: 0 }
   },
   on: {
     fire(state, { token, ...fire }, turn, caller) {
@@ -59,13 +62,9 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
       const event: UserEvent = { ...fire, id: turn.random.uuid(), version: VERSION, lamportTime: state.lamportTime + 1 }
       const fault = sizeFault(event)
       if (fault !== undefined) return refuse('conflict', fault)
-      state.lamportTime = event.lamportTime
-      turn.call(
-        membershipRef,
-        'tell',
-        { topic: EVENT_TOPIC, body: packEvent(event) },
-        { withinMs: TELL_WITHIN_MS, then: (result) => ({ name: 'sent', request: { event, caller, result } }) },
-      )
+      // Which time it is, tells what was told before this actor began anew.
+      if (state.seen === undefined) state.early.push({ event, caller })
+      else send(state, event, caller, turn)
       return LATER
     },
 
@@ -92,6 +91,7 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
         else if (seen === undefined && event.name === REMOTE_EXEC) isFirst(state.heardOf, event.id, HEARD_OF_MAX)
         else arrive(state, event, turn)
       }
+      for (const { event, caller } of state.early.splice(0)) send(state, event, caller, turn)
     },
 
     placed(state, { event, result }, turn) {
@@ -104,6 +104,17 @@ export const events = defineActor<EventsProtocol, EventsOwn, EventsState>({
     state.followers = state.followers.filter((one) => one.subscriber.peer !== subscriber.peer || one.subscriber.feed !== subscriber.feed)
   },
 })
+
+/** Tells the members of an event that was fired here. */
+function send(state: EventsState, fired: UserEvent, caller: Caller<{ id: string }>, turn: Turn<EventsOwn>): void {
+  const event = { ...fired, lamportTime: ++state.lamportTime }
+  turn.call(
+    membershipRef,
+    'tell',
+    { topic: EVENT_TOPIC, body: packEvent(event) },
+    { withinMs: TELL_WITHIN_MS, then: (result) => ({ name: 'sent', request: { event, caller, result } }) },
+  )
+}
 
 /** An event reached this agent, for the first time or again. */
 function arrive(state: EventsState, event: UserEvent, turn: Turn<EventsOwn>): void {

@@ -147,6 +147,27 @@ test('what another member told is for this agent too, once, and its time counts'
   t.like(a.effects(), [{ did: 'print', level: 'warn', facts: { from: 'n2', error: 'name: must be a name' } }])
 })
 
+test('what is fired before it is known what was told earlier waits for that, and comes after it', (t) => {
+  const a = tryActor(events, { args: undefined, node: 'n1' })
+  const fired = a.call('fire', fire({ name: 'restart' }))
+  t.deepEqual(
+    a.pending().filter(({ did }) => did === 'call'),
+    [],
+  )
+  const before: UserEvent = { ...fire(), id: ID, version: 1, lamportTime: 7 }
+  a.value('told', [toldOf(packEvent(before), 'n1')], 1)
+  a.answer('tell', { lamportTime: 2 })
+  t.false(isRefused(fired.result))
+  const feed = a.subscribe('recent', { name: '', token: '' })
+  t.deepEqual(
+    feed.values.at(-1)?.events.map(({ name, lamportTime }) => [name, lamportTime]),
+    [
+      ['deploy', 7],
+      ['restart', 8],
+    ],
+  )
+})
+
 test('a job that was asked for before this actor began anew is not run again', (t) => {
   const a = tryActor(events, { args: undefined })
   const job = { ...fire({ name: '_rexec', payload: Buffer.from('{}') }), id: ID, version: 1, lamportTime: 2 }
