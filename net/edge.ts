@@ -58,6 +58,7 @@ function settingsOf({ dns, datacenter, translateWanAddrs }: Config): DnsSettings
   const { soa } = dns
   return dnsSettings({
     ...dns,
+    maxStaleMs: dns.allowStale ? dns.maxStaleMs : 0,
     datacenter,
     translateWanAddrs,
     nodeMetaTxt: dns.enableAdditionalNodeMetaTxt,

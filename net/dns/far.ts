@@ -1,4 +1,5 @@
 import { exchangeRef } from '../../actors/exchange/protocol.ts'
+import { ledgerRef } from '../../actors/ledger.ts'
 import { askNumber } from '../../src/http/ask-number.ts'
 import { failOver } from '../../src/http/failover.ts'
 import { isDatacenterName } from '../../src/http/other-datacenter.ts'
@@ -80,6 +81,22 @@ export function answerFar(
 type Asked = { question: { name: string; type: number }; settings: DnsSettings; turn: AnswerTurn; isFromAbroad?: boolean }
 
 function answerFrom(host: Host, node: string, source: DnsSource, asked: Asked, done: (answer: Result<Answer>) => void): void {
+  const { question, settings } = asked
+  if (isFreshEnough(host, settings) || queryForm(question.name, question.type, settings).form === 'foreign')
+    return answerNow(host, node, source, asked, done)
+  host.ask(ledgerRef, 'catchUp', null, WITHIN_MS, (result) => {
+    if (isRefused(result)) done(result)
+    else answerNow(host, node, source, asked, done)
+  })
+}
+
+/** Whether this server may answer by what it knows. Who has not heard of its log yet knows what it knew when it was started. */
+function isFreshEnough({ ports }: Host, { maxStaleMs }: DnsSettings): boolean {
+  const contact = ports.contact?.()
+  return contact === undefined || (maxStaleMs > 0 && Math.min(contact.silentMs, ports.clock.monotonicMs()) <= maxStaleMs)
+}
+
+function answerNow(host: Host, node: string, source: DnsSource, asked: Asked, done: (answer: Result<Answer>) => void): void {
   const { question, settings, turn, isFromAbroad = false } = asked
   const answer = attempt(host, question, () => answerTo(question, source, settings, turn))
   if (isRefused(answer) || !answer.elsewhere) return done(answer)

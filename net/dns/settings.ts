@@ -9,6 +9,8 @@ export type DnsSettings = {
   onlyPassing: boolean
   /** What is in another datacenter is at its WAN address. */
   translateWanAddrs: boolean
+  /** What a server knows is enough if it has heard of its log within this time; else it asks that first. 0: always (`allow_stale` is false). */
+  maxStaleMs: number
   enableTruncate: boolean
   disableCompression: boolean
   udpAnswerLimit: number
@@ -43,6 +45,7 @@ const DEFAULTS: DnsSettings = {
   datacenter: 'dc1',
   onlyPassing: false,
   translateWanAddrs: false,
+  maxStaleMs: Number.POSITIVE_INFINITY,
   enableTruncate: false,
   disableCompression: false,
   udpAnswerLimit: 3,
