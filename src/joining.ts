@@ -18,6 +18,9 @@ export type JoiningOptions = {
 
 /** Each address may take its time. */
 const JOIN_WITHIN_MS = 60_000
+/** An agent that has just started does not listen yet. It is asked again this soon, for so long. */
+const LISTENS_SOON_MS = 250
+const LISTENS_WITHIN_MS = 30_000
 
 /**
  * Makes this agent a member of a pool as its configuration says: `start_join` at once, or it is refused; `retry_join` again and again until one
@@ -26,14 +29,14 @@ const JOIN_WITHIN_MS = 60_000
 export async function joinOthers({ host, pool, membership, cluster, print, wait }: JoiningOptions): Promise<Result<null>> {
   const { startJoin, retryJoin, retryIntervalMs, retryMax } = pool
   if (startJoin.length > 0) {
-    const joined = await join(host, membership, startJoin)
+    const joined = await joinOnceListening(host, membership, startJoin, wait)
     if (isRefused(joined)) return refuse('gone', `Failed to join: ${joined.why}`)
     print('info', 'agent', 'Join completed. Initial agents synced with', { agent_count: joined.joined })
   }
   if (retryJoin.length === 0) return null
   print('info', 'agent', 'Joining cluster...', { cluster })
   for (let tries = 1; ; tries++) {
-    const joined = await join(host, membership, retryJoin)
+    const joined = await joinOnceListening(host, membership, retryJoin, wait)
     if (!isRefused(joined)) {
       print('info', 'agent', 'Join cluster completed. Synced with initial agents', { cluster, num_agents: joined.joined })
       return null
@@ -41,6 +44,20 @@ export async function joinOthers({ host, pool, membership, cluster, print, wait 
     if (retryMax > 0 && tries > retryMax) return refuse('gone', `max join retry exhausted, exiting: ${joined.why}`)
     print('warn', 'agent', 'Join failed, will retry', { cluster, retry_interval_ms: retryIntervalMs, error: joined.why })
     if (!(await wait(retryIntervalMs))) return null
+  }
+}
+
+/** As `join`, after this agent has begun to listen. */
+async function joinOnceListening(
+  host: JoiningOptions['host'],
+  membership: Ref<MembershipProtocol>,
+  addresses: readonly GossipAddress[],
+  wait: JoiningOptions['wait'],
+): Promise<Result<{ joined: number }>> {
+  for (let waitedMs = 0; ; waitedMs += LISTENS_SOON_MS) {
+    const joined = await join(host, membership, addresses)
+    if (!isRefused(joined) || joined.refused !== 'busy' || waitedMs >= LISTENS_WITHIN_MS) return joined
+    if (!(await wait(LISTENS_SOON_MS))) return joined
   }
 }
 

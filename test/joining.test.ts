@@ -50,8 +50,7 @@ test('start_join works at once or not at all', async (t) => {
 
 test('retry_join is tried until one is joined, the agent ends or it was tried often enough', async (t) => {
   const retryJoin = [A, B]
-  const busy = refuse('busy', 'this agent does not listen yet')
-  t.deepEqual(await joining({ retryJoin }, [NO, busy, YES]), {
+  t.deepEqual(await joining({ retryJoin }, [NO, NO, YES]), {
     asked: [retryJoin, retryJoin, retryJoin],
     waits: [30_000, 30_000],
     why: null,
@@ -60,4 +59,13 @@ test('retry_join is tried until one is joined, the agent ends or it was tried of
   const exhausted = await joining({ retryJoin, retryMax: 2, retryIntervalMs: 5 }, Array(9).fill(NO))
   t.deepEqual(exhausted.waits, [5, 5])
   t.is(exhausted.why, 'max join retry exhausted, exiting: 10.0.0.1:8301: no answer')
+})
+
+test('an agent that does not listen yet joins as soon as it does, and counts no try', async (t) => {
+  const busy = refuse('busy', 'this agent does not listen yet')
+  t.deepEqual(await joining({ startJoin: [A] }, [busy, busy, YES]), { asked: [[A], [A], [A]], waits: [250, 250], why: null })
+  t.deepEqual((await joining({ retryJoin: [A], retryMax: 1 }, [busy, busy, NO, busy, YES])).waits, [250, 250, 30_000, 250])
+  const never = await joining({ startJoin: [A] }, Array(500).fill(busy), 500)
+  t.is(never.why, 'Failed to join: this agent does not listen yet')
+  t.is(never.waits.length, 120)
 })
