@@ -1,5 +1,5 @@
 import type { LogOutcome, LogRequest, Tables } from './kernel/ports.ts'
-import { assert, isRefused, type Result } from './kernel/refusal.ts'
+import { assert, isRefused, type Refusal, type Result } from './kernel/refusal.ts'
 import { type Transaction, table, type View } from './kernel/tables.ts'
 import type { LocalLogOptions } from './local-log.ts'
 
@@ -9,6 +9,8 @@ export type ReplicaOptions = Pick<LocalLogOptions, 'apply' | 'onCommitted'> & {
   tables: Pick<Tables, 'view' | 'transact' | 'checkpoint'>
   /** Calls `work` once, no sooner than `ms` from now. */
   after(ms: number, work: () => void): unknown
+  /** Called once when the tables do not take an entry, and once with undefined when they do again. Default: nobody is told. */
+  refused?(refusal: Refusal | undefined): void
 }
 
 export type Replica = {
@@ -36,7 +38,7 @@ export type Replica = {
  * replica may be under way to the tables. The log has what it brought durably: so where the tables have checkpoints, nobody waits for
  * them, they are made at intervals, and what a power cut takes is brought again.
  */
-export function createReplica({ tables, apply, onCommitted, after }: ReplicaOptions): Replica {
+export function createReplica({ tables, apply, onCommitted, after, refused }: ReplicaOptions): Replica {
   /** Those from `first` on are not durable; of these, the first `inFlight` are with the disk. */
   let entries: Entry[] = []
   let first = 0
@@ -48,6 +50,7 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   let hasEnded = false
   let durable: Required<Applied> = { position: 0, mark: 0 }
   let isKeeping = false
+  let hasComplained = false
 
   function next(): void {
     const inFlightMax = refusals > 0 ? 1 : IN_FLIGHT_MAX
@@ -75,8 +78,11 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
   function settled(group: readonly Entry[], result: Result<LogOutcome[] | undefined>): void {
     if (hasEnded) return
     inFlight -= group.length
-    if (result === undefined || isRefused(result)) isRefusing = true
-    else {
+    if (result === undefined || isRefused(result)) {
+      isRefusing = true
+      if (result !== undefined) say(result)
+    } else {
+      say(undefined)
       assert(group[0] === entries[first] && !isRefusing, 'entries become durable in their order')
       entries.fill(NO_ENTRY, first, first + group.length)
       first += group.length
@@ -95,6 +101,12 @@ export function createReplica({ tables, apply, onCommitted, after }: ReplicaOpti
     if (!isRefusing) next()
     else if (inFlight === 0) tryLater()
     keepLater()
+  }
+
+  function say(refusal: Refusal | undefined): void {
+    if (hasComplained === (refusal !== undefined)) return
+    hasComplained = refusal !== undefined
+    refused?.(refusal)
   }
 
   /** What is visible some time from now is made durable. */

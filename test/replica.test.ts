@@ -17,8 +17,11 @@ function make(seed = 'replica', later = false) {
     drawSurvivors: (inFlight) => random.int(0, inFlight),
     later,
   })
-  const start = () => createReplica({ tables, apply: applyAdds, onCommitted: ({ index }) => events.push(`notice ${index}`), after })
-  return { world, tables, events, start }
+  const complaints: unknown[] = []
+  const refused = (refusal: unknown) => complaints.push(refusal === undefined ? 'none' : 'some')
+  const onCommitted = ({ index }: { index: number }) => events.push(`notice ${index}`)
+  const start = () => createReplica({ tables, apply: applyAdds, onCommitted, after, refused })
+  return { world, tables, events, complaints, start }
 }
 
 test('entries are applied in order with their position; a notice goes out before its answer', (t) => {
@@ -48,13 +51,14 @@ test('what was taken before is ignored, also while it is under way and after a r
 })
 
 test('an entry that the disk refuses is tried again until it is taken; those after it wait and keep their order', (t) => {
-  const { world, tables, events, start } = make()
+  const { world, tables, events, complaints, start } = make()
   const replica = start()
   tables.failNext()
   for (let position = 1; position <= 3; position++) replica.deliver(position, [add('a', position)])
   world.runUntil(40)
-  t.deepEqual(events, [])
+  t.deepEqual([events, complaints], [[], ['some']])
   world.runUntil(200)
+  t.deepEqual(complaints, ['some', 'none'])
   t.deepEqual([events, history(tables.view())], [
     ['notice 1', 'notice 2', 'notice 3'],
     ['a+1', 'a+2', 'a+3'],

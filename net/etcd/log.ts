@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Device, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
-import { isRefused, type Result, refuse } from '../../src/kernel/refusal.ts'
+import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { createReplica, type ReplicaOptions } from '../../src/replica.ts'
 import { append, GIVE_UP_MS, LATE_MS, NO_LEADER } from './appender.ts'
 import type { Etcd } from './client.ts'
@@ -57,7 +57,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   const ended = new AbortController()
   const transfer = files && { etcd, keys, clock, ...files, ended: ended.signal }
   let isMissing = false
-  const replica = createReplica({ tables, apply, onCommitted, after: (ms, work) => clock.after(ms, work) })
+  const replica = createReplica({ tables, apply, onCommitted, after: (ms, work) => clock.after(ms, work), refused })
   const fence = createFence({ etcd, keys, clock })
   const joined = Promise.withResolvers<Follower>()
   let follower: Follower | undefined
@@ -103,6 +103,11 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     transfer.snapshots.perform({ do: 'clear' }, noteUncleared, () => undefined)
     print('info', 'log', 'The tables of another server were taken', { position: taken.place.position })
     return taken.place
+  }
+
+  function refused(refusal: Refusal | undefined): void {
+    if (refusal) print('error', 'log', 'This server cannot take what the others write, and falls behind', { error: refusal.why })
+    else print('info', 'log', 'This server takes again what the others write')
   }
 
   function noteUncleared(cleared: Result<unknown>): void {
