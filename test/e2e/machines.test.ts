@@ -1,4 +1,5 @@
-import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Agent, ask, startAgent } from '../kit/agents.ts'
@@ -13,6 +14,8 @@ const LOAD = { clients: 4, keys: 4, paceMs: 15 }
 /** After each fault, so that there is something to judge. */
 const OPERATIONS = 100
 const LARGE = 'x'.repeat(100_000)
+const LARGE_MAX = 300
+const ROOM_BYTES = 1_000_000
 
 test('three servers and three clients lose one machine after the other: nothing that was said is untrue, and traffic never stops', async (t) => {
   t.timeout(400_000)
@@ -92,24 +95,33 @@ test('three servers and three clients lose one machine after the other: nothing 
   await during('replace a server', () => machines.lose(gone, 'SIGKILL'), replace)
 
   const full = servers.get('s4') as Agent
-  if (canMount) {
-    const filler = join(`/proc/${full.pid}/root`, machines.directoryOf('s4'), 'filler')
-    await during('fill a disk', async () => {
+  const disk = canMount ? smallDisk(full, machines.directoryOf('s4')) : limitedFiles(full, machines.directoryOf('s4'))
+  let written = 0
+  const write = async () => {
+    await put(machines.any(), `large/${written}`)
+    written++
+  }
+  await during(
+    'fill a disk',
+    async () => {
       servers.delete('s4')
-      fill(filler)
-      for (let number = 0; number < 20; number++) await machines.any().http('PUT', `/v1/kv/large/${number}`, LARGE)
-      await full.line(/etcd ended and is started again/, { withinMs: LONG_MS })
-    })
-    rmSync(filler)
-    await until(
-      'it has what the others wrote meanwhile',
-      () => full.http('GET', '/v1/kv/large/19?raw'),
-      ({ text }) => text === LARGE,
-      LONG_MS,
-    )
-    servers.set('s4', full)
-    await load.more(OPERATIONS)
-  } else t.log('no disk was filled: this system does not let a test mount one')
+      disk.fill()
+      await write()
+    },
+    async () => {
+      while (!disk.complaint.test(full.said()) && written < LARGE_MAX) await write()
+      await full.line(disk.complaint, { withinMs: LONG_MS })
+    },
+  )
+  disk.free()
+  await until(
+    'it has what the others wrote meanwhile',
+    () => full.http('GET', `/v1/kv/large/${written - 1}?raw`),
+    ({ text }) => text === LARGE,
+    LONG_MS,
+  )
+  servers.set('s4', full)
+  await load.more(OPERATIONS)
 
   const history = await load.end()
   const { slowestMs, failed, requests } = await traffic.end()
@@ -139,6 +151,15 @@ test('three servers and three clients lose one machine after the other: nothing 
   t.log(`${load.answered()} reads and writes, ${requests} requests through sidecars, the slowest took ${seconds(slowestMs)}`)
 })
 
+async function put(agent: Agent, key: string): Promise<void> {
+  await until(
+    `${key} is written`,
+    () => agent.http('PUT', `/v1/kv/${key}`, LARGE),
+    ({ status }) => status === 200,
+    LONG_MS,
+  )
+}
+
 /** Once a server that is there leads, and one more write was answered. */
 async function ledBy(machines: Machines, load: Load): Promise<void> {
   const living = () => [...machines.servers.values()].map(({ ports }) => `127.0.0.1:${ports.server}`)
@@ -166,14 +187,34 @@ function resume(pid: number): void {
   }
 }
 
-/** Takes all the room of the disk that a file is on. */
-function fill(file: string): void {
-  writeFileSync(file, '')
-  const { bavail, bsize } = statfsSync(file)
-  try {
-    writeFileSync(file, Buffer.alloc(bavail * bsize))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+/** How the disk of a server is filled and emptied, and what it says when it is full. */
+type Disk = { fill(): void; free(): void; complaint: RegExp }
+
+/** A disk of its own, of which a file takes all the room. */
+function smallDisk({ pid }: Agent, directory: string): Disk {
+  const file = join(`/proc/${pid}/root`, directory, 'filler')
+  return {
+    complaint: /etcd ended and is started again/,
+    fill() {
+      writeFileSync(file, '')
+      const { bavail, bsize } = statfsSync(file)
+      try {
+        writeFileSync(file, Buffer.alloc(bavail * bsize))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      }
+    },
+    free: () => rmSync(file),
+  }
+}
+
+/** The agent's files cannot get much longer than its tables are, where nobody may have a disk of its own. */
+function limitedFiles({ pid }: Agent, directory: string): Disk {
+  const limit = (bytes: number | 'unlimited') => execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
+  return {
+    complaint: /disk full: no room/,
+    fill: () => limit(statSync(join(directory, 'data.mdb')).size + ROOM_BYTES),
+    free: () => limit('unlimited'),
   }
 }
 
