@@ -195,7 +195,7 @@ test('a batch that is no batch is dropped by the thread it is for; the link stay
 })
 
 test('an agent that says nothing counts as lost', async (t) => {
-  const { 0: client, 1: server } = await agents(t, linkedAgents(), ['c1', 's1'], { pingMs: 20, silenceMsMax: 200 })
+  const { 0: client, 1: server } = await agents(t, linkedAgents(), ['c1', 's1'], { pingMs: 50, silenceMsMax: 2_000 })
   const stream = await client.raw(server)
   const ended = new Promise((resolve) => stream.addEventListener('close', resolve))
   // It reads nothing and answers no ping.
