@@ -102,7 +102,10 @@ export const agentFlags = {
   server: { kind: 'boolean', key: 'server', about: 'Be a server.' },
   'server-port': { kind: 'int', key: 'ports.server', about: 'Port for other agents.' },
   syslog: { kind: 'boolean', key: 'enable_syslog', about: 'Send the log to syslog as well.' },
-  threads: { kind: 'int', about: 'Threads for HTTP and DNS; -1 for as many as suit the machine, 0 to run everything on one thread.' },
+  threads: {
+    kind: 'int',
+    about: 'Threads for HTTP and DNS; -1 for as many as suit the machine, on a client none of their own; 0 runs everything on one thread.',
+  },
   ui: { kind: 'boolean', key: 'ui_config.enabled', about: 'Serve the web page.' },
   'ui-content-path': { kind: 'string', key: 'ui_config.content_path', about: 'Path under which the web page is served.' },
   'ui-dir': { kind: 'string', key: 'ui_config.dir', about: 'Folder with a web page of your own.' },
