@@ -68,13 +68,15 @@ export type Usage = {
   levels: ReadonlyMap<string, number>
 }
 export type MemberCounts = { servers: number; clients: number }
+/** What a server says of all of them; undefined at an agent that is none. */
+export type Autopilot = { isHealthy: boolean; tolerance: number } | undefined
 
-/** The gauges of a server that is well. */
 export function gaugesOf(
   view: View,
   counts: Counts,
   process: Usage & { memoryBytes: number },
   members: MemberCounts,
+  autopilot: Autopilot,
   datacenter: string,
   nowMs: number,
 ): Gauge[] {
@@ -87,8 +89,9 @@ export function gaugesOf(
     gauge('runtime.total_gc_runs', process.collections),
     gauge('runtime.total_gc_pause_ns', Math.round(process.collectedMs * 1e6)),
     gauge('rpc.queries_blocking', process.levels.get('rpc.queries_blocking') ?? 0),
-    gauge('autopilot.healthy', 1),
-    gauge('autopilot.failure_tolerance', 0),
+    ...(autopilot
+      ? [gauge('autopilot.healthy', autopilot.isHealthy ? 1 : 0), gauge('autopilot.failure_tolerance', autopilot.tolerance)]
+      : []),
     gauge('raft.applied_index', lastIndex(view)),
     gauge('raft.last_index', lastIndex(view)),
     gauge('consul.members.clients', members.clients, here),

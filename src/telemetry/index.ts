@@ -2,6 +2,7 @@ import os from 'node:os'
 import { type Member, membershipRef } from '../../actors/membership/protocol.ts'
 import { proxiesRef } from '../../actors/proxies/protocol.ts'
 import { threadRef } from '../../actors/thread.ts'
+import { reportOf } from '../cluster-report.ts'
 import type { Config } from '../config/config.ts'
 import type { Host } from '../kernel/host.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../kernel/refusal.ts'
@@ -9,7 +10,7 @@ import type { Layout } from '../placement.ts'
 import type { World } from '../world.ts'
 import { Collector, type Gauge, INTERVAL_MS, type Interval } from './collector.ts'
 import { metricsJson, metricsPrometheus } from './formats.ts'
-import { type Counts, countState, gaugesOf, type MemberCounts, type Usage } from './gauges.ts'
+import { type Autopilot, type Counts, countState, gaugesOf, type MemberCounts, type Usage } from './gauges.ts'
 import { proxyGauges } from './proxy-gauges.ts'
 import { metricsDogstatsd, metricsStatsd, metricsStatsite } from './sinks.ts'
 
@@ -86,9 +87,19 @@ export function startTelemetry({ host, layout, config, world }: TelemetryOptions
     const process = { ...usage, memoryBytes: world.memoryBytes() }
     const open = await host.asked(proxiesRef, 'open', null, ASK_WITHIN_MS)
     return [
-      ...gaugesOf(tables.view(), counts.counts, process, members, config().datacenter, clock.wallMs()),
+      ...gaugesOf(tables.view(), counts.counts, process, members, await autopilot(), config().datacenter, clock.wallMs()),
       ...(isRefused(open) ? [] : open.flatMap(proxyGauges)),
     ]
+  }
+
+  /** Without a leader nothing is well. */
+  async function autopilot(): Promise<Autopilot> {
+    if (!config().server) return undefined
+    const report = await reportOf(
+      { host, asked: (to, name, request, withinMs = ASK_WITHIN_MS) => host.asked(to, name, request, withinMs) },
+      '',
+    )
+    return isRefused(report) ? { isHealthy: false, tolerance: 0 } : report
   }
 
   async function tick(): Promise<void> {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { ledger } from '../../actors/ledger.ts'
 import { leaderOf } from '../../actors/servers/commands.ts'
-import { serversOf } from '../../src/http/routes/operator-servers.ts'
+import { serversOf } from '../../src/cluster-report.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { asked, read } from '../kit/http.ts'
 import { emptyTables } from '../kit/tables.ts'

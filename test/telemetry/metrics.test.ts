@@ -35,6 +35,7 @@ const USAGE = {
   levels: new Map([['rpc.queries_blocking', 7]]),
 }
 const MEMBERS = { servers: 3, clients: 2 }
+const WELL = { isHealthy: true, tolerance: 1 }
 
 function measured(...values: number[]) {
   const sample = new Sample()
@@ -227,18 +228,22 @@ test('changes of state are measured under the names of Consul', (t) => {
 test('gauges tell of this process and of the members', async (t) => {
   const tables = emptyTables()
   const counts = await countState(tables.view, () => Promise.resolve(), 0)
-  const values = new Map(gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', 0).map(({ name, value }) => [name, value]))
+  const values = new Map(gaugesOf(tables.view(), counts, USAGE, MEMBERS, WELL, 'dc1', 0).map(({ name, value }) => [name, value]))
   const shown = [
     'runtime.total_gc_runs',
     'runtime.total_gc_pause_ns',
     'rpc.queries_blocking',
     'consul.members.servers',
     'consul.members.clients',
+    'autopilot.healthy',
+    'autopilot.failure_tolerance',
   ]
   t.deepEqual(
     shown.map((name) => values.get(name)),
-    [4, 1_500_000, 7, 3, 2],
+    [4, 1_500_000, 7, 3, 2, 1, 1],
   )
+  const ofClient = gaugesOf(tables.view(), counts, USAGE, MEMBERS, undefined, 'dc1', 0)
+  t.false(ofClient.some(({ name }) => name.startsWith('autopilot.')))
 })
 
 test('what the tables hold is counted by kind', async (t) => {
@@ -250,7 +255,7 @@ test('what the tables hold is counted by kind', async (t) => {
     () => Promise.resolve(),
     0,
   )
-  const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', 0)
+  const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, WELL, 'dc1', 0)
   const entries = gauges.filter(({ name }) => name === 'consul.state.config_entries').map(({ labels, value }) => [labels['kind'], value])
   t.deepEqual(Object.fromEntries(entries), {
     'proxy-defaults': 1,
@@ -277,7 +282,7 @@ test('leaves are counted: all, those at risk, and when the first was made and wi
       () => Promise.resolve(),
       nowMs,
     )
-    const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, 'dc1', nowMs)
+    const gauges = gaugesOf(tables.view(), counts, USAGE, MEMBERS, WELL, 'dc1', nowMs)
     return gauges.flatMap(({ name, value }) => (name.startsWith('tribune.leaf.') ? [`${name.slice('tribune.leaf.'.length)} ${value}`] : []))
   }
   t.deepEqual(await leafGauges(0), ['count 0', 'at_risk 0', 'renewal_failing 0'])
