@@ -56,6 +56,7 @@ test('clients move from server to server as these die and leave: watches, blocki
   await put(c3, 'after-a-leave', 'x')
   await watched('third')
   await voters(machines, [...servers.keys()])
+  t.is((await leaving.ended).code, 0)
   servers.set(left, await startAgent(t, machines.setupOf(left)))
   await settled(machines)
 
