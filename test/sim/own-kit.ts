@@ -33,6 +33,11 @@ export const THREE: Readonly<Record<string, string>> = {
   'n3/agent.hcl': agentFile('10.1.0.3'),
   'n3/db.hcl': DB,
 }
+/** The same, and an agent that is no server. */
+export const THREE_AND_A_CLIENT: Readonly<Record<string, string>> = {
+  ...THREE,
+  'c1/agent.hcl': 'bind_addr = "10.1.0.4"\nconnect { enabled = true }\n',
+}
 /** A single agent with both services. */
 export const ONE: Readonly<Record<string, string>> = {
   'agent.hcl': 'server = true\nbootstrap = true\nnode_name = "solo"\nconnect { enabled = true }\n',

@@ -6,16 +6,16 @@ import { contextOf, type Overrides, type OwnScenario, readScenario, writtenEvent
 import { phraseOf } from '../../sim/own/words.ts'
 import { drawEvents, eventsFault } from '../../sim/plan.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
-import { loaded, THREE } from './own-kit.ts'
+import { loaded, THREE, THREE_AND_A_CLIENT } from './own-kit.ts'
 
-function read(t: ExecutionContext, written: unknown, overrides: Overrides = {}): OwnScenario | string {
+function read(t: ExecutionContext, written: unknown, overrides: Overrides = {}, files = THREE): OwnScenario | string {
   const text = typeof written === 'string' ? written : JSON.stringify(written)
-  const scenario = readScenario(text, loaded(t, THREE).estate, 'drawn', overrides)
+  const scenario = readScenario(text, loaded(t, files).estate, 'drawn', overrides)
   return isRefused(scenario) ? scenario.why : scenario
 }
 
-function good(t: ExecutionContext, written: unknown, overrides?: Overrides): OwnScenario {
-  const scenario = read(t, written, overrides)
+function good(t: ExecutionContext, written: unknown, overrides?: Overrides, files = THREE): OwnScenario {
+  const scenario = read(t, written, overrides, files)
   if (typeof scenario === 'string') throw new Error(scenario)
   return scenario
 }
@@ -135,7 +135,7 @@ test('what is wrong on the command line is named as it stands there', (t) => {
 })
 
 test('every fault has words of its own, and what is drawn of it can be written down and read again', (t) => {
-  const { estate } = loaded(t, THREE)
+  const { estate } = loaded(t, THREE_AND_A_CLIENT)
   const context = contextOf(estate, 60_000)
   for (const kind of faults) {
     const events = drawEvents('words', kind, 5, context)
@@ -146,7 +146,7 @@ test('every fault has words of its own, and what is drawn of it can be written d
       t.notRegex(phrase, /undefined|null|NaN/)
       t.not(phrase, `${event.do} on ${event.node}`)
     }
-    const again = good(t, { events: events.map(writtenEvent) }).events
+    const again = good(t, { events: events.map(writtenEvent) }, undefined, THREE_AND_A_CLIENT).events
     t.deepEqual(
       again,
       events.toSorted((a, b) => a.atMs - b.atMs),
