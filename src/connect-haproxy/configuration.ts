@@ -60,6 +60,8 @@ export function configurationOf({ plan, identity, paths, slots }: Settings): str
     'log stdout format raw local0 info',
     `stats socket ${paths.control} mode 600 level admin expose-fd listeners`,
     'stats timeout 1h',
+    // With several, HAProxy 2.6 now and then forgets a connection that waits for the identity of its server: it hangs for ever.
+    'nbthread 1',
     `lua-load ${paths.lua}`,
     ...TLS_DEFAULTS,
   ]
