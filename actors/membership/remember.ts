@@ -9,6 +9,7 @@ const KNOWN_MAX = 64
 /** So many of them are dialled when it is started again. */
 const DIALLED_MAX = 5
 const SAVE_MS = 30_000
+const SAVE_FEW_MS = 1_000
 const REAP_EVERY_MS = 10_000
 /** Failed members are looked for so long; those that have left are shown so long. */
 const FAILED_MS = 72 * 3_600_000
@@ -24,12 +25,13 @@ type Kept = { addresses: GossipAddress[]; hasLeft: boolean }
 /** Keeps where members are, if that has changed, now and then or now. */
 export function save(state: MembershipState, turn: MembershipTurn, hasLeft: boolean): void {
   if (!hasLeft && state.nowMs < state.next.saveMs) return
-  state.next.saveMs = state.nowMs + SAVE_MS
   const addresses: GossipAddress[] = []
   for (const name of state.ring) {
     const record = state.members.get(name)
     if (record !== undefined && name !== state.self.name && addresses.length < KNOWN_MAX) addresses.push(addressOf(record))
   }
+  // Whoever knows few looks soon again: it may be killed in its first minute.
+  state.next.saveMs = state.nowMs + (addresses.length < DIALLED_MAX ? SAVE_FEW_MS : SAVE_MS)
   const text = `${hasLeft} ${addresses.map(textOf).join(' ')}`
   if (text === state.saved || (addresses.length === 0 && !hasLeft)) return
   state.saved = text

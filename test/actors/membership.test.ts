@@ -352,6 +352,21 @@ test('an agent alone leaves at once', (t) => {
   t.is(listening().call('leave', null).result, null)
 })
 
+test('whom an agent has met is kept within seconds, also by one that knew nobody when it began', (t) => {
+  const a = listening()
+  a.wait(5_000)
+  t.deepEqual(
+    a.acts('store').filter((act) => (act as { do: string }).do === 'save'),
+    [],
+  )
+  connect(a, n2)
+  a.wait(2_000)
+  t.like(a.acts('store').at(-1), { do: 'save', record: { addresses: [{ host: n2.address, port: 8301 }], hasLeft: false } })
+  connect(a, n3)
+  a.wait(2_000)
+  t.is((a.acts('store').at(-1) as { record: { addresses: object[] } }).record.addresses.length, 2)
+})
+
 test('what becomes of members is counted under the names that Serf has for it', (t) => {
   const a = listening()
   for (const other of [n2, n3, n4]) connect(a, other)
