@@ -1,4 +1,5 @@
 import type { Config } from '../src/config/config.ts'
+import { limitRate, rateOf } from '../src/http/rate-limit.ts'
 import { routes } from '../src/http/routes/index.ts'
 import type { Host } from '../src/kernel/host.ts'
 import type { Devices } from '../src/kernel/ports.ts'
@@ -19,6 +20,9 @@ export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDir
 /** The interfaces of one edge thread: HTTP and DNS. The system shares connections among the threads. */
 export async function startEdge({ host, config, layout, filesDirectory, clients }: EdgeOptions): Promise<Result<Edge>> {
   let settings = settingsOf(config)
+  const edges = layout.filter((roles) => roles.includes('edge')).length
+  const limit = ({ server, limits }: Config) => server || limitRate(host, rateOf(limits, edges))
+  limit(config)
   const http = await startHttp({ host, config, layout, routes, filesDirectory, clients })
   if (isRefused(http)) return http
   const dns =
@@ -42,6 +46,7 @@ export async function startEdge({ host, config, layout, filesDirectory, clients 
     reconfigure(next) {
       http.reconfigure(next)
       settings = settingsOf(next)
+      limit(next)
     },
     async close() {
       await Promise.all([http.close(), dns?.close()])

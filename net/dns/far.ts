@@ -3,6 +3,7 @@ import { ledgerRef } from '../../actors/ledger.ts'
 import { askNumber } from '../../src/http/ask-number.ts'
 import { failOver } from '../../src/http/failover.ts'
 import { isDatacenterName } from '../../src/http/other-datacenter.ts'
+import { overRate } from '../../src/http/rate-limit.ts'
 import { NO_PATH } from '../../src/kernel/far.ts'
 import type { Host } from '../../src/kernel/host.ts'
 import type { DnsAsked } from '../../src/kernel/ports.ts'
@@ -36,8 +37,11 @@ export function askFar(host: Host): Answers {
     const { form } = queryForm(name, type, settings)
     if (form === 'foreign') return done(answerTo({ name, type }, NOTHING_KNOWN, settings, turn))
     const question: DnsAsked = { name, type, settings, turn: sentTurn(turn) }
-    const ask = (then: (result: Result<{ records: object }>) => void) =>
-      host.ask(exchangeRef, 'dns', { number: askNumber(host), question }, WITHIN_MS, then)
+    const ask = (then: (result: Result<{ records: object }>) => void) => {
+      const over = overRate(host)
+      if (over) then(over)
+      else host.ask(exchangeRef, 'dns', { number: askNumber(host), question }, WITHIN_MS, then)
+    }
     const take = (result: Result<{ records: object }>) => {
       if (!isRefused(result)) return done(result.records as Answer)
       host.ports.print('debug', 'dns', 'no server answers a question', { question: name, error: result.why })

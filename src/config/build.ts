@@ -67,6 +67,8 @@ export function buildConfig(sources: Sources, flags: AgentFlagValues, host: Conf
       httpMaxConnsPerClient: settings.limits.http_max_conns_per_client,
       kvMaxValueSize: settings.limits.kv_max_value_size,
       txnMaxReqLen: settings.limits.txn_max_req_len,
+      rpcRate: settings.limits.rpc_rate,
+      rpcMaxBurst: settings.limits.rpc_max_burst,
     },
     query: {
       defaultQueryTimeMs: settings.default_query_time,
@@ -145,7 +147,7 @@ function checkRanges({ problems, warnings, settings, flags }: Build): void {
   }
   if (settings.check_output_max_size < 1) problems.push(`check_output_max_size must be positive, got ${settings.check_output_max_size}`)
   const { limits } = settings
-  for (const key of ['http_max_conns_per_client', 'kv_max_value_size', 'txn_max_req_len'] as const) {
+  for (const key of ['http_max_conns_per_client', 'kv_max_value_size', 'txn_max_req_len', 'rpc_max_burst'] as const) {
     if (limits[key] < 0) problems.push(`limits.${key} cannot be ${limits[key]}. Must be greater than or equal to zero`)
   }
   const path = settings.ui_content_path === '' ? settings.ui_config.content_path : settings.ui_content_path

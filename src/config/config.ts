@@ -192,6 +192,10 @@ export type LimitsConfig = {
   readonly kvMaxValueSize: number
   /** Bytes. */
   readonly txnMaxReqLen: number
+  /** Requests a second from an agent that is no server to one; negative: no limit. */
+  readonly rpcRate: number
+  /** So many of them at once after a pause. */
+  readonly rpcMaxBurst: number
 }
 
 export type QueryConfig = {

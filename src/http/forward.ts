@@ -7,6 +7,7 @@ import { placement } from '../placement.ts'
 import { metricKey } from '../telemetry/names.ts'
 import { askNumber } from './ask-number.ts'
 import type { ApiAnswer } from './encode-reply.ts'
+import { overRate } from './rate-limit.ts'
 import type { HttpReply } from './route.ts'
 
 /** Longer than any request may block. */
@@ -81,7 +82,9 @@ export function createForward(host: Host, node: string, datacenter?: string): Fo
         if (!isWhole(answer)) return finish(refuse('gone', 'the answer of the server is malformed'))
         gather(answer, bytesTotal, [answer.bytes], answer.bytes.byteLength)
       })
-      host.ask(to, 'http', { number, request: asked }, WITHIN_MS, took)
+      const over = datacenter === undefined ? overRate(host) : undefined
+      if (over) took(over)
+      else host.ask(to, 'http', { number, request: asked }, WITHIN_MS, took)
     }
     ask((refusal) => {
       if (refusal.refused !== 'gone' || request.method !== 'GET' || isWithoutAnybody(refusal)) return finish(refusal)

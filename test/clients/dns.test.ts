@@ -4,6 +4,7 @@ import type { Answer, AnswerTurn } from '../../net/dns/answer.ts'
 import { answerFar, askFar } from '../../net/dns/far.ts'
 import { RCODE, TYPE } from '../../net/dns/records.ts'
 import { dnsSettings } from '../../net/dns/settings.ts'
+import { limitRate, rateOf } from '../../src/http/rate-limit.ts'
 import type { Result } from '../../src/kernel/refusal.ts'
 import { ownApi } from '../../src/own-api.ts'
 import { instance, registration } from '../kit/catalog.ts'
@@ -44,6 +45,27 @@ test('names of others need no server, addresses may go on to recursors, all else
   kit.advance(1_000)
   t.like(reverse[0], { forward: true })
   t.deepEqual(failing, [{ refused: 'gone', why: 'No known Consul servers' }])
+})
+
+test('a client asks no more questions a second than it may', (t) => {
+  const { ask, kit } = agents()
+  limitRate(kit.host('c1'), rateOf({ rpcRate: 4, rpcMaxBurst: 4 }, 2))
+  const over = { refused: 'busy', why: 'RPC rate limit exceeded' }
+  const answered = () => {
+    const [answer] = ask('web.service.mesh.', TYPE.a)
+    return answer && 'refused' in answer ? answer : 'an answer'
+  }
+  t.deepEqual([answered(), answered(), answered()], ['an answer', 'an answer', over])
+  kit.advance(500)
+  t.deepEqual([answered(), answered()], ['an answer', over])
+  kit.advance(60_000)
+  t.deepEqual(
+    [answered(), answered(), answered()],
+    ['an answer', 'an answer', over],
+    'no more at once than that, however long it was quiet',
+  )
+  limitRate(kit.host('c1'), rateOf({ rpcRate: -1, rpcMaxBurst: 1 }, 1))
+  t.deepEqual(new Set(Array.from({ length: 20 }, answered)), new Set(['an answer']))
 })
 
 function agents() {

@@ -75,9 +75,9 @@ export const limitsFields = {
   http_max_conns_per_client: { type: 'int', default: 200, reloadable: 'limits' },
   https_handshake_timeout: { type: 'duration', default: '5s', now: 'harmless' },
   rpc_handshake_timeout: { type: 'duration', default: '5s', now: 'harmless' },
-  rpc_max_burst: { type: 'int', default: 1000, now: 'harmless', reloadable: 'limits' },
+  rpc_max_burst: { type: 'int', default: 1000, reloadable: 'limits' },
   rpc_max_conns_per_client: { type: 'int', default: 100, now: 'harmless', reloadable: 'limits' },
-  rpc_rate: { type: 'float', default: -1, now: 'harmless', reloadable: 'limits' },
+  rpc_rate: { type: 'float', default: -1, reloadable: 'limits' },
   kv_max_value_size: { type: 'int', default: 524288 },
   txn_max_req_len: { type: 'int', default: 524288 },
 } as const satisfies Fields
