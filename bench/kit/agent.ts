@@ -20,6 +20,8 @@ export type AgentOptions = {
   /** Merged into its configuration file. */
   config?: Record<string, unknown>
   flags?: readonly string[]
+  /** So many sidecars may listen. */
+  proxyPorts?: number
 }
 
 export type Agent = {
@@ -38,8 +40,8 @@ export type Agent = {
 }
 
 /** Makes an agent with ports and a directory of its own, and starts it. With `answers()` one may wait for it. */
-export async function makeAgent(stage: Stage, { mode, config = {}, flags = [] }: AgentOptions): Promise<Agent> {
-  const ports = await freePorts(OWN_PORTS + PROXY_PORTS)
+export async function makeAgent(stage: Stage, { mode, config = {}, flags = [], proxyPorts = PROXY_PORTS }: AgentOptions): Promise<Agent> {
+  const ports = await freePorts(OWN_PORTS + proxyPorts)
   const [httpPort = 0, dnsPort = 0, server = 0, serfLan = 0, serfWan = 0, proxyMin = 0] = ports
   const directory = join(stage.directory, `agent-${httpPort}`)
   mkdirSync(directory)
