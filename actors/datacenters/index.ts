@@ -6,6 +6,7 @@ import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import type { Coordinate } from '../coordinates/tables.ts'
 import { type Member, membershipRef, wanMembershipRef } from '../membership/protocol.ts'
 import { begin, type Choice, isOpen, know, newChoice, next, type Step, take } from '../router/choice.ts'
+import { isThere, linkedOf, linkMember } from '../router/linked.ts'
 import type { Datacenter, DatacenterServer, Datacenters, DatacentersArgs, DatacentersProtocol } from './protocol.ts'
 
 /** How often it is asked where the others are. */
@@ -69,12 +70,8 @@ export const datacenters = defineActor<DatacentersProtocol, DatacentersOwn, Data
 
     members(state, { members }, turn) {
       state.members = members
-      const linked = members.filter((member) => isThere(member) && !member.isSelf && member.peer !== '')
-      turn.act(
-        'links-wan',
-        { do: 'members', members: linked.map(({ name, peer, address, port }) => ({ node: name, peer, host: address, port })) },
-        { on: (event) => ({ name: 'link', request: event }) },
-      )
+      const linked = linkedOf(members).map(linkMember)
+      turn.act('links-wan', { do: 'members', members: linked }, { on: (event) => ({ name: 'link', request: event }) })
       for (const datacenter of othersOf(state)) choose(state, turn, datacenter)
       tell(state, turn)
       flood(state, turn)
@@ -240,8 +237,4 @@ function selfOf({ node, datacenter, address, port }: DatacentersArgs): Datacente
 function datacenterOf({ name, tags }: Member): string {
   const datacenter = tags['dc'] ?? ''
   return tags['role'] === 'consul' && name.endsWith(`.${datacenter}`) ? datacenter : ''
-}
-
-function isThere({ status }: Member): boolean {
-  return status !== 'failed' && status !== 'left'
 }

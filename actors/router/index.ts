@@ -4,6 +4,7 @@ import type { Cast, Subscriber } from '../../src/kernel/protocol.ts'
 import { isRefused, type Result } from '../../src/kernel/refusal.ts'
 import { type Member, membershipRef } from '../membership/protocol.ts'
 import { begin, type Choice, isOpen, know, newChoice, next, rebalance, type Step, take } from './choice.ts'
+import { isThere, linkedOf, linkMember } from './linked.ts'
 import type { RouterArgs, RouterProtocol, Routes } from './protocol.ts'
 
 /** How long a server is kept although there are new ones. Source: internals §RPC. */
@@ -49,15 +50,10 @@ export const router = defineActor<RouterProtocol, RouterOwn, RouterState, Router
     },
 
     members(state, { members }, turn) {
-      const there = members.filter(({ status }) => status !== 'failed' && status !== 'left')
-      const linked = there.filter(({ isSelf, peer }) => !isSelf && peer !== '')
-      turn.act(
-        'links',
-        { do: 'members', members: linked.map(({ name, peer, address, port }) => ({ node: name, peer, host: address, port })) },
-        { on: (event) => ({ name: 'link', request: event }) },
-      )
+      const linked = linkedOf(members)
+      turn.act('links', { do: 'members', members: linked.map(linkMember) }, { on: (event) => ({ name: 'link', request: event }) })
       if (state.args.server) return
-      state.members = there.length
+      state.members = members.filter(isThere).length
       const servers = linked.filter((member) => isServer(state, member)).map(({ name }) => name)
       const hasMore = know(state.choice, turn.random, servers)
       if (isOpen(state.choice, hasMore)) go(turn, begin(state.choice))
