@@ -9,19 +9,12 @@ import type { InForce } from '../../actors/proxy/protocol.ts'
 import { inForce } from '../../actors/reports/commands.ts'
 import { proxyReports } from '../../actors/reports/queries.ts'
 import { granted } from '../kit/asking.ts'
+import { proxySettings } from '../kit/proxies.ts'
 import { nativeReport, report, withNative } from '../kit/reports.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
-const SETTINGS = {
-  datacenter: 'dc1',
-  bindAddress: '0.0.0.0',
-  portMin: 20_000,
-  portMax: 20_255,
-  defaults: { upstreams: [], opaque: {} },
-  command: [],
-  centralConfig: true,
-}
+const SETTINGS = proxySettings({ portMax: 20_255 })
 const WITHIN_MS = 30_000
 const WRITTEN_MS = 100
 

@@ -7,17 +7,10 @@ import { proxies } from '../../actors/proxies/index.ts'
 import type { ProxySettings } from '../../actors/proxies/plan.ts'
 import { granted } from '../kit/asking.ts'
 import { service } from '../kit/local.ts'
+import { proxySettings } from '../kit/proxies.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
-const SETTINGS: ProxySettings = {
-  datacenter: 'dc1',
-  bindAddress: '0.0.0.0',
-  portMin: 20_000,
-  portMax: 20_002,
-  defaults: { upstreams: [], opaque: {} },
-  centralConfig: true,
-  command: [],
-}
+const SETTINGS = proxySettings()
 
 function managed(name: string, more: Partial<ManagedProxyDefinition> = {}): ServiceDefinition {
   const proxy: ManagedProxyDefinition = { execMode: 'daemon', command: ['their-proxy'], config: { upstreams: [], opaque: {} }, ...more }

@@ -4,22 +4,15 @@ import type { ManagedProxyConfig, ManagedProxyDefinition, ServiceDefinition } fr
 import { feedsRef } from '../../actors/feeds/protocol.ts'
 import { leafRef } from '../../actors/leaf/protocol.ts'
 import { proxies } from '../../actors/proxies/index.ts'
-import { type ProxySettings, planOf } from '../../actors/proxies/plan.ts'
+import { planOf } from '../../actors/proxies/plan.ts'
 import { assignPort } from '../../actors/proxies/ports.ts'
 import type { ProxyArgs, ProxyStatus } from '../../actors/proxy/protocol.ts'
 import { isRefused, refuse } from '../../src/kernel/refusal.ts'
 import { granted, refused } from '../kit/asking.ts'
+import { proxySettings } from '../kit/proxies.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
-const SETTINGS: ProxySettings = {
-  datacenter: 'dc1',
-  bindAddress: '0.0.0.0',
-  portMin: 20_000,
-  portMax: 20_002,
-  defaults: { upstreams: [], opaque: {} },
-  centralConfig: true,
-  command: [],
-}
+const SETTINGS = proxySettings()
 
 function definition(name: string, config: Partial<ManagedProxyConfig> = {}, more: Partial<ManagedProxyDefinition> = {}): ServiceDefinition {
   return {

@@ -8,19 +8,12 @@ import type { ConnectReport } from '../../actors/reports/commands.ts'
 import { proxyReports } from '../../actors/reports/queries.ts'
 import { refuse } from '../../src/kernel/refusal.ts'
 import { registration } from '../kit/catalog.ts'
+import { proxySettings } from '../kit/proxies.ts'
 import { report, tell, withSidecar } from '../kit/reports.ts'
 import { emptyTables } from '../kit/tables.ts'
 import { tryActor } from '../kit/try-actor.ts'
 
-const SETTINGS = {
-  datacenter: 'dc1',
-  bindAddress: '0.0.0.0',
-  portMin: 20_000,
-  portMax: 20_255,
-  defaults: { upstreams: [], opaque: {} },
-  command: [],
-  centralConfig: true,
-}
+const SETTINGS = proxySettings({ portMax: 20_255 })
 
 function definition(name: string): ServiceDefinition {
   return {

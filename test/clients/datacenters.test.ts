@@ -17,6 +17,7 @@ import type { Host } from '../../src/kernel/host.ts'
 import { LATER } from '../../src/kernel/protocol.ts'
 import { localLog } from '../../src/local-log.ts'
 import { ownApi } from '../../src/own-api.ts'
+import { type Asking, apiRequest } from '../kit/api-request.ts'
 import { check, instance, registration } from '../kit/catalog.ts'
 import { apiConfig } from '../kit/http.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
@@ -258,7 +259,7 @@ test('the body of a snapshot may be too large to be sent on', (t) => {
   t.deepEqual(answers.map(text), ['500 A snapshot of another datacenter is restored at a server of that datacenter'])
 })
 
-type Asking = { headers?: Record<string, string>; body?: string; isFile?: boolean }
+type AskingThere = Asking & { isFile?: boolean }
 
 /** A server and a client of dc1, and a server of dc2. */
 function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = {}) {
@@ -306,17 +307,9 @@ function world({ translateWanAddrs = false }: { translateWanAddrs?: boolean } = 
   kit.use('c1', 'n1')
   kit.settle()
   const apis = new Map(['n1', 'd1', 'c1'].map((node) => [node, createApi(partsOf(node))]))
-  const begin = (node: string, method: string, url: string, { headers = {}, body = '', isFile = false }: Asking = {}) => {
+  const begin = (node: string, method: string, url: string, { isFile = false, ...asking }: AskingThere = {}) => {
     const answers: ApiAnswer[] = []
-    const bytes = Buffer.from(body)
-    const request: ApiRequest = {
-      method,
-      url,
-      headers,
-      from: '10.9.9.9',
-      readBody: (bytesMax, done) => done(bytes.byteLength > bytesMax ? bytes.byteLength : bytes),
-      ...(isFile && { keepBody: () => undefined }),
-    }
+    const request: ApiRequest = { ...apiRequest(method, url, asking), ...(isFile && { keepBody: () => undefined }) }
     const giveUp = apis.get(node)?.handle(request, (answer) => answers.push(answer)) ?? (() => undefined)
     kit.settle()
     return { answers, giveUp }

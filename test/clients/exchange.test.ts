@@ -3,13 +3,14 @@ import { exchange } from '../../actors/exchange/index.ts'
 import type { AnswerTurn } from '../../net/dns/answer.ts'
 import { askFar } from '../../net/dns/far.ts'
 import { dnsSettings } from '../../net/dns/settings.ts'
-import type { ApiAnswer, ApiRequest } from '../../src/http/api.ts'
+import type { ApiAnswer } from '../../src/http/api.ts'
 import { createApi } from '../../src/http/api.ts'
 import type { HttpRequest, Route } from '../../src/http/route.ts'
 import type { Devices, OwnApiAnswer } from '../../src/kernel/ports.ts'
 import { isRefused } from '../../src/kernel/refusal.ts'
 import { table } from '../../src/kernel/tables.ts'
 import { ownApi } from '../../src/own-api.ts'
+import { type Asking, apiRequest } from '../kit/api-request.ts'
 import { apiConfig } from '../kit/http.ts'
 import { linkedHosts } from '../kit/linked-hosts.ts'
 import { tryActor } from '../kit/try-actor.ts'
@@ -185,17 +186,9 @@ function agents() {
       () => undefined,
     )
   }
-  const begin = (method: string, url: string, { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string } = {}) => {
+  const begin = (method: string, url: string, asking: Asking = {}) => {
     const answers: ApiAnswer[] = []
-    const bytes = Buffer.from(body)
-    const request: ApiRequest = {
-      method,
-      url,
-      headers,
-      from: '10.9.9.9',
-      readBody: (bytesMax, done) => done(bytes.byteLength > bytesMax ? bytes.byteLength : bytes),
-    }
-    const giveUp = api.handle(request, (answer) => answers.push(answer))
+    const giveUp = api.handle(apiRequest(method, url, asking), (answer) => answers.push(answer))
     return { giveUp, answers }
   }
   return {
