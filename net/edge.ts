@@ -21,7 +21,9 @@ export type EdgeOptions = { host: Host; config: Config; layout: Layout; filesDir
 export async function startEdge({ host, config, layout, filesDirectory, clients }: EdgeOptions): Promise<Result<Edge>> {
   let settings = settingsOf(config)
   const edges = layout.filter((roles) => roles.includes('edge')).length
-  const limit = ({ server, limits }: Config) => server || limitRate(host, rateOf(limits, edges))
+  const limit = ({ server, limits }: Config) => {
+    if (!server) limitRate(host, rateOf(limits, edges))
+  }
   limit(config)
   const http = await startHttp({ host, config, layout, routes, filesDirectory, clients })
   if (isRefused(http)) return http
