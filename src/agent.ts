@@ -23,6 +23,8 @@ const HALT_WITHIN_MS = 2_000
 const RELOAD_WITHIN_MS = 30_000
 /** The others need a second to be told; whoever cannot tell them goes anyway. */
 const LEAVE_WITHIN_MS = 5_000
+/** The servers' etcd may be electing a leader just now. */
+const LEAVE_SERVERS_WITHIN_MS = 10_000
 /** No sidecar waits for longer than a day. */
 const DRAIN_WITHIN_MS = 86_410_000
 
@@ -149,7 +151,7 @@ export async function runAgent(args: string[], io: Io, world: World): Promise<nu
   const code = await stopped
   // Sidecars that wait for their connections do so for as long as they are told to.
   await threads.host.asked(proxiesRef, 'drain', null, DRAIN_WITHIN_MS)
-  if (code === 0 && config.etcd?.own) await threads.host.asked(formationRef, 'leave', null, LEAVE_WITHIN_MS)
+  if (code === 0 && config.etcd?.own) await threads.host.asked(formationRef, 'leave', null, LEAVE_SERVERS_WITHIN_MS)
   if (code === 0 && config.gossip?.wan) await threads.host.asked(wanMembershipRef, 'leave', null, LEAVE_WITHIN_MS)
   if (code === 0 && config.gossip) await threads.host.asked(membershipRef, 'leave', null, LEAVE_WITHIN_MS)
   telemetry.close()

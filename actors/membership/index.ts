@@ -8,7 +8,7 @@ import { noteSpread, ratesOf, SAMPLE_MS, sampled, spreadOf } from './figures.ts'
 import { finished, finishJoin, join, joinedWith, metAgain, parted, refusedBy } from './join.ts'
 import { accused, disputed, failed, isSuspect, judge, withdrawn } from './judge.ts'
 import { answerOwed, askKeys, dialAsker, keysAnswered, keysAsked, keysChanged, keysOver } from './keyring.ts'
-import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections } from './links.ts'
+import { connected, dial, dialled, disconnected, hangUp, introduced, keepConnections, refused } from './links.ts'
 import { locate, located, placesOf } from './locate.ts'
 import { type GossipMessage, type Rumour, readMessage, readRumours, tagsFault } from './messages.ts'
 import type { MembershipArgs, MembershipHealth, MembershipProtocol } from './protocol.ts'
@@ -302,6 +302,12 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
     return
   }
   connection.heardMs = state.nowMs
+  if (message.do === 'refused') {
+    turn.print('error', 'A member has refused this agent', { address: textOf(connection.address), why: message.why })
+    refused(state, connection, message.why)
+    return refusedBy(state, turn, peer, message.why)
+  }
+  if (connection.refused !== undefined) return turn.count('membership.strangers')
   if (message.do === 'hello') {
     const why = introduced(state, turn, peer, connection, message)
     if (why === undefined) {
@@ -313,11 +319,7 @@ function takeMessage(state: MembershipState, turn: MembershipTurn, peer: string,
     }
     turn.print('warn', 'An agent cannot be a member', { address: connection.address.host, why })
     send(turn, peer, { do: 'refused', why })
-    return hangUp(turn, peer, why)
-  }
-  if (message.do === 'refused') {
-    turn.print('error', 'A member has refused this agent', { address: textOf(connection.address), why: message.why })
-    return refusedBy(state, turn, peer, message.why)
+    return refused(state, connection, why)
   }
   const { name } = connection
   if (name === undefined) return turn.count('membership.strangers')

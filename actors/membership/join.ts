@@ -26,6 +26,7 @@ export function joinedWith(state: MembershipState, turn: MembershipTurn, number:
   if (join === undefined) return
   const connection = state.connections.get(peer)
   if (connection === undefined) return finished(state, turn, number, address, 'the connection ended at once')
+  if (connection.refused !== undefined) return finished(state, turn, number, address, connection.refused.why)
   if (connection.name !== undefined && connection.hasDialled && !state.comparing.has(peer)) return finished(state, turn, number, address)
   join.dialling--
   join.waiting.set(peer, address)

@@ -15,6 +15,8 @@ const RETRY_MS = 2_000
 /** A connection that serves nothing stays for so long, and one that has not introduced itself. */
 const UNWANTED_MS = 10_000
 const STRANGER_MS = 5_000
+/** Whoever hangs up at once may not be heard: each direction has a stream of its own, and the end of one is no end of what was said. */
+const REASON_MS = 2_000
 const MESH_MAX = 32
 
 /** Keeps to the connections that are wanted: dials those that are missing, ends the others. */
@@ -22,9 +24,10 @@ export function keepConnections(state: MembershipState, turn: MembershipTurn): v
   if (state.isMoved) choose(state)
   for (const name of state.wanted) if (!state.connected.has(name)) dialWanted(state, turn, name)
   for (const [peer, connection] of state.connections) {
-    const idleMs = state.nowMs - connection.sinceMs
-    if (connection.name === undefined) {
-      if (idleMs >= STRANGER_MS) hangUp(turn, peer, 'it did not introduce itself')
+    if (connection.refused !== undefined) {
+      if (state.nowMs - connection.refused.atMs >= REASON_MS) hangUp(turn, peer, connection.refused.why)
+    } else if (connection.name === undefined) {
+      if (state.nowMs - connection.sinceMs >= STRANGER_MS) hangUp(turn, peer, 'it did not introduce itself')
     } else if (isUseful(state, peer, connection.name)) connection.unwantedMs = undefined
     else {
       connection.unwantedMs ??= state.nowMs
@@ -62,6 +65,7 @@ export function connected(state: MembershipState, turn: MembershipTurn, peer: st
     unwantedMs: undefined,
     out: [],
     toldMs: Number.NEGATIVE_INFINITY,
+    refused: undefined,
   })
   send(turn, peer, {
     do: 'hello',
@@ -110,6 +114,11 @@ export function introduced(
   state.connected.set(me.name, peer)
   if (connection.hasDialled) compareWith(state, turn, peer)
   return undefined
+}
+
+/** The connection serves nothing more, and ends once both had the time to hear why. */
+export function refused({ nowMs }: MembershipState, connection: Connection, why: string): void {
+  connection.refused = { why, atMs: nowMs }
 }
 
 export function hangUp(turn: MembershipTurn, peer: string, why: string): void {

@@ -117,6 +117,8 @@ export type Connection = {
   out: Rumour[]
   /** When it was told last that it counts as failed. */
   toldMs: number
+  /** One of the two cannot be a member for the other. */
+  refused: { why: string; atMs: number } | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import type { EtcdOutcome } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
@@ -25,15 +26,29 @@ export function openCluster(socket: string): EtcdCluster {
     return promise
   }
 
+  async function members(): Promise<Result<EtcdOutcome>> {
+    const [list, state] = await Promise.all([ask(LIST, NOTHING, decodeMembers(2)), ask(STATUS, NOTHING, decodeStatus)])
+    if (isRefused(list)) return list
+    return isRefused(state) ? state : { ...list, ...state }
+  }
+
+  /** Asks again while nobody leads: what is sent to a leader that is gone gets lost. Once it may have happened, a member that is missing is out. */
+  async function remove(id: string): Promise<Result<EtcdOutcome>> {
+    const giveUpAtMs = performance.now() + REMOVE_MS_MAX
+    for (let mayBeOut = false; ; mayBeOut = true) {
+      const outcome = await ask(REMOVE, encodeMember(id), decodeMembers(2))
+      if (!isRefused(outcome)) return outcome
+      if (outcome.refused === 'missing' && mayBeOut) return members()
+      if (!['late', 'busy'].includes(outcome.refused) || performance.now() >= giveUpAtMs) return outcome
+      await pause(RETRY_MS)
+    }
+  }
+
   return {
-    async members() {
-      const [list, state] = await Promise.all([ask(LIST, NOTHING, decodeMembers(2)), ask(STATUS, NOTHING, decodeStatus)])
-      if (isRefused(list)) return list
-      return isRefused(state) ? state : { ...list, ...state }
-    },
+    members,
     add: (url) => ask(ADD, encodeMemberAdd(url), decodeMembers(3)),
     promote: (id) => ask(PROMOTE, encodeMember(id), decodeMembers(2)),
-    remove: (id) => ask(REMOVE, encodeMember(id), decodeMembers(2)),
+    remove,
     close: () => client.close(),
   }
 }
@@ -44,6 +59,9 @@ const PROMOTE = '/etcdserverpb.Cluster/MemberPromote'
 const REMOVE = '/etcdserverpb.Cluster/MemberRemove'
 const STATUS = '/etcdserverpb.Maintenance/Status'
 const ANSWER_MS_MAX = 2_500
+const RETRY_MS = 100
+/** The last try may begin so late: until then etcd has elected another leader, unless it cannot. */
+const REMOVE_MS_MAX = 7_000
 const NOTHING = Buffer.alloc(0)
 const CHANNEL = {
   'grpc.use_local_subchannel_pool': 1,

@@ -43,6 +43,20 @@ test('a join says of each address what did not work', (t) => {
   )
 })
 
+test('who has refused this agent is not joined by another try at once, and both part when each had the time to hear why', (t) => {
+  const a = listening()
+  connect(a, n2)
+  hear(a, n2, { do: 'refused', why: 'wrong datacenter' })
+  const joined = a.call('join', { addresses: [{ host: n2.address, port: 8301 }] })
+  a.outcome('gossip', { peer: n2.peer }, ({ do: what }: { do: string }) => what === 'dial')
+  t.like(joined.result, { joined: 0, failed: [{ why: 'wrong datacenter' }] })
+  const partings = () => a.acts('gossip').filter((one) => (one as { do: string }).do === 'hang-up')
+  a.wait(1_500)
+  t.deepEqual(partings(), [])
+  a.wait(1_000)
+  t.like(partings()[0], { peer: n2.peer, why: 'wrong datacenter' })
+})
+
 test('a reason that comes after the end of its connection is told to whoever joins; nobody waits for one for long', (t) => {
   const dials = ({ do: what }: { do: string }) => what === 'dial'
   const join = () => {

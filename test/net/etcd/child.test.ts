@@ -114,6 +114,40 @@ test.serial('a second member learns, then votes; when it is taken out it hears s
   )
 })
 
+test.serial('a leader that fell silent can be taken out at once, while nobody leads', async (t) => {
+  t.timeout(90_000)
+  const ports = await freePorts()
+  const [one, two, three] = [opened(t, ports.next()), opened(t, ports.next()), opened(t, ports.next())]
+  const { authority } = await one.asked({ do: 'authorize' })
+  if (!authority) throw new Error('there is an authority')
+  const peers = [one.peer('a')]
+  await start(one, 'a', peers, authority)
+  for (const [child, name] of [
+    [two, 'b'],
+    [three, 'c'],
+  ] as const) {
+    await one.asked({ do: 'add', url: child.peer(name).url })
+    peers.push(child.peer(name))
+    await start(child, name, [...peers], authority)
+    const { members } = await until(
+      'it learns',
+      () => one.asked({ do: 'members' }),
+      (outcome) => outcome.members?.some((member) => member.name === name) === true,
+    )
+    await one.asked({ do: 'promote', id: members?.find((member) => member.name === name)?.id ?? '' })
+  }
+  const { leader } = await until(
+    'all know who leads',
+    () => three.asked({ do: 'members' }),
+    ({ members, leader }) => members?.length === 3 && leader !== '',
+  )
+  const silent = processOf(one.dataDirectory)
+  process.kill(silent, 'SIGSTOP')
+  const outcome = await three.ask({ do: 'remove', id: leader ?? '' })
+  process.kill(silent, 'SIGCONT')
+  t.deepEqual(isRefused(outcome) ? outcome : outcome.members?.map(({ name }) => name).sort(), ['b', 'c'])
+})
+
 test('a data directory that is too deep for a socket is refused by name', (t) => {
   t.regex(
     socketFault(childFiles(`/${'x'.repeat(120)}`))?.why ?? '',
