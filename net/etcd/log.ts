@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import type { Device, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { createReplica, type ReplicaOptions } from '../../src/replica.ts'
@@ -134,8 +134,10 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
 
   /** Nothing if etcd could not be reached since the start. */
   async function ready(withinMs: number): Promise<Follower | undefined> {
+    // The timer listens for the end until it has passed: with one for each group there would soon be thousands.
+    if (follower) return follower
     const tooLong = pause(withinMs, undefined, { signal: ended.signal }).catch(() => undefined)
-    return follower ?? Promise.race([joined.promise, tooLong])
+    return Promise.race([joined.promise, tooLong])
   }
 
   async function appendAll(): Promise<void> {
@@ -165,6 +167,8 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   async function catchUpAll(): Promise<void> {
     isAsking = true
     while (asking.length > 0) {
+      // Those who come in the same turn of the thread share the question.
+      await turn()
       const askers = asking
       asking = []
       const giveUpAtMs = clock.monotonicMs() + holdMs
