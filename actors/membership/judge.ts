@@ -14,6 +14,8 @@ const SCORE_MS = 500
 const HEARD_MS = 2_000
 /** Nobody is judged by what others say before it had so long to refute what all have heard. */
 const REFUTE_MS = 500
+/** This agent waits longer, so that it has been as long for those to whom it says its verdict. */
+const REFUTED_MS = 750
 /** An accusation that nobody confirms and that stands for so long is said to all. */
 const LOUD_MS = 2_000
 /** One that was neither said to all nor taken back by then is forgotten by those who only heard of it. */
@@ -44,7 +46,7 @@ export function accused(state: MembershipState, turn: MembershipTurn, news: Accu
   if (suspicion === undefined) return false
   const added = accusers.filter((accuser) => !suspicion.accusers.has(accuser))
   suspicion.saidBy.add(by)
-  const isNew = added.length > 0 || (isLoud && !suspicion.isLoud)
+  const isNew = added.length > 0 || (isLoud && suspicion.loudMs === undefined)
   for (const accuser of new Set(added)) {
     suspicion.accusers.add(accuser)
     const what = suspicion.accusers.size === 1 ? 'accused' : 'confirmed'
@@ -64,7 +66,7 @@ export function withdrawn(state: MembershipState, turn: MembershipTurn, news: Wi
   const { name, incarnation, by } = news
   if (!isNewest(state, news)) return
   const suspicion = state.suspicions.get(name)
-  if (suspicion?.isLoud === false && suspicion.incarnation === incarnation && suspicion.accusers.delete(by)) {
+  if (suspicion && suspicion.loudMs === undefined && suspicion.incarnation === incarnation && suspicion.accusers.delete(by)) {
     noteIn(state, turn, { what: 'withdrawn', member: name, incarnation, by, via, why: 'it has answered' })
     if (suspicion.accusers.size === 0) state.suspicions.delete(name)
   }
@@ -93,7 +95,7 @@ export function failed(state: MembershipState, turn: MembershipTurn, news: Faile
 /** Whether all have heard for a while that a member is accused. */
 function couldRefute({ suspicions, nowMs }: MembershipState, name: string, incarnation: number): boolean {
   const suspicion = suspicions.get(name)
-  return suspicion?.isLoud === true && suspicion.incarnation >= incarnation && nowMs - suspicion.sinceMs >= REFUTE_MS
+  return suspicion?.loudMs !== undefined && suspicion.incarnation >= incarnation && nowMs - suspicion.loudMs >= REFUTE_MS
 }
 
 /**
@@ -135,7 +137,7 @@ export function accuse(state: MembershipState, turn: MembershipTurn, name: strin
 /** A member that this agent has accused was heard of. */
 export function takeBack(state: MembershipState, turn: MembershipTurn, name: string): void {
   const suspicion = state.suspicions.get(name)
-  if (suspicion === undefined || suspicion.isLoud || !suspicion.accusers.has(state.self.name)) return
+  if (suspicion === undefined || suspicion.loudMs !== undefined || !suspicion.accusers.has(state.self.name)) return
   withdrawn(
     state,
     turn,
@@ -149,19 +151,20 @@ export function judge(state: MembershipState, turn: MembershipTurn): void {
   const { self, nowMs, health } = state
   const others = othersThan(state)
   for (const [name, suspicion] of state.suspicions) {
-    const { sinceMs, accusers, incarnation } = suspicion
+    const { sinceMs, accusers, incarnation, loudMs } = suspicion
     const isAccuser = accusers.has(self.name)
     const names = [...accusers].sort().slice(0, ACCUSERS_TOLD)
     // One speaks for all; the next ones only if it does not.
     const turnMs = Math.max(0, names.indexOf(self.name)) * SPEAKS_MS
-    if (!suspicion.isLoud) {
+    if (loudMs === undefined) {
       if (isAccuser && nowMs - sinceMs >= (accusers.size >= accusersNeeded(others) ? turnMs : LOUD_MS)) {
         becomeLoud(state, suspicion)
         announce(state, turn, { is: 'accused', name, incarnation, by: self.name, number: 0, accusers: names, isLoud: true })
       } else if (nowMs - sinceMs >= QUIET_MS_MAX) state.suspicions.delete(name)
       continue
     }
-    const dueMs = sinceMs + suspectMs(accusers.size, others, paceOf(state)) + health.score * SCORE_MS + (isAccuser ? turnMs : FOLLOW_MS)
+    const proofMs = Math.max(sinceMs + suspectMs(accusers.size, others, paceOf(state)), loudMs + REFUTED_MS)
+    const dueMs = proofMs + health.score * SCORE_MS + (isAccuser ? turnMs : FOLLOW_MS)
     if (nowMs < dueMs || wasHeardOf(state, name, sinceMs)) continue
     if (!bury(state, turn, name, incarnation, { via: [], why: `accused by ${names.join(', ')}` })) state.suspicions.delete(name)
     else if (isAccuser) announce(state, turn, { is: 'failed', name, incarnation, by: self.name, accusers: names })
@@ -170,12 +173,16 @@ export function judge(state: MembershipState, turn: MembershipTurn): void {
 
 /** A pause of this agent: what waits to be read may hold refutations. */
 export function postpone(state: MembershipState, byMs: number): void {
-  for (const suspicion of state.suspicions.values()) suspicion.sinceMs = Math.min(state.nowMs, suspicion.sinceMs + byMs)
+  const later = (atMs: number) => Math.min(state.nowMs, atMs + byMs)
+  for (const suspicion of state.suspicions.values()) {
+    suspicion.sinceMs = later(suspicion.sinceMs)
+    if (suspicion.loudMs !== undefined) suspicion.loudMs = later(suspicion.loudMs)
+  }
 }
 
 /** Whether all have heard that a member is accused. */
 export function isSuspect({ suspicions }: MembershipState, name: string): boolean {
-  return suspicions.get(name)?.isLoud === true
+  return suspicions.get(name)?.loudMs !== undefined
 }
 
 /** Higher than in any earlier life, unless the clock was set back. */
@@ -196,14 +203,14 @@ function isNewest(state: MembershipState, { by, name, number }: Accused | Withdr
 function suspicionOf(state: MembershipState, name: string, incarnation: number): Suspicion | undefined {
   const found = state.suspicions.get(name)
   if (found !== undefined && found.incarnation >= incarnation) return found.incarnation === incarnation ? found : undefined
-  const suspicion: Suspicion = { incarnation, sinceMs: state.nowMs, accusers: new Set(), saidBy: new Set(), isLoud: false }
+  const suspicion: Suspicion = { incarnation, sinceMs: state.nowMs, accusers: new Set(), saidBy: new Set(), loudMs: undefined }
   state.suspicions.set(name, suspicion)
   return suspicion
 }
 
 function becomeLoud(state: MembershipState, suspicion: Suspicion): void {
-  if (suspicion.isLoud) return
-  suspicion.isLoud = true
+  if (suspicion.loudMs !== undefined) return
+  suspicion.loudMs = state.nowMs
   state.isMoved = true
   state.version++
 }

@@ -22,6 +22,6 @@ export function showAll(state: MembershipState): Member[] {
 }
 
 function shown({ self, suspicions }: MembershipState, { ltime, place: _place, status, ...record }: MemberRecord): Member {
-  const isSuspect = status === 'alive' && suspicions.get(record.name)?.isLoud === true
+  const isSuspect = status === 'alive' && suspicions.get(record.name)?.loudMs !== undefined
   return { ...record, status: isSuspect ? 'suspect' : status, statusLtime: ltime, isSelf: record.name === self.name }
 }

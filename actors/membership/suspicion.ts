@@ -9,8 +9,8 @@ export type Suspicion = {
   accusers: Set<string>
   /** Those who said so here, each of whom may have named others. */
   saidBy: Set<string>
-  /** All have heard of it, not only those who watch the member. */
-  isLoud: boolean
+  /** Since when all have heard of it; undefined while only those have who watch the member. */
+  loudMs: number | undefined
 }
 
 const ACCUSERS_WANTED = 3

@@ -114,9 +114,9 @@ function take(state: MembershipState, turn: MembershipTurn, record: MemberRecord
   if (suspicion !== undefined && (!isThere(record) || record.incarnation > suspicion.incarnation)) {
     state.suspicions.delete(name)
     state.isMoved = true
-    if (isThere(record) && suspicion.isLoud) blame(state, suspicion.saidBy)
+    if (isThere(record) && suspicion.loudMs !== undefined) blame(state, suspicion.saidBy)
   }
-  const what = happened(record, before, suspicion?.isLoud === true)
+  const what = happened(record, before, suspicion?.loudMs !== undefined)
   if (what === undefined) return
   noteIn(state, turn, { what, member: name, incarnation: record.incarnation, by: via[0] ?? state.self.name, via, why })
   turn.count(`membership.${what}`)

@@ -1,6 +1,7 @@
 import type { TraceEntry } from '../../actors/membership/protocol.ts'
 import { membershipRef } from '../../actors/membership/protocol.ts'
 import type { Random } from '../../src/kernel/ports.ts'
+import { assert } from '../../src/kernel/refusal.ts'
 import { pick } from '../streams.ts'
 import { MemberEstate } from './estate.ts'
 import type { SimMember } from './member.ts'
@@ -20,7 +21,7 @@ export type Measured = {
 
 /** What an undisturbed cluster costs. */
 export function atRest(count: number, seconds: number): Measured {
-  const estate = formed('at rest', count, 'weighed')
+  const estate = formed('at rest', 1, count, 'weighed')
   const before = total(estate)
   estate.run(seconds * 1_000)
   const after = total(estate)
@@ -34,8 +35,8 @@ export function atRest(count: number, seconds: number): Measured {
 }
 
 /** How long it takes until a crash is known to most and to all, in ms, of each of so many crashes, one after the other. */
-export function detection(count: number, crashes: number, how: 'aloud' | 'silently'): { mostMs: number[]; allMs: number[] } {
-  const estate = formed(`detection ${how}`, count, 'shared')
+export function detection(count: number, crashes: number, how: 'aloud' | 'silently', seed = 1): { mostMs: number[]; allMs: number[] } {
+  const estate = formed(`detection ${how}`, seed, count, 'shared')
   const random = estate.world.streams.stream('measure')
   const found = { mostMs: [] as number[], allMs: [] as number[] }
   for (let crash = 0; crash < crashes; crash++) {
@@ -51,7 +52,7 @@ export function detection(count: number, crashes: number, how: 'aloud' | 'silent
 
 /** How long it takes until new tags of a member are known to most and to all, in ms. */
 export function spread(count: number, changes: number): { mostMs: number[]; allMs: number[] } {
-  const estate = formed('spread', count, 'shared')
+  const estate = formed('spread', 1, count, 'shared')
   const random = estate.world.streams.stream('measure')
   const found = { mostMs: [] as number[], allMs: [] as number[] }
   for (let change = 0; change < changes; change++) {
@@ -84,8 +85,9 @@ export type Trouble = {
 export function underTrouble(
   count: number,
   { stalled, lost, seconds, crashes }: { stalled: number; lost: number; seconds: number; crashes: number },
+  seed = 1,
 ): Trouble {
-  const estate = formed('trouble', count, 'shared')
+  const estate = formed('trouble', seed, count, 'shared')
   const random = estate.world.streams.stream('measure')
   const ill = new Set(shuffled(random, estate.members).slice(0, Math.round(count * stalled)))
   const healthy = estate.members.filter((member) => !ill.has(member))
@@ -96,6 +98,7 @@ export function underTrouble(
     estate.world.after(member.stalledUntilMs - estate.world.nowMs + random.int(PAUSE_MS_MIN, PAUSE_MS_MAX), () => stall(member))
   }
   for (const member of ill) estate.world.after(random.int(0, PAUSE_MS_MAX), () => stall(member))
+  const told = tracesOf(estate, healthy)
   const beganMs = estate.world.nowMs
   const mostMs: number[] = []
   const crashed = new Set<string>()
@@ -116,11 +119,14 @@ export function underTrouble(
   }
   estate.run(Math.max(0, beganMs + seconds * 1_000 - estate.world.nowMs))
   const healthyNames = new Set(healthy.map(({ name }) => name).filter((name) => !crashed.has(name)))
-  const entries = healthy.filter(({ isUp }) => isUp).flatMap(({ state }) => state?.trace.entries ?? [])
-  const falseOf = (what: TraceEntry['what']) => entries.filter((entry) => entry.what === what && healthyNames.has(entry.member))
+  const entries = told()
+  const falseOf = (what: TraceEntry['what']) => {
+    const found = entries.filter((entry) => entry.what === what && healthyNames.has(entry.member))
+    return new Set(found.map(({ member, incarnation }) => `${member} ${incarnation}`)).size
+  }
   return {
-    falselyFailed: new Set(falseOf('failed').map(({ member, incarnation }) => `${member} ${incarnation}`)).size,
-    falseAccusations: new Set(falseOf('accused').map(({ member, incarnation }) => `${member} ${incarnation}`)).size,
+    falselyFailed: falseOf('failed'),
+    falseAccusations: falseOf('accused'),
     minutes: (estate.world.nowMs - beganMs) / 60_000,
     mostMs,
   }
@@ -128,7 +134,7 @@ export function underTrouble(
 
 /** So many join one of so many others at once. Until all know all, in ms; and what that cost for each member. */
 export function joinAtOnce(formedCount: number, joining: number): { allMs: number; messages: number; bytes: number } {
-  const estate = formed('join', formedCount, 'weighed')
+  const estate = formed('join', 1, formedCount, 'weighed')
   const before = total(estate)
   const seeds = estate.members.slice(0, 3).map(({ address }) => address)
   for (let at = 0; at < joining; at++) estate.addNew()
@@ -143,7 +149,7 @@ export function joinAtOnce(formedCount: number, joining: number): { allMs: numbe
 
 /** Half of them cannot reach the other half for so long. Until both halves know, and after it until all know all, in ms. */
 export function halfSplit(count: number, forMs: number): { splitMs: number; healedMs: number } {
-  const estate = formed('split', count, 'shared')
+  const estate = formed('split', 1, count, 'shared')
   const names = estate.members.map(({ name }) => name)
   const halves = [names.slice(0, count / 2), names.slice(count / 2)]
   estate.network.partition(halves)
@@ -155,11 +161,36 @@ export function halfSplit(count: number, forMs: number): { splitMs: number; heal
   return { splitMs, healedMs: sinceUntil(estate, healedAtMs, () => estate.members.every(({ state }) => state?.ring.length === count), 50) }
 }
 
-function formed(seed: string, count: number, messages: 'weighed' | 'shared'): MemberEstate {
-  const estate = new MemberEstate({ world: seed, count, messages, isFormed: true })
+function formed(what: string, seed: number, count: number, messages: 'weighed' | 'shared'): MemberEstate {
+  const estate = new MemberEstate({ world: `${what} ${seed}`, count, messages, isFormed: true })
   estate.start()
   estate.run(SETTLE_MS)
   return estate
+}
+
+/** All that these members note from now on; each keeps its newest only. The answer gives what there is. */
+function tracesOf(estate: MemberEstate, members: readonly SimMember[]): () => readonly TraceEntry[] {
+  const entries: TraceEntry[] = []
+  const seen = new Map(members.map((member) => [member, member.state?.trace.count ?? 0]))
+  const look = () => {
+    for (const member of members) {
+      const { trace } = member.state ?? {}
+      const before = seen.get(member) ?? 0
+      if (!member.isUp || trace === undefined || trace.count === before) continue
+      assert((trace.entries[0]?.number ?? 0) <= before + 1, 'no entry is forgotten before it was seen')
+      entries.push(...trace.entries.slice(before - trace.count))
+      seen.set(member, trace.count)
+    }
+  }
+  const lookAgain = () => {
+    look()
+    estate.world.after(LOOK_MS, lookAgain)
+  }
+  lookAgain()
+  return () => {
+    look()
+    return entries
+  }
 }
 
 function total(estate: MemberEstate): { messages: number; bytes: number } {
@@ -198,3 +229,4 @@ const STALL_MS_MIN = 500
 const STALL_MS_MAX = 20_000
 const PAUSE_MS_MIN = 100
 const PAUSE_MS_MAX = 5_000
+const LOOK_MS = 100
