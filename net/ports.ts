@@ -62,14 +62,15 @@ export async function realPorts({
   }
   if (roles.includes('state') || roles.includes('edge')) {
     const { createSnapshots } = await import('./snapshots.ts')
-    const snapshots = createSnapshots({ tables, clock: realClock })
-    devices.snapshots = config.etcd ? (await import('./etcd/only-saving.ts')).onlySaving(snapshots) : snapshots
+    const snapshots = createSnapshots({ tables, clock: realClock, keepsLoaded: config.etcd !== undefined })
+    devices.snapshots = snapshots
     closers.push(() => snapshots.close())
     if (config.etcd && contact && roles.includes('state')) {
       const { openEtcdLog } = await import('./etcd/index.ts')
       const shared = { tables, snapshots, apply: await applyOf(config), onCommitted, clock: realClock }
       const log = openEtcdLog({ ...shared, config, etcd: config.etcd, contact, print, fatal })
       devices.log = log
+      devices.snapshots = log.snapshots ?? snapshots
       closers.unshift(() => log.close())
     }
   }

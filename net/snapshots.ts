@@ -7,6 +7,7 @@ import { LAST_INDEX, lastIndex, metaTable } from '../actors/command.ts'
 import { tables as known } from '../actors/tables.ts'
 import type { Clock, Device, SnapshotOutcome, SnapshotRequest } from '../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../src/kernel/refusal.ts'
+import { copyTable, LOADED_COPY } from '../src/kernel/tables.ts'
 import { appliedMark, appliedPosition } from '../src/replica.ts'
 import { SNAPSHOT_TERM, SNAPSHOT_VERSION, type SnapshotHeader, type SnapshotRow } from '../src/snapshot/format.ts'
 import { openSnapshot, type SnapshotFile, Unreadable } from '../src/snapshot/read.ts'
@@ -17,7 +18,12 @@ export type Snapshots = Device<SnapshotRequest, SnapshotOutcome> & {
   /** Ends once what is under way has come to a stop. */
   close(): Promise<void>
 }
-export type SnapshotsOptions = { tables: OpenTables; clock: Pick<Clock, 'wallMs'> }
+export type SnapshotsOptions = {
+  tables: OpenTables
+  clock: Pick<Clock, 'wallMs'>
+  /** What was loaded stays until it was taken or something else is loaded: an entry of a shared log may name it. */
+  keepsLoaded?: boolean
+}
 
 /** Rows that are read, or written as one commit, before the thread does its other work. */
 const PORTION_ROWS = 1_024
@@ -44,7 +50,7 @@ export function snapshotPath(directory: string): string {
 }
 
 /** One thing after the other, in portions: the thread does its other work in between. */
-export function createSnapshots({ tables, clock }: SnapshotsOptions): Snapshots {
+export function createSnapshots({ tables, clock, keepsLoaded = false }: SnapshotsOptions): Snapshots {
   const directory = snapshotDirectory(tables.directory)
   let last: Promise<void> = Promise.resolve()
   let hasEnded = false
@@ -57,7 +63,10 @@ export function createSnapshots({ tables, clock }: SnapshotsOptions): Snapshots 
         await rm(request.path, { force: true })
         return NOTHING
       }
-      if (request.do === 'clear') return (await clear(tables, () => hasEnded)) ?? NOTHING
+      if (request.do === 'clear') {
+        if (keepsLoaded && tables.view().get(copyTable, LOADED_COPY)) return NOTHING
+        return (await clear(tables, () => hasEnded)) ?? NOTHING
+      }
       return await load(tables, request.path, () => hasEnded)
     } catch (error) {
       return refuse('busy', `the snapshot failed: ${error instanceof Error ? error.message : String(error)}`)

@@ -34,7 +34,7 @@ export function forgetFounding(tx: Transaction): void {
   tx.delete(foundingTable, FOUNDING_KEY)
 }
 
-const LEADER_KEY = 'leader'
+export const LEADER_KEY = 'leader'
 /** Beside what a replica has of its position. */
 const foundingTable: Table<{ id: string }> = table('founding', 3)
 const FOUNDING_KEY = 'founding'

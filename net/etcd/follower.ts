@@ -3,9 +3,10 @@ import type { LogOutcome, Ports } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Replica } from '../../src/replica.ts'
 import type { Etcd } from './client.ts'
-import { readEntry } from './entry.ts'
+import { type Entry, readEntry } from './entry.ts'
 import type { EtcdKeys } from './keys.ts'
 import type { KeyValue } from './messages.ts'
+import type { Restores } from './restore.ts'
 
 /** An entry, and the revision of etcd at which it is. */
 export type Place = { position: number; revision: number }
@@ -19,6 +20,8 @@ export type FollowerOptions = {
   print: Ports['print']
   /** What comes after that entry is not in etcd any more. Fetches the tables from another server, and answers what is in them then. */
   missed(from: Place): Promise<Result<Place>>
+  /** Without these, no entry needs anything beside itself. */
+  restores?: Pick<Restores, 'takes' | 'lacking' | 'load' | 'passed'> | undefined
   /** The log cannot be followed any further: a bug, or a log that is not what it was. */
   failed(error: unknown): void
 }
@@ -86,10 +89,18 @@ export class Follower {
     const head = newest?.version ?? 0
     const { position } = this.#delivered
     if (head < position) throw new Error(`etcd has lost entries of the log: it has ${head}, this server has ${position}`)
-    if (newest && head === position + 1) this.#deliver(newest)
+    if (newest && head === position + 1) {
+      const entry = brought(newest)
+      if (!this.#isReady(entry)) return this.#prepare(entry)
+      this.#deliver(entry)
+    }
     if (head <= position + 1) return this.#watch(seen.revision + 1)
     const why = await this.#watch(this.#delivered.revision + 1)
-    if (why.refused !== 'gone' || this.#ended.signal.aborted) return why
+    return why.refused === 'gone' && !this.#ended.signal.aborted ? this.#replace() : why
+  }
+
+  /** Takes the tables of another server. */
+  async #replace(): Promise<Refusal> {
     // What was brought is not all in the tables yet.
     await new Promise<void>((resolve) => this.whenVisible(this.#delivered.position, resolve))
     const got = await this.#options.missed(this.#delivered)
@@ -100,17 +111,32 @@ export class Follower {
     return refuse('busy', 'the tables came from another server')
   }
 
+  /** Loads what an entry needs beside itself. If nobody has it any more, somebody has the tables in which it is. */
+  async #prepare({ commands }: Brought): Promise<Refusal> {
+    await new Promise<void>((resolve) => this.whenVisible(this.#delivered.position, resolve))
+    const { restores } = this.#options
+    const id = restores?.lacking(commands)
+    const refusal = id === undefined ? undefined : await restores?.load(id)
+    if (refusal?.refused === 'missing' && !this.#ended.signal.aborted) return this.#replace()
+    return refusal ?? refuse('busy', 'what the next entry needs is loaded')
+  }
+
   #watch(from: number): Promise<Refusal> {
     const { etcd, keys } = this.#options
     const { promise, resolve, reject } = Promise.withResolvers<Refusal>()
     let arrived: KeyValue[] = []
     const deliverAll = () => {
-      const entries = arrived
+      const entries = arrived.map(brought)
       arrived = []
       try {
-        entries.forEach((entry, at) => {
-          this.#deliver(entry, at < entries.length - 1)
+        const takes = entries.findIndex(({ commands }) => this.#options.restores?.takes(commands))
+        const ready = takes < 0 || (takes === 0 && entries[0] && this.#isReady(entries[0])) ? entries : entries.slice(0, takes)
+        ready.forEach((entry, at) => {
+          this.#deliver(entry, at < ready.length - 1)
         })
+        if (ready.length === entries.length) return
+        this.#stopWatching()
+        resolve(this.#prepare(entries[takes] as Brought))
       } catch (error) {
         this.#stopWatching()
         reject(error)
@@ -132,12 +158,19 @@ export class Follower {
     return promise
   }
 
-  #deliver({ version: position, modRevision: revision, value }: KeyValue, more = false): void {
+  /** Whether nothing has to be loaded before this entry. What comes before it may still take what is loaded. */
+  #isReady({ commands, place }: Brought): boolean {
+    const { restores } = this.#options
+    if (!restores?.takes(commands) || place.position <= this.#delivered.position) return true
+    return this.#visible.position === this.#delivered.position && restores.lacking(commands) === undefined
+  }
+
+  #deliver({ id, commands, place }: Brought, more = false): void {
+    const { position, revision } = place
     if (position <= this.#delivered.position || this.#ended.signal.aborted) return
-    const { id, commands } = readEntry(value)
-    const place = { position, revision }
     const done = (outcome: LogOutcome) => {
       this.#visible = place
+      this.#options.restores?.passed(commands, revision)
       this.#awaited.get(id)?.(outcome)
       this.#wake()
     }
@@ -152,6 +185,12 @@ export class Follower {
       waiting.reached()
     }
   }
+}
+
+type Brought = Entry & { readonly place: Place }
+
+function brought({ version: position, modRevision: revision, value }: KeyValue): Brought {
+  return { ...readEntry(value), place: { position, revision } }
 }
 
 const RETRY_MS = 100

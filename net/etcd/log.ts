@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Device, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
-import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
+import type { Device, Devices, LogOutcome, LogRequest, Ports } from '../../src/kernel/ports.ts'
+import { assert, isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import { createReplica, type ReplicaOptions } from '../../src/replica.ts'
 import { append, GIVE_UP_MS, LATE_MS, NO_LEADER } from './appender.ts'
 import type { Etcd } from './client.ts'
@@ -10,6 +10,7 @@ import { createFence } from './fence.ts'
 import { Follower, type Place } from './follower.ts'
 import type { EtcdKeys } from './keys.ts'
 import { joinLog } from './origin.ts'
+import { createRestores } from './restore.ts'
 import { holdSession } from './session.ts'
 import { takeTables } from './take.ts'
 import { giveTables, receiveTables, type TransferOptions } from './transfer.ts'
@@ -35,6 +36,8 @@ export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
 }
 
 export type EtcdLog = Device<LogRequest, LogOutcome> & {
+  /** In the place of the one that was given: what is restored through it is restored on all servers. */
+  readonly snapshots: Devices['snapshots'] | undefined
   /** Ends once the lease was given back, if etcd can be reached. */
   close(): Promise<void>
 }
@@ -57,7 +60,14 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   const ended = new AbortController()
   const transfer = files && { etcd, keys, clock, ...files, ended: ended.signal }
   let isMissing = false
-  const replica = createReplica({ tables, apply, onCommitted, after: (ms, work) => clock.after(ms, work), refused })
+  const restores = files && createRestores({ etcd, keys, ...files, tables, print, ended: ended.signal })
+  const replica = createReplica({
+    tables,
+    apply: files ? applyWhole : apply,
+    onCommitted,
+    after: (ms, work) => clock.after(ms, work),
+    refused,
+  })
   const fence = createFence({ etcd, keys, clock })
   const joined = Promise.withResolvers<Follower>()
   let follower: Follower | undefined
@@ -74,7 +84,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     if (ended.signal.aborted) return
     if (isRefused(from)) return failed(new Error(from.why))
     replica.moved()
-    follower = new Follower({ etcd, keys, replica, from, print, missed, failed })
+    follower = new Follower({ etcd, keys, replica, from, print, missed, restores, failed })
     joined.resolve(follower)
     void follower.run()
     const give = async () => (isMissing ? undefined : transfer && giveTables(transfer, id))
@@ -103,6 +113,13 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     transfer.snapshots.perform({ do: 'clear' }, noteUncleared, () => undefined)
     print('info', 'log', 'The tables of another server were taken', { position: taken.place.position })
     return taken.place
+  }
+
+  /** Servers that apply an entry in different ways are not the same any more: rather none than one that has not what it names. */
+  function applyWhole(tx: Parameters<typeof apply>[0], commands: LogRequest['commands']): LogOutcome {
+    const lacking = restores?.lacking(commands)
+    assert(lacking === undefined, `snapshot ${lacking} is loaded before the entry that takes it`)
+    return apply(tx, commands)
   }
 
   function refused(refusal: Refusal | undefined): void {
@@ -207,6 +224,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   const session = start().catch(failed)
   return {
     perform: ({ commands }, done) => propose(commands, done),
+    snapshots: restores?.device,
     async close() {
       ended.abort()
       follower?.end()

@@ -85,7 +85,8 @@ async function untilGiven(etcd: Etcd, key: string, clock: TransferOptions['clock
   return refuse('busy', 'no other server gives its tables to this one, which lacks entries of the log that are not in etcd any more')
 }
 
-async function download(etcd: Etcd, keys: EtcdKeys, id: string, pieces: number, path: string): Promise<Refusal | undefined> {
+/** Writes what was put under an id into a new file. */
+export async function download(etcd: Etcd, keys: EtcdKeys, id: string, pieces: number, path: string): Promise<Refusal | undefined> {
   const file = await open(path, 'wx', 0o600)
   try {
     for (let number = 0; number < pieces; number++) {
@@ -101,7 +102,8 @@ async function download(etcd: Etcd, keys: EtcdKeys, id: string, pieces: number, 
   return undefined
 }
 
-async function upload(etcd: Etcd, keys: EtcdKeys, id: string, lease: bigint, saved: SnapshotOutcome): Promise<Refusal | undefined> {
+/** Puts a file under an id, for as long as the lease. */
+export async function upload(etcd: Etcd, keys: EtcdKeys, id: string, lease: bigint, saved: SnapshotOutcome): Promise<Refusal | undefined> {
   let pieces = 0
   for await (const value of createReadStream(saved.path, { highWaterMark: PIECE_BYTES })) {
     const key = keys.piece(id, pieces++)
@@ -126,6 +128,6 @@ async function keepLease(etcd: Etcd, lease: bigint, over: AbortSignal): Promise<
   }
 }
 
-function performed(snapshots: Devices['snapshots'], request: SnapshotRequest): Promise<Result<SnapshotOutcome>> {
+export function performed(snapshots: Devices['snapshots'], request: SnapshotRequest): Promise<Result<SnapshotOutcome>> {
   return new Promise((resolve) => snapshots.perform(request, resolve, () => undefined))
 }

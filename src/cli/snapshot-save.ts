@@ -13,7 +13,7 @@ Saves one moment of everything that the servers keep: keys, sessions, the catalo
 
     $ tribune snapshot save backup.snap
 
-What was received is verified before the file gets its name.
+What was received is verified before the file gets its name. With -stale, the server that is asked saves what it knows, even if the others cannot be reached.
 `,
   answers: 'servers',
   flags: {},

@@ -1,7 +1,10 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { connectEtcd } from '../../net/etcd/client.ts'
 import { History } from '../../sim/history.ts'
 import { checkHistory } from '../../sim/models/linearizable.ts'
+import { isRefused } from '../../src/kernel/refusal.ts'
 import { type Agent, type AgentSetup, agentPorts, beginAgent, startAgent, temporaryDirectory } from '../kit/agents.ts'
 import { type RunningEtcd, startEtcd } from '../kit/etcd.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -43,9 +46,6 @@ test.serial('three servers over one etcd are one cluster: what one was told, all
       .map((line) => line.includes(leader)),
     [true],
   )
-  const { status, text } = await a.http('PUT', '/v1/snapshot', (await a.http('GET', '/v1/snapshot')).text)
-  t.deepEqual([status, text.includes('a snapshot cannot be restored while servers share their log')], [500, true])
-
   etcd.signal('SIGSTOP')
   t.like(await a.http('GET', '/v1/kv/one'), { status: 500, text: NO_LEADER })
   t.like(await a.http('GET', '/v1/kv/one?stale&raw'), { status: 200, text: 'second' })
@@ -61,6 +61,52 @@ test.serial('three servers over one etcd are one cluster: what one was told, all
     'true',
   )
   t.is((await c.http('GET', '/v1/kv/one?raw')).text, 'third')
+})
+
+test.serial('a snapshot that is restored at one server is restored on all, and on one that was away', async (t) => {
+  t.timeout(120_000)
+  const etcd = await startEtcd(t)
+  const setups = await Promise.all(['n1', 'n2', 'n3'].map((name) => server(t, name, etcd)))
+  const [a, b, c] = (await Promise.all(setups.map((setup) => startAgent(t, setup)))) as [Agent, Agent, Agent]
+  const valueAt = async (agent: Agent) => (await agent.http('GET', '/v1/kv/one?raw')).text
+  const file = join(temporaryDirectory(t), 'saved.snap')
+  await a.tribune('kv', 'put', 'one', 'first')
+  await a.tribune('kv', 'put', 'large', 'x'.repeat(100_000))
+  t.is((await b.tribune('snapshot', 'save', file)).code, 0)
+  await a.tribune('kv', 'put', 'one', 'second')
+  await a.tribune('kv', 'put', 'two', 'later')
+  await leaderOf(a)
+  const before = Number((await a.http('GET', '/v1/kv/two')).headers['x-consul-index'])
+  const waiting = a.http('GET', `/v1/kv/two?index=${before}&wait=60s`)
+
+  await c.stop('SIGKILL')
+  t.like(await b.tribune('snapshot', 'restore', file), { code: 0, out: 'Restored snapshot\n' })
+  t.deepEqual([await valueAt(a), await valueAt(b)], ['first', 'first'])
+  t.is((await waiting).status, 404)
+  for (const agent of [a, b]) t.true(Number((await agent.http('GET', '/v1/snapshot')).headers['x-consul-index']) > before)
+  await leaderOf(b)
+  t.is((await a.http('PUT', '/v1/kv/one', 'third')).text, 'true')
+  t.is(await valueAt(b), 'third')
+  const client = connectEtcd({ endpoints: [etcd.endpoint], files: {} })
+  t.teardown(() => client.close())
+  const forgotten = () =>
+    until(
+      'nothing of it is left in etcd',
+      () => client.range({ key: 'tribune/dc1/pieces/', end: 'tribune/dc1/pieces0' }),
+      (answer) => !isRefused(answer) && answer.found.length === 0,
+    )
+  await forgotten()
+  // What it lacks is only in the tables of the others now.
+  const again = await startAgent(t, setups[2] as AgentSetup)
+  t.is(await valueAt(again), 'third')
+  t.is((await again.http('GET', '/v1/kv/two')).status, 404)
+
+  // The same once more, at another one.
+  t.like(await again.tribune('snapshot', 'restore', file), { code: 0, err: '' })
+  for (const agent of [a, b, again]) t.is(await valueAt(agent), 'first')
+  t.like(await a.http('PUT', '/v1/snapshot', 'none'), { status: 500 })
+  await forgotten()
+  for (const { directory } of setups) t.deepEqual(readdirSync(join(directory, 'snapshots')), [])
 })
 
 test.serial(
@@ -156,9 +202,10 @@ async function written(agent: Agent): Promise<void> {
   await agent.stop()
 }
 
-async function server(t: ExecutionContext, name: string, { url }: RunningEtcd): Promise<AgentSetup> {
-  const args = ['-server', '-bind=127.0.0.1', '-threads=0', `-node=${name}`, `-data-dir=${temporaryDirectory(t)}`]
-  return { args: [...args, '-log=etcd', `-etcd-endpoints=${url}`], ports: agentPorts(await freePorts()) }
+async function server(t: ExecutionContext, name: string, { url }: RunningEtcd): Promise<AgentSetup & { directory: string }> {
+  const directory = temporaryDirectory(t)
+  const args = ['-server', '-bind=127.0.0.1', '-threads=0', `-node=${name}`, `-data-dir=${directory}`]
+  return { args: [...args, '-log=etcd', `-etcd-endpoints=${url}`], ports: agentPorts(await freePorts()), directory }
 }
 
 function leaderOf(agent: Agent): Promise<string> {

@@ -1,18 +1,21 @@
 import { authorize } from '../../../actors/authorize.ts'
+import { ledgerRef } from '../../../actors/ledger.ts'
 import { snapshotsRef } from '../../../actors/snapshots/index.ts'
 import type { SnapshotOutcome, SnapshotRequest } from '../../kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../kernel/refusal.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
 
+/** How long saving waits until this server has what the others have. */
+const CATCH_UP_WITHIN_MS = 10_000
 /** A large snapshot takes its time. */
 const RESTORE_WITHIN_MS = 3_600_000
 
-/** GET /v1/snapshot */
+/** GET /v1/snapshot: of everything that any server had answered before; with `stale`, of what this one knows. */
 export const snapshotSaveRoute: Route = {
   method: 'GET',
   path: '/v1/snapshot',
   statusOf: { busy: 500 },
-  begin({ token }, { host, onGone }, done) {
+  begin({ query, token }, { host, onGone }, done) {
     const denied = authorize(host.ports.tables.view(), token, { resource: 'operator', name: '', access: 'write' })
     if (denied) return done(denied)
     const { snapshots } = host.ports.devices
@@ -23,11 +26,14 @@ export const snapshotSaveRoute: Route = {
     })
     const perform = (request: SnapshotRequest, then: (result: Result<SnapshotOutcome>) => void) =>
       snapshots.perform(request, then, () => undefined)
-    perform({ do: 'save' }, (saved) => {
-      if (isRefused(saved)) done(saved)
-      else if (isGone) perform({ do: 'remove', path: saved.path }, (removed) => done(isRefused(removed) ? removed : {}))
-      else done(savedReply(saved))
-    })
+    const save = () =>
+      perform({ do: 'save' }, (saved) => {
+        if (isRefused(saved)) done(saved)
+        else if (isGone) perform({ do: 'remove', path: saved.path }, (removed) => done(isRefused(removed) ? removed : {}))
+        else done(savedReply(saved))
+      })
+    if (query.has('stale')) return save()
+    host.ask(ledgerRef, 'catchUp', null, CATCH_UP_WITHIN_MS, (caughtUp) => (isRefused(caughtUp) ? done(caughtUp) : save()))
   },
 }
 
