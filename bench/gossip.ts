@@ -6,10 +6,20 @@ import type { Stage } from './kit/stage.ts'
 /** Members with real sockets, all in one process. */
 const REAL_SIZES = [10, 50] as const
 const SIZES = [10, 100, 1_000] as const
+/** One after the other, as long as half of the members are left. */
 const CRASHES = 10
-/** Members of the largest detection. */
-const MANY = 5_000
-const MANY_CRASHES = 3
+/** How many seeds are tried with so many members. */
+const DETECTIONS = [
+  { count: 10, seeds: 20 },
+  { count: 100, seeds: 10 },
+  { count: 1_000, seeds: 4 },
+  { count: 5_000, seeds: 1 },
+] as const
+const TROUBLES = [
+  { count: 10, seeds: 100 },
+  { count: 100, seeds: 100 },
+  { count: 1_000, seeds: 1 },
+] as const
 const REST_SECONDS = 60
 const TROUBLE = { stalled: 0.2, lost: 0.3, seconds: 60, crashes: 3 }
 const SPLIT_MS = 60_000
@@ -26,9 +36,8 @@ export const gossip: Benchmark = {
     return [
       ...real,
       ...SIZES.map(restRow),
-      ...SIZES.map((count) => detectionRow(count, Math.min(CRASHES, count / 2))),
-      detectionRow(MANY, MANY_CRASHES),
-      ...SIZES.slice(1).map(troubleRow),
+      ...DETECTIONS.map(detectionRow),
+      ...TROUBLES.map(troubleRow),
       ...SIZES.slice(1).map(spreadRow),
       ...SIZES.slice(1).map(joinRow),
       ...SIZES.slice(1).map(splitRow),
@@ -53,15 +62,20 @@ function restRow(count: number): Row {
   return { name: `gossip: messages of each member at rest, ${members(count)}`, ours: messages, unit: '/s', note }
 }
 
-function detectionRow(count: number, crashes: number): Row {
-  const { mostMs } = detection(count, crashes, 'silently')
-  const note = `longest of ${crashes} ${Math.max(...mostMs)} ms; beside it what memberlist waits at least`
+function detectionRow({ count, seeds }: { count: number; seeds: number }): Row {
+  const mostMs = upTo(seeds).flatMap((seed) => detection(count, Math.min(CRASHES, count / 2), 'silently', seed).mostMs)
+  const note = `longest of ${mostMs.length} ${Math.max(...mostMs)} ms; beside it what memberlist waits at least`
   return { name: `gossip: crash known to 99 %, ${members(count)}`, ours: median(mostMs), unit: 'ms', consul: memberlistMs(count), note }
 }
 
-function troubleRow(count: number): Row {
-  const { mostMs, falselyFailed, falseAccusations } = underTrouble(count, TROUBLE)
-  const note = `20 % stalled, 30 % packet loss; longest ${Math.max(...mostMs)} ms; ${falselyFailed} healthy members counted as failed, ${falseAccusations} accused`
+function troubleRow({ count, seeds }: { count: number; seeds: number }): Row {
+  const troubles = upTo(seeds).map((seed) => underTrouble(count, TROUBLE, seed))
+  const mostMs = troubles.flatMap((trouble) => trouble.mostMs)
+  const late = mostMs.filter((ms) => ms > 5_000).length
+  const failed = troubles.reduce((sum, { falselyFailed }) => sum + falselyFailed, 0)
+  const accused = Math.max(...troubles.map(({ falseAccusations }) => falseAccusations))
+  const known = `longest of ${mostMs.length} ${Math.max(...mostMs)} ms, ${late} above 5 s`
+  const note = `20 % stalled, 30 % packet loss; ${known}; in ${seeds} min ${failed} healthy members counted as failed, at most ${accused} accused in one`
   return { name: `gossip: crash known to 99 % in trouble, ${members(count)}`, ours: median(mostMs), unit: 'ms', note }
 }
 
@@ -81,6 +95,11 @@ function splitRow(count: number): Row {
   const { splitMs, healedMs } = halfSplit(count, SPLIT_MS)
   const note = `after the halves had counted each other as failed, which took ${(splitMs / 1_000).toFixed(1)} s`
   return { name: `gossip: a split into halves healed, ${members(count)}`, ours: healedMs, unit: 'ms', note }
+}
+
+/** 1, 2, 3 … */
+function upTo(seeds: number): number[] {
+  return Array.from({ length: seeds }, (_, at) => at + 1)
 }
 
 function members(count: number): string {

@@ -126,17 +126,18 @@ export class Follower {
     const { promise, resolve, reject } = Promise.withResolvers<Refusal>()
     let arrived: KeyValue[] = []
     const deliverAll = () => {
-      const entries = arrived.map(brought)
+      const values = arrived
       arrived = []
       try {
-        const takes = entries.findIndex(({ commands }) => this.#options.restores?.takes(commands))
-        const ready = takes < 0 || (takes === 0 && entries[0] && this.#isReady(entries[0])) ? entries : entries.slice(0, takes)
+        const entries = values.map(brought).filter(({ place }) => place.position > this.#delivered.position)
+        const needy = entries.find((entry, at) => this.#takes(entry) && (at > 0 || !this.#isReady(entry)))
+        const ready = needy ? entries.slice(0, entries.indexOf(needy)) : entries
         ready.forEach((entry, at) => {
           this.#deliver(entry, at < ready.length - 1)
         })
-        if (ready.length === entries.length) return
+        if (!needy) return
         this.#stopWatching()
-        resolve(this.#prepare(entries[takes] as Brought))
+        resolve(this.#prepare(needy))
       } catch (error) {
         this.#stopWatching()
         reject(error)
@@ -158,11 +159,14 @@ export class Follower {
     return promise
   }
 
-  /** Whether nothing has to be loaded before this entry. What comes before it may still take what is loaded. */
-  #isReady({ commands, place }: Brought): boolean {
-    const { restores } = this.#options
-    if (!restores?.takes(commands) || place.position <= this.#delivered.position) return true
-    return this.#visible.position === this.#delivered.position && restores.lacking(commands) === undefined
+  #takes({ commands }: Brought): boolean {
+    return this.#options.restores?.takes(commands) === true
+  }
+
+  /** Whether nothing has to be loaded before the next entry. What comes before it may still take what is loaded. */
+  #isReady(next: Brought): boolean {
+    if (!this.#takes(next)) return true
+    return this.#visible.position === this.#delivered.position && this.#options.restores?.lacking(next.commands) === undefined
   }
 
   #deliver({ id, commands, place }: Brought, more = false): void {

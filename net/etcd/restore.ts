@@ -1,4 +1,4 @@
-import { link, rm } from 'node:fs/promises'
+import { link, rm, stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from '../../actors/commands.ts'
 import type { Devices, LogRequest, Ports, SnapshotOutcome, SnapshotRequest } from '../../src/kernel/ports.ts'
@@ -35,6 +35,8 @@ export type Restores = {
 /** For as long a server that was away finds what was restored in etcd, at the most; after it the others give it their tables. */
 const LEASE_S = 3_600
 const LOOK_EVERY_MS = 1_000
+/** An etcd without room refuses everything: so much fits beside what it has, by its own defaults. */
+const BYTES_MAX = 1024 ** 3
 
 export function createRestores({ etcd, keys, snapshots, tables, newPath, print, ended }: RestoreOptions): Restores {
   /** By the id of a snapshot that this server has put into etcd. */
@@ -45,6 +47,8 @@ export function createRestores({ etcd, keys, snapshots, tables, newPath, print, 
     const kept = newPath()
     try {
       await link(path, kept)
+      const { size } = await stat(kept)
+      if (size > BYTES_MAX) return refuse('invalid', `the snapshot has ${size} bytes, servers that share their log take ${BYTES_MAX}`)
       const loaded = await perform({ do: 'load', path })
       if (isRefused(loaded)) return loaded
       const lease = await etcd.grant(LEASE_S)
