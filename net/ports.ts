@@ -5,7 +5,7 @@ import type { ChangeNotice, View } from '../src/kernel/tables.ts'
 import { type LocalLogOptions, localLog } from '../src/local-log.ts'
 import type { Layout } from '../src/placement.ts'
 import { realClock, realRandom } from './clock.ts'
-import { contactOf } from './etcd/contact.ts'
+import { createContact } from './etcd/contact.ts'
 import type { Links } from './gossip/links.ts'
 import { memoryStore, openStore } from './store.ts'
 import type { OpenTables } from './tables.ts'
@@ -15,6 +15,8 @@ export type RealPortsOptions = {
   layout: Layout
   thread: number
   tables: OpenTables
+  /** See `contactMemory`. */
+  contact: SharedArrayBuffer
   print: Ports['print']
   /** A commit of this thread is durable. */
   onCommitted(notice: ChangeNotice): void
@@ -41,6 +43,7 @@ export async function realPorts({
   layout,
   thread,
   tables,
+  contact: memory,
   print,
   onCommitted,
   process,
@@ -50,7 +53,7 @@ export async function realPorts({
   const roles = layout[thread] ?? []
   let links: PoolLinks | undefined
   const devices: Partial<Devices> = {}
-  const contact = config.etcd && contactOf(tables.directory)
+  const contact = config.etcd && createContact(memory)
   const closers: (() => unknown)[] = []
   if (roles.includes('state')) {
     const store = config.devMode ? memoryStore() : openStore(config.dataDir)

@@ -25,6 +25,8 @@ export type ThreadSetup = {
   directory: string
   /** Where all edge threads count the connections of each client. */
   clients: SharedArrayBuffer
+  /** Where all threads see how the log is, if it is shared with other servers. */
+  contact: SharedArrayBuffer
   print: Ports['print']
   process: Devices['process']
   /** This thread cannot go on. */
@@ -56,6 +58,7 @@ export async function openThread({
   thread,
   directory,
   clients,
+  contact,
   print,
   process,
   fatal,
@@ -73,6 +76,7 @@ export async function openThread({
     layout,
     thread,
     tables,
+    contact,
     print,
     onCommitted: (notice) => host.notify(notice),
     process,

@@ -7,6 +7,7 @@ import type { LogLevel } from '../src/kernel/ports.ts'
 import { isRefused, type Result, refuse } from '../src/kernel/refusal.ts'
 import { beginsLater } from '../src/placement.ts'
 import type { Listening, Threads, ThreadsOptions } from '../src/world.ts'
+import { contactMemory } from './etcd/contact.ts'
 import { logFault } from './etcd/log-fault.ts'
 import { createClientTable } from './http/client-limit.ts'
 import { gossipPortFree, portsFree } from './ports-free.ts'
@@ -35,6 +36,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   if (isRefused(opened)) return opened
   const { directory, close: closeDirectory } = opened
   const clients = createClientTable(layout.length)
+  const contact = contactMemory()
   const later = layout.flatMap((_roles, thread) => (thread > 0 && beginsLater(layout, thread) ? [thread] : []))
   const numbers = layout.flatMap((_roles, thread) => (thread > 0 && !later.includes(thread) ? [thread] : []))
   const threadsMax = numbers.length + later.length
@@ -50,7 +52,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
           env: workerEnvironment(),
         })
   // Meanwhile the workers get ready for their tasks.
-  const main = await openThread({ ...options, thread: 0, directory, clients, begin: (thread) => setImmediate(begin, thread) })
+  const main = await openThread({ ...options, thread: 0, directory, clients, contact, begin: (thread) => setImmediate(begin, thread) })
   let level = config.log.level
   const workers = new Map<number, Worker>()
   /** The main thread's ends of its links, by the other thread. */
@@ -60,7 +62,7 @@ export async function startThreads(options: ThreadsOptions): Promise<Result<Thre
   /** Runs a worker's endless task; resolves once it answers its interfaces or is refused one. */
   function startWorker(thread: number, restarts: number, links: [number, MessagePort][]): Promise<Result<Listening>> {
     const { port1: control, port2 } = new MessageChannel()
-    const setup: WorkerSetup = { config: current, layout, thread, directory, clients, level, control: port2 }
+    const setup: WorkerSetup = { config: current, layout, thread, directory, clients, contact, level, control: port2 }
     // At once and over a port whose other end is ours: the task may wait until a thread is free for it, and links whose far ends
     // are gone by then cannot be handed over any more.
     for (const [peer, port] of links) post(control, { do: 'link', peer, port }, [port])

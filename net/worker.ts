@@ -13,6 +13,7 @@ export type WorkerSetup = {
   thread: number
   directory: string
   clients: SharedArrayBuffer
+  contact: SharedArrayBuffer
   level: LogLevel
   control: MessagePort
 }

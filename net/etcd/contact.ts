@@ -1,4 +1,3 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import type { LogContact } from '../../src/kernel/ports.ts'
 
 /** What the thread that has the log knows of it, where all threads of the process see it. */
@@ -10,17 +9,12 @@ export type SharedContact = {
   read(): LogContact
 }
 
-/** For one data directory. The process's own thread must be the first that asks; the others get what it had when they were started. */
-export function contactOf(directory: string): SharedContact {
-  const name = `tribune/contact/${directory}`
-  const known = getEnvironmentData(name)
-  if (known instanceof SharedArrayBuffer) return createContact(known)
-  const memory = new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT)
-  setEnvironmentData(name, memory)
-  return createContact(memory)
+/** What all threads of a process share. */
+export function contactMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT)
 }
 
-/** Over memory of at least three 64-bit words, zeros at first. `nowMs` is the same for all threads and never goes back. */
+/** Over the memory. `nowMs` is the same for all threads and never goes back. */
 export function createContact(memory: SharedArrayBuffer, nowMs: () => number = sinceBoot): SharedContact {
   const words = new BigInt64Array(memory)
   const at = (word: number) => Number(Atomics.load(words, word))

@@ -19,7 +19,10 @@ const NO_LEADER = 'No cluster leader'
 test.serial('three servers over one etcd are one cluster: what one was told, all know; one of them leads', async (t) => {
   t.timeout(90_000)
   const etcd = await startEtcd(t)
-  const servers = await Promise.all(['n1', 'n2', 'n3'].map(async (name) => startAgent(t, await server(t, name, etcd))))
+  // One with several threads, as it is if nothing is said.
+  const [threaded, ...others] = await Promise.all(['n1', 'n2', 'n3'].map((name) => server(t, name, etcd)))
+  const setups = [{ ...threaded, args: (threaded?.args ?? []).filter((arg) => arg !== '-threads=0') }, ...others]
+  const servers = await Promise.all(setups.map((setup) => startAgent(t, setup)))
   const [a, b, c] = servers as [Agent, Agent, Agent]
   t.like(await a.tribune('kv', 'put', 'one', 'first'), { code: 0, err: '' })
   for (const agent of servers) t.like(await agent.tribune('kv', 'get', 'one'), { code: 0, out: 'first\n', err: '' })
@@ -38,6 +41,8 @@ test.serial('three servers over one etcd are one cluster: what one was told, all
   t.deepEqual(peers, await c.json('/v1/status/peers'))
   const leader = await leaderOf(b)
   t.true(peers.includes(leader))
+  for (const agent of servers) t.is(await leaderOf(agent), leader)
+  t.is((await a.http('GET', '/v1/kv/one?stale')).headers['x-consul-knownleader'], 'true')
   const { out } = await c.tribune('operator', 'raft', 'list-peers')
   t.deepEqual(
     out

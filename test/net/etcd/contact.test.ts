@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { contactOf, createContact } from '../../../net/etcd/contact.ts'
+import { contactMemory, createContact } from '../../../net/etcd/contact.ts'
 
 function setUp() {
   const state = { nowMs: 10_000 }
-  return { state, contact: createContact(new SharedArrayBuffer(24), () => state.nowMs) }
+  return { state, contact: createContact(contactMemory(), () => state.nowMs) }
 }
 
 test('who has never heard of the log knows no leader', (t) => {
@@ -34,19 +34,18 @@ test('a member that says that nobody leads is believed at once, until another an
   t.like(contact.read(), { isLed: true, term: 8 })
 })
 
-test('all threads of a process see the same, by the data directory', async (t) => {
-  const contact = contactOf('/data/one')
-  contactOf('/data/two').heard(3)
+test('all threads of a process see the same', async (t) => {
+  const memory = contactMemory()
+  const contact = createContact(memory)
   const source = `
-    const { parentPort } = require('node:worker_threads')
-    import(${JSON.stringify(new URL('../../../net/etcd/contact.ts', import.meta.url).href)}).then(({ contactOf }) => {
-      contactOf('/data/one').heard(9)
-      parentPort.postMessage(contactOf('/data/two').read().term)
+    const { parentPort, workerData } = require('node:worker_threads')
+    import(${JSON.stringify(new URL('../../../net/etcd/contact.ts', import.meta.url).href)}).then(({ createContact }) => {
+      createContact(workerData).heard(9)
+      parentPort.postMessage('said')
     })`
-  const worker = new Worker(source, { eval: true })
-  const seen = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+  const worker = new Worker(source, { eval: true, workerData: memory })
+  await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
   await worker.terminate()
-  t.is(seen, 3)
   t.like(contact.read(), { isLed: true, term: 9 })
   t.true(contact.read().silentMs < 10_000)
 })
