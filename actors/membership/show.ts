@@ -1,3 +1,4 @@
+import { isSuspect } from './judge.ts'
 import type { Member, MemberRecord } from './protocol.ts'
 import type { MembershipState, MembershipTurn } from './state.ts'
 import { traceOf } from './trace.ts'
@@ -21,7 +22,7 @@ export function showAll(state: MembershipState): Member[] {
   return members.map((record) => shown(state, record)).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function shown({ self, suspicions }: MembershipState, { ltime, place: _place, status, ...record }: MemberRecord): Member {
-  const isSuspect = status === 'alive' && suspicions.get(record.name)?.loudMs !== undefined
-  return { ...record, status: isSuspect ? 'suspect' : status, statusLtime: ltime, isSelf: record.name === self.name }
+function shown(state: MembershipState, { ltime, place: _place, status, ...record }: MemberRecord): Member {
+  const isDoubted = status === 'alive' && isSuspect(state, record.name)
+  return { ...record, status: isDoubted ? 'suspect' : status, statusLtime: ltime, isSelf: record.name === state.self.name }
 }

@@ -101,8 +101,7 @@ export class Follower {
 
   /** Takes the tables of another server. */
   async #replace(): Promise<Refusal> {
-    // What was brought is not all in the tables yet.
-    await new Promise<void>((resolve) => this.whenVisible(this.#delivered.position, resolve))
+    await this.#caughtUp()
     const got = await this.#options.missed(this.#delivered)
     if (isRefused(got)) return got
     this.#delivered = got
@@ -113,12 +112,19 @@ export class Follower {
 
   /** Loads what an entry needs beside itself. If nobody has it any more, somebody has the tables in which it is. */
   async #prepare({ commands }: Brought): Promise<Refusal> {
-    await new Promise<void>((resolve) => this.whenVisible(this.#delivered.position, resolve))
+    await this.#caughtUp()
     const { restores } = this.#options
     const id = restores?.lacking(commands)
     const refusal = id === undefined ? undefined : await restores?.load(id)
     if (refusal?.refused === 'missing' && !this.#ended.signal.aborted) return this.#replace()
     return refusal ?? refuse('busy', 'what the next entry needs is loaded')
+  }
+
+  /** Until what was brought is all in the tables. */
+  #caughtUp(): Promise<void> {
+    return new Promise((resolve) => {
+      this.whenVisible(this.#delivered.position, resolve)
+    })
   }
 
   #watch(from: number): Promise<Refusal> {

@@ -13,7 +13,7 @@ import { joinLog } from './origin.ts'
 import { createRestores } from './restore.ts'
 import { holdSession } from './session.ts'
 import { takeTables } from './take.ts'
-import { giveTables, receiveTables, type TransferOptions } from './transfer.ts'
+import { clearReplaced, giveTables, receiveTables, type TransferOptions } from './transfer.ts'
 import { Upkeep } from './upkeep.ts'
 
 export type EtcdLogOptions = Omit<ReplicaOptions, 'after'> & {
@@ -110,7 +110,7 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
     }
     replica.moved()
     onCommitted(taken.notice)
-    transfer.snapshots.perform({ do: 'clear' }, noteUncleared, () => undefined)
+    void clearReplaced(transfer.snapshots, print)
     print('info', 'log', 'The tables of another server were taken', { position: taken.place.position })
     return taken.place
   }
@@ -125,10 +125,6 @@ export function etcdLog(options: EtcdLogOptions): EtcdLog {
   function refused(refusal: Refusal | undefined): void {
     if (refusal) print('error', 'log', 'This server cannot take what the others write, and falls behind', { error: refusal.why })
     else print('info', 'log', 'This server takes again what the others write')
-  }
-
-  function noteUncleared(cleared: Result<unknown>): void {
-    if (isRefused(cleared)) print('warn', 'log', 'what was replaced still takes room on the disk', { error: cleared.why })
   }
 
   function elected(): void {

@@ -6,7 +6,7 @@ import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/r
 import { copyTable, LOADED_COPY, type View } from '../../src/kernel/tables.ts'
 import type { Etcd } from './client.ts'
 import type { EtcdKeys } from './keys.ts'
-import { download, performed, upload } from './transfer.ts'
+import { clearReplaced, download, performed, upload } from './transfer.ts'
 
 export type RestoreOptions = {
   etcd: Etcd
@@ -112,13 +112,7 @@ export function createRestores({ etcd, keys, snapshots, tables, newPath, print, 
     passed(commands, revision) {
       const taken = takenBy(commands)
       if (taken === undefined) return
-      snapshots.perform(
-        { do: 'clear' },
-        (cleared) => {
-          if (isRefused(cleared)) print('warn', 'log', 'what was replaced still takes room on the disk', { error: cleared.why })
-        },
-        () => undefined,
-      )
+      void clearReplaced(snapshots, print)
       const lease = leases.get(taken)
       leases.delete(taken)
       if (lease !== undefined) void forget(lease, revision)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock, Devices, SnapshotOutcome, SnapshotRequest } from '../../src/kernel/ports.ts'
+import type { Clock, Devices, Ports, SnapshotOutcome, SnapshotRequest } from '../../src/kernel/ports.ts'
 import { isRefused, type Refusal, type Result, refuse } from '../../src/kernel/refusal.ts'
 import type { Etcd } from './client.ts'
 import type { Place } from './follower.ts'
@@ -126,6 +126,12 @@ async function keepLease(etcd: Etcd, lease: bigint, over: AbortSignal): Promise<
     await pause(KEEP_EVERY_MS, undefined, { signal: over }).catch(() => undefined)
     if (!over.aborted) await etcd.keepAlive(lease)
   }
+}
+
+/** Gives back the room of tables whose place others have taken. */
+export async function clearReplaced(snapshots: Devices['snapshots'], print: Ports['print']): Promise<void> {
+  const cleared = await performed(snapshots, { do: 'clear' })
+  if (isRefused(cleared)) print('warn', 'log', 'what was replaced still takes room on the disk', { error: cleared.why })
 }
 
 export function performed(snapshots: Devices['snapshots'], request: SnapshotRequest): Promise<Result<SnapshotOutcome>> {

@@ -21,7 +21,7 @@ export type Measured = {
 
 /** What an undisturbed cluster costs. */
 export function atRest(count: number, seconds: number): Measured {
-  const estate = formed('at rest', 1, count, 'weighed')
+  const estate = formed('at rest', count, 'weighed')
   const before = total(estate)
   estate.run(seconds * 1_000)
   const after = total(estate)
@@ -36,7 +36,7 @@ export function atRest(count: number, seconds: number): Measured {
 
 /** How long it takes until a crash is known to most and to all, in ms, of each of so many crashes, one after the other. */
 export function detection(count: number, crashes: number, how: 'aloud' | 'silently', seed = 1): { mostMs: number[]; allMs: number[] } {
-  const estate = formed(`detection ${how}`, seed, count, 'shared')
+  const estate = formed(`detection ${how}`, count, 'shared', seed)
   const random = estate.world.streams.stream('measure')
   const found = { mostMs: [] as number[], allMs: [] as number[] }
   for (let crash = 0; crash < crashes; crash++) {
@@ -52,7 +52,7 @@ export function detection(count: number, crashes: number, how: 'aloud' | 'silent
 
 /** How long it takes until new tags of a member are known to most and to all, in ms. */
 export function spread(count: number, changes: number): { mostMs: number[]; allMs: number[] } {
-  const estate = formed('spread', 1, count, 'shared')
+  const estate = formed('spread', count, 'shared')
   const random = estate.world.streams.stream('measure')
   const found = { mostMs: [] as number[], allMs: [] as number[] }
   for (let change = 0; change < changes; change++) {
@@ -87,7 +87,7 @@ export function underTrouble(
   { stalled, lost, seconds, crashes }: { stalled: number; lost: number; seconds: number; crashes: number },
   seed = 1,
 ): Trouble {
-  const estate = formed('trouble', seed, count, 'shared')
+  const estate = formed('trouble', count, 'shared', seed)
   const random = estate.world.streams.stream('measure')
   const ill = new Set(shuffled(random, estate.members).slice(0, Math.round(count * stalled)))
   const healthy = estate.members.filter((member) => !ill.has(member))
@@ -134,7 +134,7 @@ export function underTrouble(
 
 /** So many join one of so many others at once. Until all know all, in ms; and what that cost for each member. */
 export function joinAtOnce(formedCount: number, joining: number): { allMs: number; messages: number; bytes: number } {
-  const estate = formed('join', 1, formedCount, 'weighed')
+  const estate = formed('join', formedCount, 'weighed')
   const before = total(estate)
   const seeds = estate.members.slice(0, 3).map(({ address }) => address)
   for (let at = 0; at < joining; at++) estate.addNew()
@@ -149,7 +149,7 @@ export function joinAtOnce(formedCount: number, joining: number): { allMs: numbe
 
 /** Half of them cannot reach the other half for so long. Until both halves know, and after it until all know all, in ms. */
 export function halfSplit(count: number, forMs: number): { splitMs: number; healedMs: number } {
-  const estate = formed('split', 1, count, 'shared')
+  const estate = formed('split', count, 'shared')
   const names = estate.members.map(({ name }) => name)
   const halves = [names.slice(0, count / 2), names.slice(count / 2)]
   estate.network.partition(halves)
@@ -161,7 +161,7 @@ export function halfSplit(count: number, forMs: number): { splitMs: number; heal
   return { splitMs, healedMs: sinceUntil(estate, healedAtMs, () => estate.members.every(({ state }) => state?.ring.length === count), 50) }
 }
 
-function formed(what: string, seed: number, count: number, messages: 'weighed' | 'shared'): MemberEstate {
+function formed(what: string, count: number, messages: 'weighed' | 'shared', seed = 1): MemberEstate {
   const estate = new MemberEstate({ world: `${what} ${seed}`, count, messages, isFormed: true })
   estate.start()
   estate.run(SETTLE_MS)

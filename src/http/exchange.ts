@@ -1,4 +1,3 @@
-import { ledgerRef } from '../../actors/ledger.ts'
 import type { Config } from '../config/config.ts'
 import { NO_PATH } from '../kernel/far.ts'
 import type { Host } from '../kernel/host.ts'
@@ -7,6 +6,7 @@ import type { Sample } from '../kernel/sample.ts'
 import { reservedField } from '../kernel/wire.ts'
 import { consistencyOf, contactOf } from './answers.ts'
 import { type Parked, type Wait, waitOf } from './blocking.ts'
+import { catchUp } from './catch-up.ts'
 import { createContext, type EdgeContext } from './context.ts'
 import type { ApiAnswer } from './encode-reply.ts'
 import { type EnforcementWait, enforcementWait, whenEnforced } from './enforced.ts'
@@ -63,8 +63,6 @@ export type ApiParts = {
 
 /** Consul answers what is allowed under this path with an empty object. */
 const QUERIES = '/v1/query/'
-/** How long a read waits until this server has what the others have. */
-const CATCH_UP_WITHIN_MS = 10_000
 const NO_BODY = Buffer.alloc(0)
 const NOT_FROM_ABROAD: HttpReply = { status: 403, text: 'this tells of one agent, and is not answered for another datacenter' }
 /** Its body may be of any size. */
@@ -239,7 +237,7 @@ export class Exchange {
     const wait = waitOf(request.query, settings)
     if (!('waitMs' in wait)) return this.#encode(wait)
     if (config.etcd === undefined || route.atAnyTime || this.#isFreshEnough(request)) return this.#look(route, request, wait)
-    host.ask(ledgerRef, 'catchUp', null, CATCH_UP_WITHIN_MS, (result) =>
+    catchUp(host, (result) =>
       this.#attempt(() => (isRefused(result) ? this.#encode(refusalReply(result)) : this.#look(route, request, wait))),
     )
     return undefined

@@ -1,12 +1,10 @@
 import { authorize } from '../../../actors/authorize.ts'
-import { ledgerRef } from '../../../actors/ledger.ts'
 import { snapshotsRef } from '../../../actors/snapshots/index.ts'
 import type { SnapshotOutcome, SnapshotRequest } from '../../kernel/ports.ts'
 import { assert, isRefused, type Result } from '../../kernel/refusal.ts'
+import { catchUp } from '../catch-up.ts'
 import { type HttpReply, question, type Route } from '../route.ts'
 
-/** How long saving waits until this server has what the others have. */
-const CATCH_UP_WITHIN_MS = 10_000
 /** A large snapshot takes its time. */
 const RESTORE_WITHIN_MS = 3_600_000
 
@@ -33,7 +31,7 @@ export const snapshotSaveRoute: Route = {
         else done(savedReply(saved))
       })
     if (query.has('stale')) return save()
-    host.ask(ledgerRef, 'catchUp', null, CATCH_UP_WITHIN_MS, (caughtUp) => (isRefused(caughtUp) ? done(caughtUp) : save()))
+    catchUp(host, (caughtUp) => (isRefused(caughtUp) ? done(caughtUp) : save()))
   },
 }
 
